@@ -1,0 +1,150 @@
+"""Which array library computes: NumPy, or CuPy on a GPU. The only file that knows CuPy.
+
+Inside a function, `xp = array_module(x)` is the library of the arrays at hand. `use` chooses where *new* arrays
+(parameters, batches) are made. Nothing here imports CuPy until somebody asks for it.
+"""
+
+import os
+import sys
+from functools import cache
+
+import numpy as np
+
+BACKENDS = ("numpy", "cupy")
+
+
+class BackendError(RuntimeError):
+    """The array library that was asked for cannot be used on this machine."""
+
+
+def array_module(x):
+    """The library (`numpy` or `cupy`) that the array `x` belongs to."""
+    cupy = sys.modules.get("cupy")
+    return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
+
+
+def _load(name):
+    if name == "numpy":
+        return np
+    if name != "cupy":
+        raise BackendError(f"unknown backend {name!r}: choose one of {', '.join(BACKENDS)}")
+    try:
+        import cupy
+    except ImportError as error:
+        raise BackendError(
+            f"backend cupy: CuPy cannot be imported ({error}); install numseq[cuda12] or numseq[cuda13]"
+        ) from None
+    try:
+        devices = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy raises its own CUDARuntimeError, which cannot be named without importing it
+        raise BackendError(f"backend cupy: no usable GPU ({error}); use --backend numpy") from None
+    if devices == 0:
+        raise BackendError("backend cupy: no GPU was found; use --backend numpy")
+    return cupy
+
+
+_current = None  # the library of new arrays; None until first asked, when NUMSEQ_BACKEND decides
+
+
+def current():
+    """The library in which new arrays are made: set by `use`, at first by the variable NUMSEQ_BACKEND."""
+    global _current
+    if _current is None:
+        _current = _load(os.environ.get("NUMSEQ_BACKEND", "numpy"))
+    return _current
+
+
+class use:
+    """Choose where new arrays live: `use("cupy")` from here on, or `with use("cupy"):` for a block.
+
+    Raises:
+        BackendError: the name is unknown, CuPy is not installed, or there is no GPU.
+    """
+
+    def __init__(self, name):
+        global _current
+        chosen = _load(name)
+        self._before, _current = _current, chosen
+
+    def __enter__(self):
+        return _current
+
+    def __exit__(self, *exc_info):
+        global _current
+        _current = self._before
+
+
+def to_numpy(x):
+    """A NumPy array of the same values; from a GPU this copies and waits for it."""
+    return x.get() if array_module(x) is not np else np.asarray(x)
+
+
+def asarray(x, dtype=None):
+    """`x` as an array of the current backend, copied only where it must be."""
+    xp = current()
+    if xp is np:
+        return np.asarray(to_numpy(x), dtype=dtype)
+    return xp.asarray(x, dtype=dtype)
+
+
+def generator(*seed):
+    """A seeded generator whose draws live on the host: shuffling, and the first values of parameters."""
+    return np.random.default_rng(seed)
+
+
+def device_generator(*seed):
+    """A seeded generator of the current backend, for draws made where they are used (dropout masks).
+
+    NumPy and CuPy give different numbers for one seed; each gives the same ones every time.
+    """
+    if current() is np:
+        return np.random.default_rng(seed)
+    # CuPy takes one integer only; NumPy's own seed hashing makes one of several.
+    return current().random.default_rng(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+
+
+def ragged_steps(mask):
+    """For each of the T rows of a mask (T, B): must the step look at the mask at all?
+
+    On the host a look at the row decides. On a GPU looking would mean waiting for it, so every step does.
+    """
+    if mask is None:
+        return None
+    if array_module(mask) is not np:
+        return [True] * len(mask)
+    return (~mask.all(axis=1)).tolist()
+
+
+def scatter_add_rows(n_rows, ids, values):
+    """Sum the rows of `values` (N, D) that share an id into row `id` of a new array (n_rows, D).
+
+    Equations: out[k] = sum over n with ids[n] = k of values[n].
+
+    `np.add.at` does this one element at a time. Here rows are sorted by id, so that equal ids are neighbours, and
+    neighbours are added pair by pair, as a tournament: about log2(most repeats) rounds of whole-array additions.
+    """
+    xp = array_module(values)
+    out = xp.zeros((n_rows, values.shape[1]), dtype=values.dtype)
+    if len(ids) == 0:
+        return out
+    if xp is not np:
+        _cupyx().scatter_add(out, ids, values)
+        return out
+    order = np.argsort(ids, kind="stable")
+    ids, sums = ids[order], values[order]
+    first = np.flatnonzero(np.diff(ids, prepend=-1))  # where each run of equal ids begins
+    rank = np.arange(len(ids)) - np.repeat(first, np.diff(first, append=len(ids)))  # place within its run
+    players = np.arange(len(ids))
+    while rank.any():
+        odd = rank % 2 == 1  # an odd place gives its sum to the even place before it, and is out
+        sums[players[np.flatnonzero(odd) - 1]] += sums[players[odd]]
+        players, rank = players[~odd], rank[~odd] // 2
+    out[ids[first]] = sums[first]
+    return out
+
+
+@cache
+def _cupyx():
+    import cupyx
+
+    return cupyx

@@ -1,0 +1,125 @@
+"""Batches: sentences of like length together, padded to one length, with masks that say which tokens are real."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numseq.backend import asarray
+from numseq.data.tokens import BOS, EOS, PAD
+
+Array = Any
+
+
+@dataclass(slots=True)
+class Batch:
+    """Sentence pairs side by side, time first; masks are True where a token is real.
+
+    target_in begins with <bos>, target_out ends with <eos>: the same target, one step apart.
+    """
+
+    source: Array  # (S, B) integers
+    source_mask: Array  # (S, B)
+    target_in: Array  # (T, B)
+    target_out: Array  # (T, B)
+    target_mask: Array  # (T, B)
+    tokens: int  # real target tokens, <eos> included
+
+
+class Ragged:
+    """Many id sequences of different lengths in one array, so that padding a batch is one assignment."""
+
+    def __init__(self, sequences):
+        self.lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.flat = np.fromiter((k for ids in sequences for k in ids), dtype=np.int64, count=self.lengths.sum())
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def pad(self, rows):
+        """(ids (L, B), mask (L, B)) of the chosen rows, L being the longest; PAD where nothing is real."""
+        lengths = self.lengths[rows]
+        mask = np.arange(lengths.max()) < lengths[:, None]  # (B, L)
+        ids = np.full(mask.shape, PAD)
+        offsets = np.broadcast_to(np.arange(mask.shape[1]), mask.shape)
+        ids[mask] = self.flat[(self.starts[rows][:, None] + offsets)[mask]]
+        return np.ascontiguousarray(ids.T), np.ascontiguousarray(mask.T)
+
+
+@dataclass(slots=True)
+class Pairs:
+    """A corpus as ids."""
+
+    source: Ragged
+    target: Ragged
+
+    @classmethod
+    def encode(cls, pairs, source_tokens, target_tokens):
+        """From (source, target) strings."""
+        sources, targets = zip(*pairs, strict=True)
+        return cls(Ragged(source_tokens.encode(sources)), Ragged(target_tokens.encode(targets)))
+
+    def __len__(self):
+        return len(self.source)
+
+    def batch(self, rows):
+        """The Batch of the chosen rows, on the current backend."""
+        source, source_mask = self.source.pad(rows)
+        target, real = self.target.pad(rows)
+        one = np.ones((1, len(rows)), dtype=bool)
+        ends = np.concatenate([target, PAD * one])
+        ends[self.target.lengths[rows], np.arange(len(rows))] = EOS
+        return Batch(
+            source=asarray(source),
+            source_mask=asarray(source_mask),
+            target_in=asarray(np.concatenate([BOS * one, target])),
+            target_out=asarray(ends),
+            target_mask=asarray(np.concatenate([one, real])),
+            tokens=int(self.target.lengths[rows].sum()) + len(rows),
+        )
+
+
+def plan_batches(source_lengths, target_lengths, size, rng=None, pool=100, max_padding=0.25):
+    """Which rows go together: a list of index arrays that covers every row once.
+
+    Rows are shuffled, sorted by length within pools of `pool` batches, and cut into batches; then the batches are
+    shuffled. A batch ends before it is full if one row more would make over `max_padding` of it padding.
+
+    Args: source_lengths, target_lengths, (N,) tokens. size, rows a batch. rng, a generator; None keeps everything
+        sorted, for evaluation.
+    """
+    order = np.arange(len(source_lengths))
+    pool_rows = len(order)
+    if rng is not None:
+        rng.shuffle(order)
+        pool_rows = pool * size
+    batches = []
+    for start in range(0, len(order), pool_rows):
+        rows = order[start : start + pool_rows]
+        s, t = source_lengths[rows], target_lengths[rows]
+        # by target length; within it by source length, up and down in turn, so that neighbours stay alike
+        rows = rows[np.lexsort((np.where(t % 2 == 0, s, -s), t))]
+        batches += _cut(rows, source_lengths, target_lengths, size, max_padding)
+    if rng is not None:
+        rng.shuffle(batches)
+    return batches
+
+
+def _cut(rows, source_lengths, target_lengths, size, max_padding):
+    """Cut sorted rows into batches of at most `size` rows and at most `max_padding` padding."""
+    batches, first = [], 0
+    longest_s = longest_t = real = 0
+    for k, (s, t) in enumerate(zip(source_lengths[rows].tolist(), target_lengths[rows].tolist(), strict=True)):
+        longest_s, longest_t, real = max(longest_s, s), max(longest_t, t), real + s + t
+        cells = (k - first + 1) * (longest_s + longest_t)
+        if k - first == size or real < (1 - max_padding) * cells:
+            batches.append(rows[first:k])
+            first, longest_s, longest_t, real = k, s, t, s + t
+    return [*batches, rows[first:]]
+
+
+def padding_share(batches, source_lengths, target_lengths):
+    """The share of all cells of these batches, source and target, that holds padding."""
+    cells = sum(len(rows) * (source_lengths[rows].max() + target_lengths[rows].max()) for rows in batches)
+    return 1 - (source_lengths.sum() + target_lengths.sum()) / cells

@@ -1,0 +1,62 @@
+"""Reading text: parallel files with one sentence a line, and two-column TSV. Says what is wrong, and where."""
+
+from pathlib import Path
+
+
+class DataError(ValueError):
+    """Text that cannot be used; the message says which file and line."""
+
+
+def read_lines(path):
+    """The lines of a UTF-8 file, without their ends. Only a line feed ends a line, as `wc -l` counts.
+
+    Raises: DataError, when the file is missing, is a folder, cannot be read, or is not UTF-8 (which line).
+    """
+    try:
+        raw = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x})") from None
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def read_parallel(source, target):
+    """Sentence pairs of two files, line k with line k.
+
+    Returns: (pairs, skipped): a list of (source, target) strings, and how many pairs were left out because a side was
+        empty.
+    Raises: DataError, also when the line counts differ or nothing is left.
+    """
+    sources, targets = read_lines(source), read_lines(target)
+    if len(sources) != len(targets):
+        raise DataError(f"{source} has {len(sources):,} lines and {target} {len(targets):,}: they must pair up")
+    return _real_pairs(zip(sources, targets, strict=True), f"{source} and {target}")
+
+
+def read_tsv(path):
+    """Pairs of a file with two columns separated by a tab; returns and raises as `read_parallel`."""
+    pairs = []
+    for number, line in enumerate(read_lines(path), 1):
+        columns = line.split("\t") if line.strip() else ["", ""]
+        if len(columns) != 2:
+            raise DataError(f"{path}, line {number}: {len(columns)} columns where 2 were expected")
+        pairs.append(columns)
+    return _real_pairs(pairs, path)
+
+
+def _real_pairs(pairs, where):
+    pairs = list(pairs)
+    real = [(source.strip(), target.strip()) for source, target in pairs]
+    real = [(source, target) for source, target in real if source and target]
+    if not real:
+        raise DataError(f"{where}: no sentence pair in it")
+    return real, len(pairs) - len(real)

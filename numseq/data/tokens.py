@@ -1,0 +1,85 @@
+"""Tokens: text to ids and back, by words or by characters, through the `tokenizers` library.
+
+Four special tokens come first in every vocabulary: padding, unknown, begin and end of sequence.
+"""
+
+from pathlib import Path
+
+PAD, UNK, BOS, EOS = range(4)
+SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")
+KINDS = ("word", "char")
+
+
+class TokenError(ValueError):
+    """A vocabulary that cannot be built or read."""
+
+
+class Tokens:
+    """A vocabulary with the rule that cuts text into tokens; wraps a `tokenizers.Tokenizer`.
+
+    Words are what white space separates; characters are Unicode code points, spaces included. Joining words by one
+    space, or characters by nothing, gives the text back when nothing in it was unknown or an odd space.
+    """
+
+    def __init__(self, tokenizer):
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def train(cls, lines, kind, min_count=1):
+        """Build the vocabulary of the tokens that occur at least `min_count` times, most frequent first.
+
+        Args: lines, an iterable of str. kind, "word" or "char". min_count, rarer tokens become <unk>.
+        Raises: TokenError, unknown kind, or no token occurs often enough.
+        """
+        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        if kind not in KINDS:
+            raise TokenError(f"tokens are {kind!r}: choose one of {', '.join(KINDS)}")
+        tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNK]))
+        if kind == "word":
+            tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        else:
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
+            tokenizer.decoder = decoders.Fuse()
+        trainer = trainers.WordLevelTrainer(
+            vocab_size=1 << 31, min_frequency=min_count, special_tokens=list(SPECIAL), show_progress=False
+        )
+        tokenizer.train_from_iterator(lines, trainer)
+        if tokenizer.get_vocab_size() == len(SPECIAL):
+            raise TokenError(f"no {kind} occurs {min_count} times or more: nothing to build a vocabulary from")
+        # Text that merely looks like a special token is text: without this "<eos>" in a line would end the sentence.
+        tokenizer.encode_special_tokens = True
+        return cls(tokenizer)
+
+    def __len__(self):
+        return self._tokenizer.get_vocab_size()
+
+    def encode(self, lines):
+        """The ids of each line, a list of lists, without <bos> and <eos>."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(lines))]
+
+    def decode(self, ids):
+        """The text of some ids; <pad>, <bos> and <eos> are left out, <unk> is shown."""
+        return self._tokenizer.decode([k for k in ids if k not in (PAD, BOS, EOS)], skip_special_tokens=False)
+
+    def token(self, k):
+        """The token with id k, as text."""
+        return self._tokenizer.id_to_token(int(k))
+
+    def to_json(self):
+        """The vocabulary as the JSON text that the `tokenizers` library reads."""
+        return self._tokenizer.to_str(pretty=True)
+
+    @classmethod
+    def load(cls, path):
+        """Read what `to_json` gave. Raises: TokenError, with the file, when it is not such a vocabulary."""
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
+        except Exception as error:  # the library raises plain Exception
+            raise TokenError(f"{path}: not a tokenizer file ({error})") from None
+        if [tokenizer.id_to_token(k) for k in range(len(SPECIAL))] != list(SPECIAL):
+            raise TokenError(f"{path}: ids 0 to 3 must be {', '.join(SPECIAL)}")
+        tokenizer.encode_special_tokens = True
+        return cls(tokenizer)

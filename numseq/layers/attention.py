@@ -1,0 +1,181 @@
+"""Additive attention: a query looks at every source position and takes a weighted mean of their values.
+
+    k_j     = v_j W_k + b                              keys, projected once for a sentence
+    u_tj    = tanh(q_t W_q + k_j)
+    e_tj    = u_tj . w                                 scores
+    alpha_t = softmax over j of e_tj                   weights; a masked position gets exactly 0
+    ctx_t   = sum_j alpha_tj v_j                       context
+
+Source: Bahdanau, Cho & Bengio 2015, section 3.1 and appendix A.1.2 (there W_a, U_a, v_a; the bias is ours).
+Positions come first inside, (S, B, .), so that one query is added to all positions over one long run of memory.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numseq.backend import array_module, asarray
+from numseq.layers.activations import MASKED, softmax, softmax_backward, tanh, tanh_backward
+from numseq.layers.init import glorot, uniform
+from numseq.layers.linear import rows
+from numseq.layers.record import StepRecord, gather, put
+from numseq.params import common_dtype
+
+Array = Any
+
+
+@dataclass(slots=True)
+class AttentionParams:
+    W_q: Array  # (Q, A)
+    W_k: Array  # (C, A)
+    b: Array  # (A,)
+    w: Array  # (A,)
+
+
+@dataclass(slots=True)
+class AttentionStep(StepRecord):
+    """One query's look at the source, with everything that the equations name."""
+
+    query: Array = None  # (B, Q)
+    u: Array = None  # (S, B, A)
+    e: Array = None  # (B, S)
+    alpha: Array = None  # (B, S)
+    context: Array = None  # (B, C)
+
+
+@dataclass(slots=True)
+class AttentionStepGrad(StepRecord):
+    dcontext: Array = None  # (B, C)
+    de: Array = None  # (B, S)
+    dprojected: Array = None  # (B, A), of q W_q
+    dquery: Array = None  # (B, Q)
+
+
+@dataclass(slots=True)
+class AttentionGrad:
+    dquery: Array  # (T, B, Q)
+    dvalues: Array  # (S, B, C)
+    params: AttentionParams
+
+
+class AdditiveAttention:
+    """Attention over one batch of sources, query after query: like a cell, four pieces.
+
+    Made of the values (before: the keys of all positions at once); `step` for each query; `step_backward` for each,
+    in any order; `after` for what sums over queries, the gradients of values and parameters.
+
+    Args: values, (S, B, C). params: W_q (Q, A), W_k (C, A), b (A,), w (A,). mask, (S, B) True where real, or None.
+    """
+
+    def __init__(self, values, params, mask=None):
+        self.values, self.params, self.mask = values, params, mask
+        self.keys = (rows(values) @ params.W_k + params.b).reshape(*values.shape[:2], -1)  # (S, B, A)
+
+    def storage(self, query):
+        """Records of all T steps, for queries (T, B, Q): one of the forward pass, to be filled step by step."""
+        xp, (T, B, _), S = array_module(query), query.shape, len(self.values)
+        new = lambda *shape: xp.empty((T, *shape), dtype=query.dtype)  # noqa: E731
+        return AttentionStep(
+            query, new(*self.keys.shape), new(B, S), new(B, S), new(B, self.values.shape[-1])
+        )
+
+    def step(self, query, s=None):
+        """Attend with one query (B, Q). s, a record whose fields are where to write, or None for new arrays."""
+        xp = array_module(query)
+        s = AttentionStep() if s is None else s
+        s.query = query
+        s.u = tanh(xp.add(self.keys, s.query @ self.params.W_q, out=s.u), out=s.u)
+        e = s.u @ self.params.w  # (S, B)
+        s.e = put(s.e, (e if self.mask is None else xp.where(self.mask, e, MASKED)).T)
+        s.alpha = put(s.alpha, softmax(s.e))
+        s.context = put(s.context, xp.matmul(s.alpha[:, None, :], self.values.transpose(1, 0, 2))[:, 0])
+        return s
+
+    def step_backward(self, s, dcontext, dkeys, dalpha=None):
+        """Undo one step.
+
+        Args: s, its AttentionStep. dcontext, (B, C). dkeys, (S, B, A): the keys' gradient, to which this step's is
+            added, still without the factor w that all steps share (see `after`). dalpha, (B, S), from whoever else
+            read the weights, or None.
+        Returns: an AttentionStepGrad.
+        """
+        xp, p = array_module(dcontext), self.params
+        through_context = xp.matmul(self.values.transpose(1, 0, 2), dcontext[:, :, None])[:, :, 0]  # ctx = alpha v
+        dalpha = through_context if dalpha is None else through_context + dalpha
+        de = softmax_backward(dalpha, s.alpha)  # exactly 0 where masked, since alpha is
+        dz = tanh_backward(de.T[:, :, None], s.u)  # e = u . w and u = tanh(z): dz = w * de * (1 - u^2)
+        dkeys += dz  # z = q W_q + k
+        dprojected = dz.sum(axis=0) * p.w  # every position added the same q W_q
+        return AttentionStepGrad(dcontext, de, dprojected, dprojected @ p.W_q.T)
+
+    def after(self, steps, grads, dkeys):
+        """What sums over queries.
+
+        Args: steps and grads, all T steps' records, fields (T, ...). dkeys, from the calls of `step_backward`.
+        Returns: an AttentionGrad. The values get their gradient by two ways: as keys, through the scores, and as the
+            values that the context is a mean of.
+        """
+        xp, p = array_module(dkeys), self.params
+        dkeys_rows = rows(dkeys * p.w)
+        dvalues = xp.matmul(steps.alpha.transpose(1, 2, 0), grads.dcontext.transpose(1, 0, 2))  # (B, S, C)
+        return AttentionGrad(
+            dquery=grads.dquery,
+            dvalues=dvalues.transpose(1, 0, 2) + (dkeys_rows @ p.W_k.T).reshape(self.values.shape),
+            params=AttentionParams(
+                W_q=rows(steps.query).T @ rows(grads.dprojected),
+                W_k=rows(self.values).T @ dkeys_rows,
+                b=dkeys_rows.sum(axis=0),
+                w=grads.de.transpose(0, 2, 1).reshape(-1) @ rows(steps.u),  # e = u . w, u (T, S, B, A)
+            ),
+        )
+
+
+@dataclass(slots=True)
+class AttentionTrace:
+    """What `additive_attention` computed: context (T, B, C), alpha (T, B, S), and in `steps` everything named."""
+
+    outputs = ("context", "alpha")
+    attention: AdditiveAttention
+    steps: AttentionStep
+    context: Array
+    alpha: Array
+
+    def backward(self, dcontext, dalpha=None):
+        """Undo each query's step, then sum. Args: dcontext, (T, B, C). dalpha, (T, B, S) or None."""
+        xp = array_module(dcontext)
+        dkeys = xp.zeros_like(self.attention.keys)
+        grads = [
+            self.attention.step_backward(self.steps[t], dcontext[t], dkeys, None if dalpha is None else dalpha[t])
+            for t in range(len(dcontext))
+        ]
+        return self.attention.after(self.steps, gather(grads), dkeys)
+
+
+def additive_attention(query, values, params, mask=None):
+    """Attend to the same sources with T queries that do not depend on one another.
+
+    Equations: those of the module.
+
+    Args: query, (T, B, Q). values, (S, B, C). params: W_q (Q, A), W_k (C, A), b (A,), w (A,). mask, (S, B) True where
+        a source token is real, or None.
+    Returns: an AttentionTrace with context (T, B, C) and alpha (T, B, S).
+    Backward: AttentionTrace.backward.
+    Raises: TypeError, when dtypes differ.
+    """
+    common_dtype(query, values, params)
+    attention = AdditiveAttention(values, params, mask)
+    steps = attention.storage(query)
+    for t in range(len(query)):
+        attention.step(query[t], steps[t])
+    return AttentionTrace(attention=attention, steps=steps, context=steps.context, alpha=steps.alpha)
+
+
+def init_attention(rng, query, values, size, dtype):
+    """First values: Glorot for the matrices, uniform in +-1 / sqrt(A) for w, 0 for b."""
+    return AttentionParams(
+        W_q=asarray(glorot(rng, query, size), dtype),
+        W_k=asarray(glorot(rng, values, size), dtype),
+        b=asarray(np.zeros(size), dtype),
+        w=asarray(uniform(rng, size, size**-0.5), dtype),
+    )

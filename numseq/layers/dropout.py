@@ -1,0 +1,55 @@
+"""Inverted dropout (Srivastava et al. 2014, JMLR 15): the mask is drawn first, and the layer is a product."""
+
+from dataclasses import dataclass
+from typing import Any
+
+Array = Any
+
+
+@dataclass(slots=True)
+class DropoutGrad:
+    dx: Array
+
+
+@dataclass(slots=True)
+class DropoutTrace:
+    """What `dropout` computed: y = x * mask, all of one shape."""
+
+    outputs = ("y",)
+    mask: Array | None
+    y: Array
+
+    def backward(self, dy):
+        """dx = dy * mask: the very mask of the forward pass; a fresh one would belong to another function."""
+        return DropoutGrad(dx=dy if self.mask is None else dy * self.mask)
+
+
+def dropout_mask(rng, shape, rate, dtype):
+    """Draw a mask: 0 with probability `rate`, else 1 / (1 - rate), so that the mean of x * mask stays x.
+
+    Args: rng, a generator of the backend where the mask is used (`numseq.backend.device_generator`).
+        shape, of the mask. rate in [0, 1). dtype of the mask.
+    Returns: the mask, or None at rate 0 (nothing to do).
+    Raises: ValueError, when rate is outside [0, 1).
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout rate is {rate}: it must be at least 0 and below 1")
+    if rate == 0:
+        return None
+    # 16 random bits a unit decide: a third of the time of floats, and the rate is right to 1 in 65,536.
+    keep = rng.integers(0, 1 << 16, size=shape, dtype="uint16") >= round(rate * (1 << 16))
+    mask = keep.astype(dtype)
+    mask *= 1 / (1 - rate)
+    return mask
+
+
+def dropout(x, mask):
+    """Multiply by a ready mask; None (evaluation, or rate 0) leaves x as it is.
+
+    Equations: y = x * mask.
+
+    Args: x, any shape. mask: from `dropout_mask`, shape of x, or None.
+    Returns: a DropoutTrace with y.
+    Source: "inverted": the scaling is done in training, where the paper scales the weights at test time.
+    """
+    return DropoutTrace(mask=mask, y=x if mask is None else x * mask)

@@ -1,0 +1,58 @@
+"""The embedding: a token id picks a row of a matrix."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numseq.backend import asarray, scatter_add_rows
+from numseq.layers.init import uniform
+from numseq.layers.linear import rows
+
+Array = Any
+
+
+@dataclass(slots=True)
+class EmbeddingParams:
+    W: Array  # (V, D), one row per token
+
+
+@dataclass(slots=True)
+class EmbeddingGrad:
+    params: EmbeddingParams
+
+
+@dataclass(slots=True)
+class EmbeddingTrace:
+    """What `embedding` looked up: y (..., D) for ids (...)."""
+
+    outputs = ("y",)
+    ids: Array
+    params: EmbeddingParams
+    padding_id: int | None
+    y: Array
+
+    def backward(self, dy):
+        """dW[k] = sum over the positions with ids = k of dy, and 0 for the padding id.
+
+        A token that occurs several times used its row several times: the gradients add, they do not overwrite.
+        """
+        dW = scatter_add_rows(len(self.params.W), self.ids.reshape(-1), rows(dy))
+        if self.padding_id is not None:
+            dW[self.padding_id] = 0
+        return EmbeddingGrad(params=EmbeddingParams(W=dW))
+
+
+def embedding(ids, params, padding_id=None):
+    """Look up one vector per token.
+
+    Equations: y = W[ids], the same as onehot(ids) W.
+
+    Args: ids, (...) integers in [0, V). params: W (V, D). padding_id: the id whose row gets zero gradient.
+    Returns: an EmbeddingTrace with y (..., D).
+    Backward: see EmbeddingTrace.backward.
+    """
+    return EmbeddingTrace(ids=ids, params=params, padding_id=padding_id, y=params.W[ids])
+
+
+def init_embedding(rng, vocabulary, size, dtype):
+    """First values: uniform in [-0.1, 0.1], small beside the gates' range."""
+    return EmbeddingParams(W=asarray(uniform(rng, (vocabulary, size), 0.1), dtype))

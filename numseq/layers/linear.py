@@ -1,0 +1,74 @@
+"""The affine map y = x W + b."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numseq.backend import asarray
+from numseq.layers.init import glorot
+from numseq.params import common_dtype
+
+Array = Any  # a NumPy or CuPy array
+
+
+@dataclass(slots=True)
+class LinearParams:
+    W: Array  # (D, K)
+    b: Array | None  # (K,); None for a map without bias
+
+
+@dataclass(slots=True)
+class LinearGrad:
+    dx: Array  # (..., D)
+    params: LinearParams
+
+
+@dataclass(slots=True)
+class LinearTrace:
+    """What `linear` computed: its input x (..., D), its output y (..., K), and the parameters that it used."""
+
+    outputs = ("y",)
+    x: Array
+    params: LinearParams
+    y: Array
+
+    def backward(self, dy):
+        """dx = dy W^T;  dW = sum over all leading positions of x^T dy;  db = sum of dy over the same."""
+        dy_rows = rows(dy)
+        return LinearGrad(
+            dx=dy @ self.params.W.T,
+            params=LinearParams(
+                W=rows(self.x).T @ dy_rows,  # every position used the same W, so their gradients add
+                b=None if self.params.b is None else dy_rows.sum(axis=0),
+            ),
+        )
+
+
+def linear(x, params):
+    """Map the last axis of x by a matrix and a bias.
+
+    Equations: y = x W + b.
+
+    Args: x, (..., D), any leading axes (time, batch). params: W (D, K), b (K,) or None.
+    Returns: a LinearTrace with y (..., K).
+    Backward: see LinearTrace.backward.
+    Raises: TypeError, when dtypes differ.
+    """
+    common_dtype(x, params)
+    y = (rows(x) @ params.W).reshape(*x.shape[:-1], -1)  # all positions in one product
+    if params.b is not None:
+        y += params.b
+    return LinearTrace(x=x, params=params, y=y)
+
+
+def rows(x):
+    """x (..., D) as a matrix (N, D), N counting all leading positions: the shape of a whole-sequence product."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def init_linear(rng, inputs, outputs, dtype, bias=True):
+    """First values: Glorot for W, 0 for b."""
+    return LinearParams(
+        W=asarray(glorot(rng, inputs, outputs), dtype), b=asarray(np.zeros(outputs), dtype) if bias else None
+    )

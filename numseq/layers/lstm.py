@@ -1,0 +1,211 @@
+"""The long short-term memory (Hochreiter & Schmidhuber 1997; with the forget gate of Gers et al. 2000).
+
+    a_t = x_t W_x + h_{t-1} W_h + b            pre-activations, four blocks of H columns: i, f, g, o
+    i_t = sigma(a_i)                           input gate: how much of the candidate is written
+    f_t = sigma(a_f)                           forget gate: how much of the old cell is kept
+    g_t = tanh(a_g)                            candidate
+    o_t = sigma(a_o)                           output gate: how much of the cell is shown
+    c_t = f_t * c_{t-1} + i_t * g_t            cell
+    h_t = o_t * tanh(c_t)                      hidden state
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numseq.backend import array_module, asarray
+from numseq.layers.activations import sigmoid, sigmoid_backward, tanh, tanh_backward
+from numseq.layers.init import glorot, orthogonal
+from numseq.layers.linear import rows
+from numseq.layers.record import StepRecord
+from numseq.layers.recurrent import Unroll, unroll, unroll_backward
+from numseq.params import common_dtype
+
+Array = Any
+
+
+@dataclass(slots=True)
+class LSTMParams:
+    W_x: Array  # (D, 4H), columns in the order i, f, g, o
+    W_h: Array  # (H, 4H)
+    b: Array  # (4H,)
+
+
+@dataclass(slots=True)
+class LSTMStepGrad:
+    """Gradients inside one step; d before a name is the derivative of the loss by it. (B, H), da (B, 4H)."""
+
+    di: Array = None
+    df: Array = None
+    dg: Array = None
+    do: Array = None
+    dc: Array = None
+    da: Array = None
+    dc_prev: Array = None
+
+
+@dataclass(slots=True)
+class LSTMStep(StepRecord):
+    """One time step of an LSTM, with everything that its equations name; every field (B, H)."""
+
+    c_prev: Array = None
+    i: Array = None
+    f: Array = None
+    g: Array = None
+    o: Array = None
+    c: Array = None
+    tanh_c: Array = None
+    h: Array = None
+
+    def backward(self, dh, dc, da=None):
+        """From the gradients of h and c to those of the pre-activations a and of the previous cell.
+
+        Args: dh, dc, (B, H): dc is what comes back from step t + 1, without the way through h, which is added here.
+            da, (B, 4H): where to write the gradient of the pre-activations; None makes a new array.
+        Returns: an LSTMStepGrad.
+        """
+        xp, H = array_module(dh), dh.shape[-1]
+        grad = LSTMStepGrad(da=xp.empty((len(dh), 4 * H), dtype=dh.dtype) if da is None else da)
+        grad.do = dh * self.tanh_c  # h = o * tanh(c)
+        grad.dc = dc + tanh_backward(dh * self.o, self.tanh_c)  # c reaches the loss by c_{t+1} and by h
+        grad.di = grad.dc * self.g  # c = f * c_prev + i * g
+        grad.df = grad.dc * self.c_prev
+        grad.dg = grad.dc * self.i
+        grad.dc_prev = grad.dc * self.f
+        sigmoid_backward(grad.di, self.i, out=grad.da[:, :H])  # i = sigma(a_i)
+        sigmoid_backward(grad.df, self.f, out=grad.da[:, H : 2 * H])  # f = sigma(a_f)
+        tanh_backward(grad.dg, self.g, out=grad.da[:, 2 * H : 3 * H])  # g = tanh(a_g)
+        sigmoid_backward(grad.do, self.o, out=grad.da[:, 3 * H :])  # o = sigma(a_o)
+        return grad
+
+
+def lstm_step(a, c_prev, s=None):
+    """One LSTM step from its pre-activations: the pointwise equations of the module's docstring.
+
+    Args: a, (B, 4H) = x_t W_x + h_{t-1} W_h + b. c_prev, (B, H). s, a record whose fields are where to write, or None
+        for new arrays; fields may be views of a itself.
+    Returns: the LSTMStep, every field (B, H).
+    Backward: LSTMStep.backward.
+    Source: Gers et al. 2000, "Learning to forget", section 2, without peepholes.
+    """
+    H = c_prev.shape[-1]
+    xp = array_module(a)
+    s = LSTMStep() if s is None else s
+    s.c_prev = c_prev
+    s.i = sigmoid(a[:, :H], out=s.i)
+    s.f = sigmoid(a[:, H : 2 * H], out=s.f)
+    s.g = tanh(a[:, 2 * H : 3 * H], out=s.g)
+    s.o = sigmoid(a[:, 3 * H :], out=s.o)
+    s.c = xp.add(s.f * s.c_prev, s.i * s.g, out=s.c)
+    s.tanh_c = tanh(s.c, out=s.tanh_c)
+    s.h = xp.multiply(s.o, s.tanh_c, out=s.h)
+    return s
+
+
+@dataclass(frozen=True)
+class LSTM:
+    """The LSTM as a cell (see `numseq.layers.recurrent`). Hand in a `step` of your own to try a changed equation;
+    its record class brings the backward that belongs to it."""
+
+    step: Callable = lstm_step
+    record: type = LSTMStep
+
+    def before(self, x, params):
+        return (rows(x) @ params.W_x + params.b).reshape(*x.shape[:-1], -1)  # (T, B, 4H)
+
+    def storage(self, a, prev, now):
+        """The sequence's record: the gates take the place of their pre-activations, the states lie in `now`."""
+        (_, c_prev), (h, c), H = prev, now, a.shape[-1] // 4
+        i, f, g, o = (a[..., k * H : (k + 1) * H] for k in range(4))
+        return self.record(c_prev, i, f, g, o, c, array_module(a).empty_like(c), h)
+
+    def forward(self, a, state, params, s):
+        h_prev, c_prev = state
+        a += h_prev @ params.W_h
+        self.step(a, c_prev, s)
+
+    def backward(self, s, dstate, params, da):
+        dh, dc = dstate
+        dc_prev = s.backward(dh, dc, da).dc_prev
+        return da @ params.W_h.T, dc_prev  # a = ... + h_prev W_h
+
+    def after(self, x, prev, da, params):
+        """dx = da W_x^T. Each step used the same weights, so their gradients add over time and batch: one product."""
+        da_rows = rows(da)
+        dparams = LSTMParams(W_x=rows(x).T @ da_rows, W_h=rows(prev[0]).T @ da_rows, b=da_rows.sum(axis=0))
+        return da @ params.W_x.T, dparams
+
+
+@dataclass(slots=True)
+class LSTMGrad:
+    dx: Array  # (T, B, D)
+    dh0: Array  # (B, H)
+    dc0: Array  # (B, H)
+    params: LSTMParams
+
+
+@dataclass(slots=True)
+class LSTMTrace:
+    """What `lstm` computed: h (T, B, H), the final h_T and c_T (B, H), and in `steps` every gate at every time.
+
+    The fields of `steps` can be read here too: trace.f[3] is the forget gate at t = 3, (B, H).
+    """
+
+    outputs = ("h", "h_T", "c_T")
+    x: Array
+    run: Unroll
+    h: Array
+    h_T: Array
+    c_T: Array
+
+    @property
+    def steps(self):
+        return self.run.steps
+
+    def __getattr__(self, name):  # only called for names that are not fields of the trace
+        return getattr(object.__getattribute__(self, "run").steps, name)
+
+    def backward(self, dh=None, dh_T=None, dc_T=None):
+        """Backpropagation through time; see `numseq.layers.recurrent.unroll_backward`.
+
+        Args: dh, (T, B, H), gradient of the outputs. dh_T, dc_T, (B, H), of the final states. None means 0.
+        Returns: an LSTMGrad.
+        """
+        dx, (dh0, dc0), dparams = unroll_backward(self.run, self.x, dh, (dh_T, dc_T))
+        return LSTMGrad(dx=dx, dh0=dh0, dc0=dc0, params=dparams)
+
+
+def lstm(x, h0, c0, params, mask=None, reverse=False, cell=LSTM()):  # noqa: B008 - frozen, so safe to share
+    """An LSTM over a sequence.
+
+    Equations: those of the module, for t = 0 .. T-1 (for t = T-1 .. 0 when reversed), from h_{-1} = h0, c_{-1} = c0.
+    Where the mask is False, h_t = h_{t-1} and c_t = c_{t-1}: a finished sequence carries its state.
+
+    Args: x, (T, B, D). h0, c0, (B, H). params: W_x (D, 4H), W_h (H, 4H), b (4H,). mask, (T, B) booleans, True where a
+        token is real, or None. reverse: run from the last step to the first; h[t] is still the state at position t.
+        cell: an LSTM with another step, to try a changed equation.
+    Returns: an LSTMTrace with h (T, B, H), h_T and c_T (B, H).
+    Backward: LSTMTrace.backward.
+    Raises: TypeError, when dtypes differ.
+    """
+    common_dtype(x, h0, c0, params)
+    run = unroll(cell, x, (h0, c0), params, mask, reverse)
+    h_T, c_T = run.final()
+    return LSTMTrace(x=x, run=run, h=run.now[0], h_T=h_T, c_T=c_T)
+
+
+def init_lstm(rng, inputs, hidden, dtype):
+    """First values: Glorot for W_x, orthogonal blocks for W_h, b = 0 but 1 for the forget gate.
+
+    A forget gate that starts near sigma(1) = 0.73 lets gradients through from the first step on.
+    Source: Jozefowicz et al. 2015, section 2.2 (forget bias); Saxe et al. 2014 (orthogonal).
+    """
+    b = np.zeros(4 * hidden)
+    b[hidden : 2 * hidden] = 1
+    return LSTMParams(
+        W_x=asarray(np.hstack([glorot(rng, inputs, hidden) for _ in range(4)]), dtype),
+        W_h=asarray(np.hstack([orthogonal(rng, hidden) for _ in range(4)]), dtype),
+        b=asarray(b, dtype),
+    )

@@ -1,0 +1,33 @@
+"""The record of a step: one array for each quantity that the step's equations name."""
+
+from dataclasses import fields
+
+from numseq.backend import array_module
+
+
+class StepRecord:
+    """Base of a step's record.
+
+    The same class serves for one step (fields (B, .)) and for a whole sequence (fields (T, B, .)): `record[t]` is
+    step t, as views, so what a step writes is what the sequence keeps.
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, t):
+        return type(self)(*[getattr(self, field.name)[t] for field in fields(self)])
+
+
+def gather(steps):
+    """One record with a leading axis T, from a list of T records of one class."""
+    names = [field.name for field in fields(steps[0])]
+    stack = array_module(getattr(steps[0], names[0])).stack
+    return type(steps[0])(*(stack([getattr(step, name) for step in steps]) for name in names))
+
+
+def put(place, value):
+    """`value` itself, or, when there is storage for it, that storage holding its numbers."""
+    if place is None:
+        return value
+    place[...] = value
+    return place

@@ -1,0 +1,131 @@
+"""Trees of arrays: dataclasses (and lists and tuples) nested like the model, with arrays as leaves.
+
+Parameters, their gradients, optimiser moments and decoder states are all such trees. Whoever walks one (optimiser,
+checkpoint, gradient checker) meets names and arrays and knows no layer. A leaf may be None where a part is left out.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from numseq.backend import array_module, asarray, to_numpy
+
+
+class TreeError(ValueError):
+    """Two trees that should have the same names and shapes do not."""
+
+
+def _children(tree):
+    """The (name, child) pairs of a node, or None when `tree` is a leaf."""
+    if dataclasses.is_dataclass(tree):
+        return [(field.name, getattr(tree, field.name)) for field in dataclasses.fields(tree)]
+    if isinstance(tree, list | tuple):
+        return [(str(k), child) for k, child in enumerate(tree)]
+    return None
+
+
+def _rebuild(tree, children):
+    return type(tree)(*children) if dataclasses.is_dataclass(tree) else type(tree)(children)
+
+
+def walk(tree, prefix=""):
+    """Yield (dotted name, array) for every leaf, in the order of the fields: `encoder.rnn.0.W_x`, ..."""
+    children = _children(tree)
+    if children is None:
+        if tree is not None:
+            yield prefix, tree
+        return
+    for name, child in children:
+        yield from walk(child, f"{prefix}.{name}" if prefix else name)
+
+
+def map(function, tree, *others):
+    """A tree of the same structure whose leaves are function(leaf, *leaves of the others at the same place)."""
+    children = _children(tree)
+    if children is None:
+        return None if tree is None else function(tree, *others)
+    columns = [_children(other) for other in others]
+    if any(column is None or len(column) != len(children) for column in columns):
+        raise TreeError(f"trees differ in structure at a {type(tree).__name__}")
+    return _rebuild(
+        tree,
+        [map(function, child, *(column[k][1] for column in columns)) for k, (_, child) in enumerate(children)],
+    )
+
+
+def leaves(tree):
+    """The arrays of a tree, in walking order."""
+    return [leaf for _, leaf in walk(tree)]
+
+
+def count(tree):
+    """How many numbers the tree holds."""
+    return sum(leaf.size for leaf in leaves(tree))
+
+
+def zeros_like(tree):
+    """The same tree, filled with zeros."""
+    return map(lambda leaf: array_module(leaf).zeros_like(leaf), tree)
+
+
+def cast(tree, dtype):
+    """The same tree in another floating dtype; integer and boolean leaves stay as they are."""
+    return map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind in "fc" else leaf, tree)
+
+
+def to_backend(tree):
+    """The same tree with its arrays in the current backend (see `numseq.use`)."""
+    return map(asarray, tree)
+
+
+def to_host(tree):
+    """The same tree with NumPy arrays."""
+    return map(to_numpy, tree)
+
+
+def replace(tree, arrays):
+    """The same tree with the leaves named in `arrays` (dotted name to array) put in their place.
+
+    Raises:
+        TreeError: a name is missing or left over, or a shape differs; the message names the first one.
+    """
+    expected = dict(walk(tree))
+    if missing := expected.keys() - arrays.keys():
+        raise TreeError(f"{min(missing)} is missing")
+    if extra := arrays.keys() - expected.keys():
+        raise TreeError(f"{min(extra)} is not expected")
+    for name, leaf in expected.items():
+        if leaf.shape != arrays[name].shape:
+            raise TreeError(f"{name} has shape {arrays[name].shape}, expected {leaf.shape}")
+    found = iter([arrays[name] for name in expected])
+    return map(lambda leaf: next(found), tree)
+
+
+def common_dtype(*trees):
+    """The one floating dtype of all arrays of a call.
+
+    Raises:
+        TypeError: two of them differ; a silent mixture would compute in a precision nobody chose.
+    """
+    dtype = None
+    for tree in trees:
+        for name, leaf in walk(tree):
+            if leaf.dtype.kind not in "fc":
+                continue
+            if dtype is not None and leaf.dtype != dtype:
+                raise TypeError(
+                    f"arrays of one call must share one dtype: {name or 'an input'} is {leaf.dtype}, another {dtype}"
+                )
+            dtype = leaf.dtype
+    if dtype is None:
+        raise TypeError("no floating array in the call")
+    return dtype
+
+
+def global_norm(tree):
+    """sqrt(sum of squares) over all leaves, as a 0-d array of the tree's backend (float64 accumulation)."""
+    total = 0.0
+    for leaf in leaves(tree):
+        flat = leaf.reshape(-1)
+        total = total + array_module(leaf).vdot(flat, flat).real.astype(np.float64)
+    return total**0.5

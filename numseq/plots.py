@@ -1,0 +1,260 @@
+"""Pictures: where the decoder looked (`attention_map`) and how training went (`learning_curve`).
+
+Every picture is a matplotlib `Figure` made without pyplot: no display is needed, and no global list keeps a
+figure that the caller has dropped. matplotlib is imported where it is used, so `import numseq` is quick.
+"""
+
+import io
+import math
+import os
+import textwrap
+import unicodedata
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+LONGEST_LABEL = 24  # characters; a longer token is cut, so that one odd token cannot squeeze the picture
+LARGEST_SIDE = 16.0  # inches, of the coloured cells
+
+
+def attention_map(alpha, source, target, *, title=None):
+    """Draw attention weights: one row for each target token, one column for each source token.
+
+    Tokens and title are plain text in any script; `$` starts no formula. A space shows as ␣. Letters join and
+    run as their script asks; the tokens themselves go from left to right.
+
+    Shapes: `alpha` (T, S) NumPy array of weights from 0 to 1; `source` S strings; `target` T strings.
+    Returns a `Figure`: a notebook shows it, `save` writes it.
+    Warns when no installed font has a character; its code, such as U+4E2D, is drawn in its place.
+    Raises ValueError when `alpha` is not (T, S), does not fit the tokens, or holds other than weights.
+    """
+    alpha = np.asarray(alpha)
+    if alpha.ndim != 2 or alpha.size == 0:
+        raise ValueError(f"alpha must have shape (T, S), T and S at least 1, but it has shape {alpha.shape}")
+    if alpha.shape != (len(target), len(source)):
+        needed = f"{len(target)} target and {len(source)} source tokens need {(len(target), len(source))}"
+        raise ValueError(f"alpha has shape {alpha.shape}, but {needed}")
+    if not np.isfinite(alpha).all():
+        raise ValueError("alpha holds values that are not finite (nan or inf)")
+    if alpha.min() < -1e-3 or alpha.max() > 1 + 1e-3:  # a little room for rounding in low precision
+        raise ValueError(f"alpha must hold weights from 0 to 1, not {alpha.min():.3g} to {alpha.max():.3g}")
+
+    T, S = alpha.shape
+    (columns, x_family), (rows, y_family), (heading, title_family) = _drawable(
+        [_mark(s) for s in source], [_mark(t) for t in target], [title or ""]
+    )
+    columns, rows = [_cut(s) for s in columns], [_cut(t) for t in rows]
+    x_width, y_width = [_width(s) for s in columns], [_width(t) for t in rows]
+
+    # A cell has room for a character, or for a word that leans. Very long sequences share LARGEST_SIDE, with
+    # smaller letters and then with fewer labels.
+    by_character = np.quantile(x_width, 0.75) <= 2
+    cell = min(0.3 if by_character else 0.45, LARGEST_SIDE / max(S, T))  # inches
+    size = min(11.0, max(5.0, 0.7 * 72 * cell))  # points
+    every = math.ceil(size / (72 * cell))
+    letter = 0.65 * size / 72  # inches
+    width = max(3.0, cell * S + letter * max(y_width) + 1.5)
+    height = max(2.5, cell * T + letter * max(x_width) + 1.0)
+
+    figure = _figure_class()(figsize=(width, height), layout="compressed")
+    axes = figure.add_subplot()
+    image = axes.imshow(alpha, cmap="viridis", vmin=0, vmax=1, aspect="equal", interpolation="nearest")
+    beside = cell * T > 1.4  # tall enough for the label of the colour bar
+    figure.colorbar(image, ax=axes, label="attention weight", location="right" if beside else "bottom")
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=2)
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("source")
+    axes.set_ylabel("target")
+    axes.set_xticks(range(0, S, every), columns[::every], family=x_family, fontsize=size, parse_math=False)
+    axes.set_yticks(range(0, T, every), rows[::every], family=y_family, fontsize=size, parse_math=False)
+    for label, letters in zip(axes.get_xticklabels(), x_width[::every], strict=True):
+        if not by_character:
+            label.set(rotation=45, rotation_mode="xtick")
+        elif letters > 2:  # a word among characters, such as <eos>
+            label.set_rotation(90)
+    _set_title(axes, heading[0], title_family, width)
+    return figure
+
+
+def learning_curve(metrics, *, title=None):
+    """Draw training and validation loss against the epoch, and ring the best validation epoch.
+
+    `metrics` is a list of dictionaries, one for each epoch, as the lines of metrics.jsonl: `epoch` (from 1),
+    `train_loss` and `valid_loss` (nats per token), or `valid_perplexity`, whose logarithm is the loss. An
+    epoch without a finite value has no point.
+
+    Returns a `Figure`.
+    Raises ValueError when `metrics` is empty or holds no loss.
+    """
+    if not metrics:
+        raise ValueError("metrics is empty: there is no epoch to draw")
+    epochs = np.array([m.get("epoch", n) for n, m in enumerate(metrics, start=1)])
+    keys = ("train_loss", "valid_loss", "valid_perplexity")
+    train, valid, perplexity = (np.array([m.get(key) for m in metrics], float) for key in keys)  # None is nan
+    with np.errstate(divide="ignore", invalid="ignore"):
+        valid = np.where(np.isnan(valid), np.log(perplexity), valid)
+    trained, validated = np.isfinite(train), np.isfinite(valid)
+    if not (trained.any() or validated.any()):
+        raise ValueError(f"metrics holds no finite {', '.join(keys)}")
+
+    figure = _figure_class()(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    if trained.any():
+        axes.plot(epochs[trained], train[trained], "o-", markersize=4, label="training")
+    if validated.any():
+        axes.plot(epochs[validated], valid[validated], "s-", markersize=4, label="validation")
+        best = np.argmin(np.where(validated, valid, np.inf))
+        label = f"best: {valid[best]:.3g} at epoch {epochs[best]}"
+        axes.plot(epochs[best], valid[best], "o", color="black", fillstyle="none", markersize=11, label=label)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss (nats per token)")
+    axes.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    [(heading, family)] = _drawable([title or ""])
+    _set_title(axes, heading[0], family, 6.4)
+    return figure
+
+
+def save(figure, path):
+    """Write a figure to `path` as PNG (150 dots per inch) or SVG, by its suffix.
+
+    The file appears whole or not at all, so a page that shows it never reads half a picture.
+    Raises ValueError when the name ends in neither .png nor .svg.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".svg"):
+        raise ValueError(f"cannot save a figure as {path.name!r}: the name must end in .png or .svg")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same folder: os.replace crosses no disks
+    try:
+        figure.savefig(temporary, format=suffix[1:], dpi=150, bbox_inches="tight")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@cache
+def _figure_class():
+    from matplotlib.figure import Figure
+
+    class NotebookFigure(Figure):
+        """A figure that a notebook shows when it is the value of a cell.
+
+        IPython can show a plain `Figure` only once pyplot has loaded the inline backend: nothing here does.
+        """
+
+        def _repr_png_(self):
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png", bbox_inches="tight")
+            return buffer.getvalue()
+
+    return NotebookFigure
+
+
+# What to write for a token, and which fonts have its characters.
+
+
+def _mark(token):
+    """The token with its spaces and control characters made visible."""
+    kinds = [(c, unicodedata.category(c)) for c in token]
+    escaped = {c: c.encode("unicode_escape").decode() for c, kind in kinds if kind == "Cc"}
+    return token.translate(str.maketrans({c: "␣" for c, kind in kinds if kind == "Zs"} | escaped))
+
+
+def _cut(text):
+    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 3] + "..."
+
+
+def _width(text):
+    """About how many Latin letters wide: combining signs take no room, East Asian characters take two."""
+    kept = (c for c in text if unicodedata.category(c) not in ("Mn", "Me", "Cf"))
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in kept)
+
+
+def _set_title(axes, text, family, inches):
+    lines = [textwrap.fill(line, width=max(24, int(9 * inches))) for line in text.splitlines()]
+    axes.set_title("\n".join(lines), family=family, parse_math=False)
+
+
+def _drawable(*groups):
+    """For each list of strings: the strings, with codes for what cannot be drawn, and the fonts to use.
+
+    Each list has its own fonts, so that Japanese on one axis and Chinese on the other keep their own shapes.
+    """
+    drawable, codes = [], {}
+    for texts in groups:
+        families, missing = _families(frozenset("".join(texts)) - {"\n"})
+        # Joiners and other format characters have no shape of their own: they are left out without a word.
+        stand_in = {c: "" if unicodedata.category(c) == "Cf" else f"U+{ord(c):04X}" for c in missing}
+        drawable.append(([text.translate(str.maketrans(stand_in)) for text in texts], families))
+        codes |= {code: c if c.isprintable() else "?" for c, code in stand_in.items() if code}
+    if codes:
+        named = ", ".join(f"{c} ({code})" for code, c in sorted(codes.items())[:8])
+        more = f" and {len(codes) - 8} more" if len(codes) > 8 else ""
+        warnings.warn(
+            f"no installed font has {named}{more}, drawn as codes: install a font such as Noto Sans "
+            "(Noto Sans CJK for Chinese, Japanese and Korean) and restart Python",
+            stacklevel=3,
+        )
+    return drawable
+
+
+def _families(characters):
+    """Font families that together have `characters`, first choice first, and the characters none has."""
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    default = FontProperties().get_family()
+    paths = [fontManager.findfont(FontProperties(family=[name])) for name in default]
+    missing = characters.difference(*(_characters(str(path), path.face_index) for path in paths))
+    if not missing:
+        return default, missing
+
+    # A word split over two fonts falls apart (Arabic letters no longer join): for missing letters the family
+    # that has them comes first. For symbols it comes last: a symbol font may have odd digits and letters too.
+    new_first = any(unicodedata.category(c)[0] in "LM" for c in missing)
+    # Chinese, Japanese and Korean share code points but not shapes; fonts have a variant for each.
+    names = " ".join(unicodedata.name(c, "") for c in characters)
+    variant = " JP" if "HIRAGANA" in names or "KATAKANA" in names else " KR" if "HANGUL" in names else " SC"
+
+    faces = {family: _characters(*face) for family, face in sorted(_faces().items())}
+    taste = {family: (variant in family, "Sans" in family, "Mono" not in family) for family in faces}
+    chosen = []
+    while missing and any(missing & has for has in faces.values()):
+        gain = {family: (len(missing & has), len(characters & has)) for family, has in faces.items()}
+        best = max(faces, key=lambda family, gain=gain: gain[family] + taste[family])
+        chosen.append(best)
+        missing -= faces[best]
+    return (chosen + default if new_first else default + chosen), missing
+
+
+@cache
+def _faces():
+    """Every installed font family: {name: (path, face index) of its plainest face}."""
+    from matplotlib import font_manager as fm
+
+    # matplotlib keeps its list of fonts on disk and does not notice a font that was installed later.
+    for path in set(fm.findSystemFonts()) - {entry.fname for entry in fm.fontManager.ttflist}:
+        try:
+            fm.fontManager.addfont(path)
+        except (OSError, RuntimeError):  # damaged, or of a kind that matplotlib cannot draw
+            continue
+
+    def plainness(entry):
+        weight = fm.weight_dict.get(entry.weight, entry.weight)
+        return entry.style != "normal", entry.stretch != "normal", abs(weight - 400)
+
+    # Last Resort comes with matplotlib and claims every character: each one is a box.
+    entries = [entry for entry in fm.fontManager.ttflist if not entry.name.startswith("Last Resort")]
+    return {e.name: (e.fname, e.index) for e in sorted(entries, key=plainness, reverse=True)}
+
+
+@cache
+def _characters(path, index):
+    """The characters that a font face has."""
+    from matplotlib.ft2font import FT2Font
+
+    return frozenset(map(chr, FT2Font(path, face_index=index).get_charmap()))

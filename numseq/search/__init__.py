@@ -1,0 +1,6 @@
+"""From probabilities to sentences."""
+
+from numseq.search.greedy import GreedyResult, greedy
+from numseq.search.translate import Translation, Translator
+
+__all__ = ["GreedyResult", "Translation", "Translator", "greedy"]

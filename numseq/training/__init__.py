@@ -1,0 +1,20 @@
+"""Optimisers, the trainer, and runs on disk."""
+
+from numseq.training.checkpoint import CheckpointError, load_config, load_model, load_tokens, save_run
+from numseq.training.optimizers import SGD, Adam, clip_by_global_norm
+from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer, TrainingOptions
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "CheckpointError",
+    "DivergedError",
+    "InterruptedTraining",
+    "Trainer",
+    "TrainingOptions",
+    "clip_by_global_norm",
+    "load_config",
+    "load_model",
+    "load_tokens",
+    "save_run",
+]

@@ -1,0 +1,253 @@
+"""Training: batches in, better parameters out; a run that can be stopped anywhere and goes on to the same bits.
+
+Everything random is drawn from (seed, what it is for, epoch, step), so where a run stands is three numbers, and a
+run that was resumed draws what the run that was never stopped would have drawn.
+"""
+
+import json
+import math
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from numseq import params as trees
+from numseq.backend import generator
+from numseq.data.batches import padding_share, plan_batches
+from numseq.models import draw_masks
+from numseq.search.translate import Translator
+from numseq.training.checkpoint import (
+    METRICS,
+    MODEL,
+    TRAINING,
+    CheckpointError,
+    load_arrays,
+    restore,
+    save_arrays,
+)
+from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm
+
+SHUFFLE, MASKS = range(2)  # what a seed is for
+SAVE_EVERY = 60  # seconds between saves within an epoch
+
+
+class DivergedError(RuntimeError):
+    """The loss or the gradient stopped being a finite number."""
+
+
+class InterruptedTraining(RuntimeError):
+    """Ctrl-C: the run was saved and can be resumed."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a run trains. Raises: ValueError, naming the option, when a value makes no sense."""
+
+    epochs: int = 10
+    batch: int = 64  # sentence pairs
+    optimizer: str = "adam"
+    lr: float = 1e-3
+    decay: float = 0.5  # lr is multiplied by this after an epoch without a better validation loss
+    clip: float = 1.0  # the largest global norm of a gradient
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name in ("lr", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be a positive number")
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"decay is {self.decay}: it must be above 0 and at most 1")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}: it must not be negative")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer is {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
+
+
+@dataclass
+class Progress:
+    """Where a run stands: the numbers that, with the parameters and moments, decide everything that follows."""
+
+    epoch: int = 1  # the epoch at work, from 1
+    step: int = 0  # batches of it that are done
+    loss: float = 0.0  # of these, the sum over tokens
+    tokens: int = 0
+    best: float = math.inf  # the lowest validation loss so far, nats per token
+    best_epoch: int = 0
+    metrics_bytes: int = 0  # length of the metrics file
+    seconds: float = 0.0  # spent training, in all sittings
+
+
+class Trainer:
+    """Trains one model in one run folder.
+
+    Args: model, a Seq2Seq; its parameters are changed in place. train, valid: Pairs. folder: where checkpoints and
+        metrics go; it must exist. options: TrainingOptions. say: called with a line of text after each epoch.
+        resume: continue from the folder's training.safetensors if it has one.
+    Raises: CheckpointError, when there is something to resume that cannot be read.
+    """
+
+    def __init__(self, model, train, valid, folder, options, say=print, resume=False):
+        self.model, self.train, self.valid = model, train, valid
+        self.folder, self.options, self.say = Path(folder), options, say
+        self.optimizer = OPTIMIZERS[options.optimizer](model.params, lr=options.lr)
+        self.progress = Progress()
+        if resume and (self.folder / TRAINING).exists():
+            self._load()
+        self._cut_metrics()
+
+    def run(self):
+        """Train until the last epoch. Returns the metrics of all epochs, a list of dicts.
+
+        Raises: InterruptedTraining, after Ctrl-C, once all is saved. DivergedError, on a loss or gradient that is not
+            finite; what was saved before stays.
+        """
+        with _ctrl_c() as pressed:
+            while self.progress.epoch <= self.options.epochs:
+                self._epoch(pressed)
+        return self.history()
+
+    def history(self):
+        """The metrics of the epochs that are done, as written in metrics.jsonl."""
+        path = self.folder / METRICS
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def _epoch(self, pressed):
+        from tqdm.auto import tqdm
+
+        p, began = self.progress, time.monotonic()
+        lengths = self.train.source.lengths, self.train.target.lengths
+        rng = generator(self.options.seed, SHUFFLE, p.epoch)
+        batches = plan_batches(*lengths, self.options.batch, rng)
+        tokens_before, saved = p.tokens, began
+        bar = tqdm(total=len(batches), initial=p.step, desc=f"epoch {p.epoch}/{self.options.epochs}",
+                   unit="batch", leave=False, disable=None, mininterval=0.5)  # fmt: skip
+        with bar:
+            for rows in batches[p.step :]:
+                loss, norm = self._step(rows)
+                bar.set_postfix_str(
+                    f"loss {loss:.3f}, grad {norm:.2f}, "
+                    f"{(p.tokens - tokens_before) / (time.monotonic() - began):,.0f} tokens/s",
+                    refresh=False,
+                )
+                bar.update()
+                if pressed.is_set():
+                    self._save(began)
+                    raise InterruptedTraining(f"stopped at epoch {p.epoch}, batch {p.step} of {len(batches)}; saved")
+                if time.monotonic() - saved > SAVE_EVERY:
+                    self._save(began)
+                    began = saved = time.monotonic()
+                    tokens_before = p.tokens
+        self._end_of_epoch(began, padding_share(batches, *lengths))
+
+    def _step(self, rows):
+        """One batch: forward, backward, clip, update. Returns the loss and the gradient's norm before clipping."""
+        p, model = self.progress, self.model
+        batch = self.train.batch(rows)
+        dtype = trees.common_dtype(model.params)
+        masks = draw_masks(model.config, batch, dtype, self.options.seed, MASKS, p.epoch, p.step)
+        trace = model.forward(batch, masks)
+        grad = trace.backward().params
+        loss, norm = float(trace.loss), clip_by_global_norm(grad, self.options.clip)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise DivergedError(
+                f"epoch {p.epoch}, batch {p.step + 1}: the loss is {loss} and the gradient's norm {norm}; training "
+                f"stopped, and {self.folder} holds the last good checkpoint. A lower --lr usually helps."
+            )
+        self.optimizer.update(model.params, grad)
+        p.step += 1
+        p.loss += loss * batch.tokens
+        p.tokens += batch.tokens
+        return loss, norm
+
+    def _end_of_epoch(self, began, padding):
+        p = self.progress
+        valid = Translator(self.model, None, None).loss(self.valid, self.options.batch)
+        if not math.isfinite(valid):
+            raise DivergedError(f"epoch {p.epoch}: the validation loss is {valid}; {self.folder} holds the last good one")
+        improved = valid < p.best
+        seconds = time.monotonic() - began
+        line = {
+            "epoch": p.epoch,
+            "train_loss": p.loss / p.tokens,
+            "valid_loss": valid,
+            "valid_perplexity": math.exp(min(valid, 700)),  # exp of more would overflow
+            "lr": self.optimizer.lr,
+            "tokens": p.tokens,
+            "padding": padding,
+            "seconds": p.seconds + seconds,
+        }
+        if improved:
+            p.best, p.best_epoch = valid, p.epoch
+            save_arrays(self.folder / MODEL, dict(trees.walk(self.model.params)), {"epoch": p.epoch, "valid_loss": valid})
+        else:
+            self.optimizer.lr *= self.options.decay
+        with open(self.folder / METRICS, "ab") as file:
+            file.write((json.dumps(line) + "\n").encode())
+            p.metrics_bytes = file.tell()
+        p.epoch, p.step, p.loss, p.tokens = p.epoch + 1, 0, 0.0, 0
+        self._save(began)
+        self.say(
+            f"epoch {line['epoch']:>3}/{self.options.epochs}  train loss {line['train_loss']:.4f}  "
+            f"validation perplexity {line['valid_perplexity']:.4g}{' *' if improved else '  '}  "
+            f"lr {line['lr']:.2g}  {line['seconds']:.0f} s"
+        )
+
+    def _save(self, began):
+        """Write all that resuming needs, in one step."""
+        p = self.progress
+        p.seconds += time.monotonic() - began
+        arrays = {f"params.{name}": leaf for name, leaf in trees.walk(self.model.params)}
+        for moment, tree in self.optimizer.moments.items():
+            arrays |= {f"{moment}.{name}": leaf for name, leaf in trees.walk(tree)}
+        state = {field.name: getattr(p, field.name) for field in fields(p)}
+        if p.best_epoch == 0:
+            state["best"] = None  # infinity is not JSON
+        save_arrays(
+            self.folder / TRAINING, arrays, {**state, "lr": self.optimizer.lr, "updates": self.optimizer.steps}
+        )
+
+    def _load(self):
+        path = self.folder / TRAINING
+        arrays, state = load_arrays(path)
+        try:
+            self.progress = Progress(**{field.name: state[field.name] for field in fields(Progress)})
+            self.optimizer.lr, self.optimizer.steps = state["lr"], state["updates"]
+        except KeyError as error:
+            raise CheckpointError(f"{path}: {error} is missing: not the state of a training run") from None
+        if self.progress.best_epoch == 0:
+            self.progress.best = math.inf
+        self.model.params = restore(path, self.model.params, arrays, "params.")
+        for moment, tree in self.optimizer.moments.items():
+            self.optimizer.moments[moment] = restore(path, tree, arrays, f"{moment}.")
+
+    def _cut_metrics(self):
+        """Forget lines that were written after the checkpoint: those epochs are trained again."""
+        path = self.folder / METRICS
+        if path.exists() and path.stat().st_size > self.progress.metrics_bytes:
+            with open(path, "r+b") as file:
+                file.truncate(self.progress.metrics_bytes)
+
+
+@contextmanager
+def _ctrl_c():
+    """An event that Ctrl-C (or SIGTERM) sets, so that no update is cut in half; a second Ctrl-C stops at once."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed  # only the main thread may handle signals
+        return
+
+    def note(signum, frame):
+        pressed.set()
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield pressed
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

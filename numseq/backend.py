@@ -4,16 +4,20 @@ Inside a function, `xp = array_module(x)` is the library of the arrays at hand. 
 (parameters, batches) are made. Nothing here imports CuPy until somebody asks for it.
 """
 
+import ctypes
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
 
+from numseq.errors import NumseqError
+
 BACKENDS = ("numpy", "cupy")
 
 
-class BackendError(RuntimeError):
+class BackendError(NumseqError):
     """The array library that was asked for cannot be used on this machine."""
 
 
@@ -85,6 +89,45 @@ def asarray(x, dtype=None):
     if xp is np:
         return np.asarray(to_numpy(x), dtype=dtype)
     return xp.asarray(x, dtype=dtype)
+
+
+def keep_freed_memory():
+    """Let this process reuse freed memory instead of giving it back to the system after every large array.
+
+    A training step makes and frees the same large arrays again and again. By default the C library returns those to
+    the system, and each new one is cleared page by page: measured, an eighth of a step. No effect but that on speed
+    and on what the process holds; only glibc has the switch, elsewhere nothing is done.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+    mallopt(M_MMAP_MAX, 0)  # large arrays, too, come from the heap
+    mallopt(M_TRIM_THRESHOLD, -1)  # and the heap never shrinks
+
+
+def for_each(xp, function, pieces):
+    """function(piece) for every piece, with NumPy on all processors at once: its own loops use only one.
+
+    The pieces must not share memory that is written; each is computed as it would be alone, so the result does not
+    depend on the number of processors.
+    """
+    if xp is np:
+        list(_workers().map(function, pieces))  # list, so that an error in a piece is raised here
+    else:
+        for piece in pieces:
+            function(piece)
+
+
+@cache
+def _workers():
+    return ThreadPoolExecutor(max_workers=processors(), thread_name_prefix="numseq")
+
+
+def processors():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def generator(*seed):

@@ -71,16 +71,60 @@ TAKES_HOST_DATA = {"array", "asarray", "asanyarray"}
 # These look at a scalar or a list as well; any other function with a parameter `a` needs an array there.
 TAKES_ANYTHING = TAKES_HOST_DATA | {"allclose", "isclose", "ndim", "shape", "size"}
 # Where an array stands for an integer, NumPy is left to ask its __index__, which is counted.
-TAKES_NO_ARRAY = set("arange broadcast_shapes empty eye identity indices ones tri zeros".split())
-TAKES_ONE_ARRAY = set("array_split broadcast_to expand_dims moveaxis repeat reshape roll split tile".split())
-ARRAY_PARAMETERS = set("b choices condition indices max min out sorter v value values".split())
+TAKES_NO_ARRAY = {"arange", "broadcast_shapes", "empty", "eye", "identity", "indices", "ones", "tri", "zeros"}
+TAKES_ONE_ARRAY = {
+    "array_split",
+    "broadcast_to",
+    "expand_dims",
+    "moveaxis",
+    "repeat",
+    "reshape",
+    "roll",
+    "split",
+    "tile",
+}
+ARRAY_PARAMETERS = {"b", "choices", "condition", "indices", "max", "min", "out", "sorter", "v", "value", "values"}
 GIVES_HOST_SCALAR_IN_NUMPY = {"allclose", "array_equal", "array_equiv", "count_nonzero"}
-SYNCING = set(
-    """argwhere array2string array_repr array_str average bincount choose compress corrcoef cov delete extract
-    flatnonzero histogram histogram2d histogramdd in1d intersect1d nonzero percentile piecewise place polyfit
-    quantile roots save savetxt savez savez_compressed setdiff1d setxor1d trim_zeros union1d unique unique_all
-    unique_counts unique_inverse unique_values""".split()
-)
+SYNCING = {
+    "argwhere",
+    "array2string",
+    "array_repr",
+    "array_str",
+    "average",
+    "bincount",
+    "choose",
+    "compress",
+    "corrcoef",
+    "cov",
+    "delete",
+    "extract",
+    "flatnonzero",
+    "histogram",
+    "histogram2d",
+    "histogramdd",
+    "in1d",
+    "intersect1d",
+    "nonzero",
+    "percentile",
+    "piecewise",
+    "place",
+    "polyfit",
+    "quantile",
+    "roots",
+    "save",
+    "savetxt",
+    "savez",
+    "savez_compressed",
+    "setdiff1d",
+    "setxor1d",
+    "trim_zeros",
+    "union1d",
+    "unique",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
+}
 
 syncs = 0  # how often the host has waited for the device; set it to 0 to count anew
 
@@ -235,9 +279,7 @@ def _complete_ndarray():
         where = f"ndarray.{name}"
 
         def host(key, value):
-            return (
-                value if isinstance(value, ndarray) and key not in ARRAY_PARAMETERS else _host(where, value)
-            )
+            return value if isinstance(value, ndarray) and key not in ARRAY_PARAMETERS else _host(where, value)
 
         def call(self, *args, **kwargs):
             _check(where, args, kwargs, parameters)
@@ -255,9 +297,23 @@ def _complete_ndarray():
         setattr(ndarray, f"__{convert.__name__}__", converted(convert))
     for name in ("item", "tolist", "tobytes"):
         setattr(ndarray, name, converted(getattr(np.ndarray, name)))
-    for name in "lt le eq ne gt ge neg pos abs invert".split():
+    for name in ["lt", "le", "eq", "ne", "gt", "ge", "neg", "pos", "abs", "invert"]:
         setattr(ndarray, f"__{name}__", operated(name, getattr(operator, name)))
-    for name in "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split():
+    for name in [
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "and",
+        "or",
+        "xor",
+        "lshift",
+        "rshift",
+        "matmul",
+    ]:
         function = getattr(operator, f"__{name}__")
         setattr(ndarray, f"__{name}__", operated(name, function))
         setattr(ndarray, f"__r{name}__", operated(name, function, reflected=True))
@@ -416,17 +472,17 @@ def _module(name, contents):
 def _build():
     ours = {name: value for name in NAMES if (value := _numpys(name)) is not None}
     ours |= {name: _from_host(name) for name in TAKES_HOST_DATA}
-    ours |= dict(ndarray=ndarray, ufunc=ufunc, newaxis=None, __version__="14.2.0", __getattr__=_missing)
-    ours |= dict(asnumpy=_asnumpy, get_array_module=_get_array_module, is_available=lambda: True)
+    ours |= {"ndarray": ndarray, "ufunc": ufunc, "newaxis": None, "__version__": "14.2.0", "__getattr__": _missing}
+    ours |= {"asnumpy": _asnumpy, "get_array_module": _get_array_module, "is_available": lambda: True}
     pool = types.SimpleNamespace(free_all_blocks=lambda: None, used_bytes=lambda: 0, total_bytes=lambda: 0)
     ours["get_default_memory_pool"] = lambda: pool
 
     error = type("CUDARuntimeError", (RuntimeError,), {})
     runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=error)
     stream = types.SimpleNamespace(null=types.SimpleNamespace(synchronize=Device().synchronize))
-    cuda = dict(Device=Device, Stream=stream, runtime=runtime, is_available=lambda: True)
+    cuda = {"Device": Device, "Stream": stream, "runtime": runtime, "is_available": lambda: True}
     linalg = {name: _function(name, getattr(np.linalg, name), LINALG[name]) for name in LINALG}
-    parts = {"random": dict(default_rng=Generator, Generator=Generator), "linalg": linalg, "cuda": cuda}
+    parts = {"random": {"default_rng": Generator, "Generator": Generator}, "linalg": linalg, "cuda": cuda}
     return _module("cupy", ours | {name: _module(f"cupy.{name}", part) for name, part in parts.items()})
 
 

@@ -72,7 +72,7 @@ def test_weight_of_target_t_and_source_s_is_at_row_t_column_s():
 
 
 def test_words_lean_and_characters_stand():
-    words = plots.attention_map(weights(2, 5), "I see a cat .".split(), ["x", "y"])
+    words = plots.attention_map(weights(2, 5), ["I", "see", "a", "cat", "."], ["x", "y"])
     assert {label.get_rotation() for label in words.axes[0].get_xticklabels()} == {45}
     characters = plots.attention_map(weights(2, 7), [*"3 July", "<eos>"], ["x", "y"])
     assert [label.get_rotation() for label in characters.axes[0].get_xticklabels()] == [0] * 6 + [90]

@@ -148,9 +148,7 @@ MIXED = {
 
 @pytest.mark.parametrize("call", MIXED.values(), ids=MIXED)
 def test_mixing_with_numpy_is_refused(cp, x, host, call):
-    with pytest.raises(
-        TypeError, match="Unsupported type|Implicit conversion|was called on|does not support ufunc"
-    ):
+    with pytest.raises(TypeError, match="Unsupported type|Implicit conversion|was called on|does not support ufunc"):
         call(cp, x, host)
     assert np.array_equal(host, np.arange(6.0).reshape(2, 3))
 
@@ -286,9 +284,7 @@ def test_functions_compute_what_numpys_compute(cp, x, host):
     same(x.clip(1.0, x.max()), host.clip(1.0, None))
     same(cp.full((2,), x[1, 1], dtype=np.float32), np.full(2, 4.0, np.float32))
     same(cp.finfo(x.dtype).eps * x, np.finfo(host.dtype).eps * host)
-    assert all(
-        isinstance(part, cp.ndarray) for part in (*cp.split(x, 3, axis=1), *cp.linalg.qr(x), *cp.modf(x))
-    )
+    assert all(isinstance(part, cp.ndarray) for part in (*cp.split(x, 3, axis=1), *cp.linalg.qr(x), *cp.modf(x)))
     assert cp.get_array_module(x) is cp and cp.get_array_module(host) is np
     assert cp.newaxis is None and cp.float32 is np.float32 and cp.pi == np.pi
     x.sort(axis=0)

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from numseq.errors import NumseqError
 
-class DataError(ValueError):
+
+class DataError(NumseqError):
     """Text that cannot be used; the message says which file and line."""
 
 

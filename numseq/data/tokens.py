@@ -5,12 +5,14 @@ Four special tokens come first in every vocabulary: padding, unknown, begin and 
 
 from pathlib import Path
 
+from numseq.errors import NumseqError
+
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")
 KINDS = ("word", "char")
 
 
-class TokenError(ValueError):
+class TokenError(NumseqError):
     """A vocabulary that cannot be built or read."""
 
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from numseq import layers
 from numseq import params as trees
+from numseq.errors import NumseqError
+from numseq.gradcheck.core import TOLERANCE, check
 from numseq.layers import activations
 from numseq.models import Seq2Seq, Seq2SeqConfig, draw_masks
 from numseq.models import forward as seq2seq_forward
@@ -68,9 +70,7 @@ def cases(seed=0):
         ("embedding",),
     )
     mask = layers.dropout_mask(rng, (T, B, D), 0.4, f8)
-    table["dropout"] = Case(
-        lambda x: layers.dropout(x, mask), {"x": normal(T, B, D)}, ("dropout", "dropout_mask")
-    )
+    table["dropout"] = Case(lambda x: layers.dropout(x, mask), {"x": normal(T, B, D)}, ("dropout", "dropout_mask"))
 
     real = np.arange(T)[:, None] < np.array([T, 2, 4, 1])  # (T, B): ragged
     targets = rng.integers(0, V, size=(T, B))
@@ -87,9 +87,7 @@ def cases(seed=0):
     start = {"x": normal(T, B, D), "h0": normal(B, H), "c0": normal(B, H), "params": lstm}
     table["lstm"] = Case(lambda **kw: layers.lstm(**kw), start, ("lstm",))
     table["lstm, ragged"] = Case(lambda **kw: layers.lstm(**kw, mask=real), start, ("lstm",))
-    table["lstm, ragged, reversed"] = Case(
-        lambda **kw: layers.lstm(**kw, mask=real, reverse=True), start, ("lstm",)
-    )
+    table["lstm, ragged, reversed"] = Case(lambda **kw: layers.lstm(**kw, mask=real, reverse=True), start, ("lstm",))
     two_ways = {
         "x": normal(T, B, D),
         "h0": normal(2, B, H),
@@ -105,9 +103,7 @@ def cases(seed=0):
         "c0": normal(2, 2, B, H),
         "params": [scale(layers.init_bilstm(rng, size, H, f8)) for size in (D, 2 * H)],
     }
-    table["stack"] = Case(
-        lambda **kw: layers.stack(**kw, mask=real, dropout_masks=between), stacked, ("stack",)
-    )
+    table["stack"] = Case(lambda **kw: layers.stack(**kw, mask=real, dropout_masks=between), stacked, ("stack",))
 
     source_real = np.arange(S)[:, None] < np.array([S, 2, 3, 1])
     attention = {
@@ -129,9 +125,7 @@ def cases(seed=0):
         target_mask=real,
     )
     for model, depth in (("plain", 2), ("attention", 1), ("attention", 2)):
-        config = Seq2SeqConfig(
-            9, 10, model=model, embedding=D, hidden=4, attention=5, layers=depth, dropout=0.3
-        )
+        config = Seq2SeqConfig(9, 10, model=model, embedding=D, hidden=4, attention=5, layers=depth, dropout=0.3)
         table[f"seq2seq, {model}, {depth} layer{'s' * (depth > 1)}"] = _model_case(config, batch, rng, scale)
     return table
 
@@ -150,3 +144,22 @@ def _lstm_step(a, c_prev):
     """lstm_step, with the names that the checker looks for."""
     step = layers.lstm_step(a, c_prev)
     return SimpleNamespace(outputs=("h", "c"), h=step.h, c=step.c, backward=step.backward)
+
+
+def run_cases(names=()):
+    """Check the named cases, or all, by both methods; yields a Check each.
+
+    A name stands for every case that begins with it: "lstm, ragged" for one, "seq2seq" for all models.
+    Raises: NumseqError, when a name stands for none.
+    """
+    table = cases()
+    if unknown := [name for name in names if not any(_named(case, name) for case in table)]:
+        raise NumseqError(f"nothing is called {unknown[0]!r}; there are: {'; '.join(table)}")
+    for name, case in table.items():
+        if not names or any(_named(name, wanted) for wanted in names):
+            for method in TOLERANCE:
+                yield check(case.function, case.inputs, name=name, method=method)
+
+
+def _named(case, wanted):
+    return case == wanted or case.startswith(f"{wanted},")

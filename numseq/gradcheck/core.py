@@ -34,6 +34,11 @@ class Check:
         return max(self.errors.values())
 
     @property
+    def where(self):
+        """The array with the worst error."""
+        return max(self.errors, key=self.errors.get)
+
+    @property
     def ok(self):
         return self.worst <= TOLERANCE[self.method]
 
@@ -41,9 +46,8 @@ class Check:
         return {"name": self.name, "method": self.method, "worst": self.worst, "ok": self.ok}
 
     def __str__(self):
-        where = max(self.errors, key=self.errors.get)
         verdict = "right" if self.ok else "WRONG"
-        return f"{self.name}: {verdict}, worst relative error {self.worst:.1e} (d{where}, {self.method})"
+        return f"{self.name}: {verdict}, worst relative error {self.worst:.1e} (d{self.where}, {self.method})"
 
 
 def relative_error(ours, reference):
@@ -72,9 +76,7 @@ def check(function, inputs, *, name=None, outputs=None, method="complex-step", s
         raise TypeError("gradients are checked in float64: cast the inputs first")
     trace = function(**inputs)
     rng = np.random.default_rng(seed)
-    weights = {
-        output: rng.standard_normal(np.shape(getattr(trace, output))) for output in outputs or trace.outputs
-    }
+    weights = {output: rng.standard_normal(np.shape(getattr(trace, output))) for output in outputs or trace.outputs}
     grad = trace.backward(**{f"d{output}": r for output, r in weights.items()})
 
     def loss(values):
@@ -83,7 +85,7 @@ def check(function, inputs, *, name=None, outputs=None, method="complex-step", s
 
     reference = {"complex-step": _complex_step, "central": _central}[method]
     errors = {}
-    for (argument, tree), numeric in zip(inputs.items(), reference(loss, inputs), strict=True):
+    for argument, numeric in zip(inputs, reference(loss, inputs), strict=True):
         ours = getattr(grad, argument if hasattr(grad, argument) else f"d{argument}")
         for (leaf, a), (_, n) in zip(trees.walk(ours, argument), trees.walk(numeric), strict=True):
             errors[leaf] = relative_error(a, n)

@@ -47,7 +47,7 @@ def tanh_backward(dy, y, out=None):
 def softmax(z):
     """Probabilities from scores, over the last axis.
 
-    Equations: p_k = exp(z_k - m) / sum_j exp(z_j - m), with m = max_j z_j, which cancels and keeps exp from overflowing.
+    Equations: p_k = exp(z_k - m) / sum_j exp(z_j - m), m = max_j z_j, which cancels and keeps exp from overflowing.
 
     Args: z, (..., K).
     Returns: p, (..., K); each row sums to 1.

@@ -76,9 +76,7 @@ class AdditiveAttention:
         """Records of all T steps, for queries (T, B, Q): one of the forward pass, to be filled step by step."""
         xp, (T, B, _), S = array_module(query), query.shape, len(self.values)
         new = lambda *shape: xp.empty((T, *shape), dtype=query.dtype)  # noqa: E731
-        return AttentionStep(
-            query, new(*self.keys.shape), new(B, S), new(B, S), new(B, self.values.shape[-1])
-        )
+        return AttentionStep(query, new(*self.keys.shape), new(B, S), new(B, S), new(B, self.values.shape[-1]))
 
     def step(self, query, s=None):
         """Attend with one query (B, Q). s, a record whose fields are where to write, or None for new arrays."""

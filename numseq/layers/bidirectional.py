@@ -76,6 +76,4 @@ def bilstm(x, h0, c0, params, mask=None):
 
 def init_bilstm(rng, inputs, hidden, dtype):
     """First values of both directions; see `init_lstm`."""
-    return BiLSTMParams(
-        ahead=init_lstm(rng, inputs, hidden, dtype), back=init_lstm(rng, inputs, hidden, dtype)
-    )
+    return BiLSTMParams(ahead=init_lstm(rng, inputs, hidden, dtype), back=init_lstm(rng, inputs, hidden, dtype))

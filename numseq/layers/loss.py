@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numseq.backend import array_module
+import numpy as np
+
+from numseq.backend import array_module, for_each
 from numseq.layers.linear import rows
 
 Array = Any
@@ -42,10 +44,13 @@ class CrossEntropyTrace:
         logits, targets = rows(self.logits), self.targets.reshape(-1)
         weights = self.weights.reshape(-1) * dloss
         dlogits = xp.empty_like(logits)
-        for block in _blocks(logits):
+
+        def of_block(block):
             d = xp.subtract(logits[block], self.logsumexp[block, None], out=dlogits[block])
             d = xp.exp(d, out=d)  # the probabilities
             d *= weights[block, None]
+
+        for_each(xp, of_block, _blocks(logits))
         dlogits[xp.arange(len(targets)), targets] -= weights
         return CrossEntropyGrad(dlogits=dlogits.reshape(self.logits.shape))
 
@@ -65,19 +70,27 @@ def cross_entropy(logits, targets, mask=None):
     if mask is None:
         mask = xp.ones(targets.shape, dtype=bool)
     logsumexp = xp.empty(len(z), dtype=logits.dtype)
-    for block in _blocks(z):
+
+    def of_block(block):
         shift = z[block].real.max(axis=-1)  # keeps exp from overflowing; cancels
-        e = xp.exp(z[block] - shift[:, None])
-        logsumexp[block] = xp.log(e.sum(axis=-1)) + shift
+        e = z[block] - shift[:, None]
+        logsumexp[block] = xp.log(xp.exp(e, out=e).sum(axis=-1)) + shift
+
+    for_each(xp, of_block, _blocks(z))
     nll = xp.where(mask.reshape(-1), logsumexp - z[xp.arange(len(ids)), ids], 0).reshape(targets.shape)
     weights = mask.astype(logits.real.dtype)
     weights /= weights.sum()
     return CrossEntropyTrace(
-        logits=logits, targets=targets, weights=weights, logsumexp=logsumexp, nll=nll, loss=(nll * weights).sum()
+        logits=logits,
+        targets=targets,
+        weights=weights,
+        logsumexp=logsumexp,
+        nll=nll,
+        loss=(nll * weights).sum(),
     )
 
 
 def _blocks(matrix):
-    """Slices of whole rows, of about BLOCK numbers each."""
-    step = max(1, BLOCK // matrix.shape[-1])
+    """Slices of whole rows, of about BLOCK numbers each; on a GPU one of all rows."""
+    step = max(1, BLOCK // matrix.shape[-1]) if isinstance(matrix, np.ndarray) else len(matrix)
     return [slice(start, start + step) for start in range(0, len(matrix), step)]

@@ -1,12 +1,12 @@
 """The long short-term memory (Hochreiter & Schmidhuber 1997; with the forget gate of Gers et al. 2000).
 
-    a_t = x_t W_x + h_{t-1} W_h + b            pre-activations, four blocks of H columns: i, f, g, o
-    i_t = sigma(a_i)                           input gate: how much of the candidate is written
-    f_t = sigma(a_f)                           forget gate: how much of the old cell is kept
-    g_t = tanh(a_g)                            candidate
-    o_t = sigma(a_o)                           output gate: how much of the cell is shown
-    c_t = f_t * c_{t-1} + i_t * g_t            cell
-    h_t = o_t * tanh(c_t)                      hidden state
+a_t = x_t W_x + h_{t-1} W_h + b            pre-activations, four blocks of H columns: i, f, g, o
+i_t = sigma(a_i)                           input gate: how much of the candidate is written
+f_t = sigma(a_f)                           forget gate: how much of the old cell is kept
+g_t = tanh(a_g)                            candidate
+o_t = sigma(a_o)                           output gate: how much of the cell is shown
+c_t = f_t * c_{t-1} + i_t * g_t            cell
+h_t = o_t * tanh(c_t)                      hidden state
 """
 
 from collections.abc import Callable
@@ -177,7 +177,7 @@ class LSTMTrace:
         return LSTMGrad(dx=dx, dh0=dh0, dc0=dc0, params=dparams)
 
 
-def lstm(x, h0, c0, params, mask=None, reverse=False, cell=LSTM()):  # noqa: B008 - frozen, so safe to share
+def lstm(x, h0, c0, params, mask=None, reverse=False, cell=LSTM()):
     """An LSTM over a sequence.
 
     Equations: those of the module, for t = 0 .. T-1 (for t = T-1 .. 0 when reversed), from h_{-1} = h0, c_{-1} = c0.

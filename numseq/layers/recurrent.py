@@ -29,7 +29,7 @@ class Unroll:
         self.cell, self.a, self.params, self.mask = cell, a, params, mask
         self.ragged = ragged_steps(mask)
         self.order = range(len(a))[::-1] if reverse else range(len(a))
-        self.prev, self.now = [], []  # for each state (T, B, H): before and after each step, views of one array
+        self.prev, self.now = [], []  # for each state (T, B, H), before and after each step: views of one array
         for first in state:
             kept = xp.empty((len(a) + 1, *first.shape), dtype=a.dtype)
             kept[-1 if reverse else 0] = first

@@ -5,13 +5,15 @@
     y          = dropout(W_embedding[ids of the previous target tokens])
     context_t  = attention(query = h_{t-1}, values = encoder states)
     h_t, c_t   = LSTM step on a_t = y_t W_x + context_t W_context + h_{t-1} W_h + b
-    logits_t   = dropout([h_t; context_t]) W_o + b_o
+    r_t        = tanh([h_t; context_t] W_r + b_r)                  readout: what was said so far meets where we look
+    logits_t   = dropout(r_t) W_o + b_o
 
 With several layers, the query is the state of the lowest, and the others follow on its outputs. So only one layer waits
 for the attention, and the others run over all T steps at once.
 
 Source: Bahdanau, Cho & Bengio 2015, section 3.1 (query h_{t-1}, context to the cell and to the readout) and appendix
-A.2; there a GRU, and a maxout before the readout. Query from the lowest layer: Wu et al. 2016, section 3.
+A.2; there a GRU, and maxout in place of the tanh of r_t, which is Luong, Pham & Manning 2015, equation 5. Query from
+the lowest layer: Wu et al. 2016, section 3.
 """
 
 from dataclasses import dataclass
@@ -48,7 +50,8 @@ class AttentiveParams:
     rnn: LSTMParams  # the lowest layer
     W_context: Array  # (H, 4H)
     upper: list[LSTMParams]  # the layers above it
-    readout: LinearParams  # (2H, V)
+    combine: LinearParams  # (2H, H), to r
+    readout: LinearParams  # (H, V)
 
 
 @dataclass(slots=True)
@@ -95,6 +98,8 @@ class AttentiveTrace:
     run: Unroll  # the lowest layer
     upper_dropout: DropoutTrace | None
     upper: StackTrace | None
+    combine: LinearTrace
+    r: Array  # (T, B, H)
     readout_dropout: DropoutTrace
     readout: LinearTrace
 
@@ -109,14 +114,15 @@ class AttentiveTrace:
     def backward(self, dlogits):
         """Readout, upper layers, then step by step back through the lowest layer and the attention.
 
-        h_{t-1} is read three times: by the readout (or the layer above), by step t as its state, and by the attention
-        as its query. The context is read twice: by the readout, and by step t.
+        h_{t-1} is read three times: by r_{t-1} (or the layer above), by step t as its state, and by the attention as
+        its query. The context is read twice: by step t, and by r_t.
         """
         xp, params, run = array_module(dlogits), self.params, self.run
         readout = self.readout.backward(dlogits)
-        dfeatures = self.readout_dropout.backward(readout.dx).dx
-        H = run.now[0].shape[-1]
-        dh, dcontext = dfeatures[..., :H], dfeatures[..., H:]
+        dr = self.readout_dropout.backward(readout.dx).dx
+        combine = self.combine.backward(tanh_backward(dr, self.r))
+        H = self.r.shape[-1]
+        dh, dcontext = combine.dx[..., :H], combine.dx[..., H:]
         upper = self.upper.backward(dh) if self.upper else None
         if upper:
             dh = self.upper_dropout.backward(upper.dx).dx
@@ -144,6 +150,7 @@ class AttentiveTrace:
             rnn=rnn,
             W_context=rows(self.looks.context).T @ rows(da),
             upper=upper.params if upper else [],
+            combine=combine.params,
             readout=readout.params,
         )
         return DecoderGrad(dparams, dstates=attention.dvalues, dh_T=dh_T, dc_T=dc_T)
@@ -166,7 +173,8 @@ class AttentiveDecoder:
             rnn=init_lstm(rng, config.embedding, H, dtype),
             W_context=asarray(glorot(rng, H, 4 * H), dtype),
             upper=[init_lstm(rng, H, H, dtype) for _ in range(config.layers - 1)],
-            readout=init_linear(rng, 2 * H, config.target_vocabulary, dtype),
+            combine=init_linear(rng, 2 * H, H, dtype),
+            readout=init_linear(rng, H, config.target_vocabulary, dtype),
         )
 
     @staticmethod
@@ -213,8 +221,10 @@ def _read(ids, attention, first, h0, c0, params, masks):
         upper_dropout = dropout(h, between[0])
         upper = stack(upper_dropout.y, h0[1:], c0[1:], params.upper, dropout_masks=between[1:])
         h = upper.h
-    features = dropout(xp.concatenate([h, looks.context], axis=-1), masks.get("readout"))
-    readout = linear(features.y, params.readout)
+    combine = linear(xp.concatenate([h, looks.context], axis=-1), params.combine)
+    r = tanh(combine.y)
+    readout_dropout = dropout(r, masks.get("readout"))
+    readout = linear(readout_dropout.y, params.readout)
     return AttentiveTrace(
-        params, embedded, y, first, attention, looks, run, upper_dropout, upper, features, readout
+        params, embedded, y, first, attention, looks, run, upper_dropout, upper, combine, r, readout_dropout, readout
     )

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, fields
 
+from numseq.errors import NumseqError
+
 MODELS = ("attention", "plain")
 
 
-class ConfigError(ValueError):
+class ConfigError(NumseqError):
     """A configuration that no model can be built from."""
 
 

@@ -88,7 +88,7 @@ def draw_masks(config, batch, dtype, *seed):
         "encoder": [draw(S, B, H) for _ in range(config.layers - 1)],
         "target": draw(T, B, config.embedding),
         "decoder": [draw(T, B, H) for _ in range(config.layers - 1)],
-        "readout": draw(T, B, 2 * H if config.model == "attention" else H),
+        "readout": draw(T, B, H),
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from numseq.backend import asarray
 from numseq.data.batches import Ragged, plan_batches
-from numseq.data.tokens import SPECIAL, EOS
+from numseq.data.tokens import EOS, SPECIAL
 from numseq.search.greedy import greedy
 
 Array = Any

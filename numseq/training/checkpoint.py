@@ -22,6 +22,7 @@ import numpy as np
 from numseq import params as trees
 from numseq.backend import asarray, to_numpy
 from numseq.data.tokens import Tokens
+from numseq.errors import NumseqError
 from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig
 
 FORMAT = 1
@@ -29,7 +30,7 @@ CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training
 SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(NumseqError):
     """A run that cannot be read or must not be overwritten."""
 
 

@@ -4,18 +4,21 @@ Each parameter is worked on in pieces that fit the processor's cache, so that th
 from main memory once.
 """
 
+import numpy as np
+
 from numseq import params as trees
-from numseq.backend import array_module
+from numseq.backend import array_module, for_each
 
-PIECE = 1 << 15  # numbers
+PIECE = 1 << 16  # numbers
 
 
-def _pieces(*arrays):
-    """The same stretches of several arrays, as flat views; on a GPU the whole arrays at once."""
-    flat = [array.reshape(-1) for array in arrays]
-    step = PIECE if array_module(arrays[0]).__name__ == "numpy" else max(1, len(flat[0]))
-    for start in range(0, len(flat[0]), step):
-        yield [array[start : start + step] for array in flat]
+def _pieces(*trees_):
+    """The same stretches of the leaves of several trees, as flat views; on a GPU whole leaves."""
+    for arrays in zip(*map(trees.leaves, trees_), strict=True):
+        flat = [array.reshape(-1) for array in arrays]
+        step = PIECE if isinstance(flat[0], np.ndarray) else max(1, len(flat[0]))
+        for start in range(0, len(flat[0]), step):
+            yield [array[start : start + step] for array in flat]
 
 
 class SGD:
@@ -34,11 +37,15 @@ class SGD:
     def update(self, params, grads):
         """One step down, in place."""
         self.steps += 1
-        for p, g, v in zip(*map(trees.leaves, (params, grads, self.moments["v"])), strict=True):
-            for p_, g_, v_ in _pieces(p, g, v):
-                v_ *= self.momentum
-                v_ += g_
-                p_ -= self.lr * v_
+        xp = array_module(trees.leaves(params)[0])
+
+        def of_piece(piece):
+            p, g, v = piece
+            v *= self.momentum
+            v += g
+            p -= self.lr * v
+
+        for_each(xp, of_piece, _pieces(params, grads, self.moments["v"]))
 
 
 class Adam:
@@ -61,22 +68,24 @@ class Adam:
         rate = self.lr / (1 - self.beta1**self.steps)
         root = (1 - self.beta2**self.steps) ** 0.5
         xp = array_module(trees.leaves(params)[0])
-        columns = map(trees.leaves, (params, grads, self.moments["m"], self.moments["v"]))
-        for leaf in zip(*columns, strict=True):
-            for p, g, m, v in _pieces(*leaf):
-                m *= self.beta1
-                step = g * (1 - self.beta1)
-                m += step
-                v *= self.beta2
-                xp.multiply(g, g, out=step)
-                step *= 1 - self.beta2
-                v += step
-                xp.sqrt(v, out=step)  # from here on step = m * rate / (sqrt(v) / root + eps)
-                step /= root
-                step += self.eps
-                xp.divide(m, step, out=step)
-                step *= rate
-                p -= step
+
+        def of_piece(piece):
+            p, g, m, v = piece
+            m *= self.beta1
+            step = g * (1 - self.beta1)
+            m += step
+            v *= self.beta2
+            xp.multiply(g, g, out=step)
+            step *= 1 - self.beta2
+            v += step
+            xp.sqrt(v, out=step)  # from here on step = m * rate / (sqrt(v) / root + eps)
+            step /= root
+            step += self.eps
+            xp.divide(m, step, out=step)
+            step *= rate
+            p -= step
+
+        for_each(xp, of_piece, _pieces(params, grads, self.moments["m"], self.moments["v"]))
 
 
 OPTIMIZERS = {"adam": Adam, "sgd": SGD}

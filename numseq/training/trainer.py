@@ -10,13 +10,14 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from numseq import params as trees
-from numseq.backend import generator
+from numseq.backend import generator, keep_freed_memory
 from numseq.data.batches import padding_share, plan_batches
-from numseq.models import draw_masks
+from numseq.errors import NumseqError
+from numseq.models import ConfigError, draw_masks
 from numseq.search.translate import Translator
 from numseq.training.checkpoint import (
     METRICS,
@@ -33,17 +34,17 @@ SHUFFLE, MASKS = range(2)  # what a seed is for
 SAVE_EVERY = 60  # seconds between saves within an epoch
 
 
-class DivergedError(RuntimeError):
+class DivergedError(NumseqError):
     """The loss or the gradient stopped being a finite number."""
 
 
-class InterruptedTraining(RuntimeError):
+class InterruptedTraining(NumseqError):
     """Ctrl-C: the run was saved and can be resumed."""
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How a run trains. Raises: ValueError, naming the option, when a value makes no sense."""
+    """How a run trains. Raises: ConfigError, naming the option, when a value makes no sense."""
 
     epochs: int = 10
     batch: int = 64  # sentence pairs
@@ -56,16 +57,16 @@ class TrainingOptions:
     def __post_init__(self):
         for name in ("epochs", "batch"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+                raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 1")
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must be a positive number")
+                raise ConfigError(f"{name} is {getattr(self, name)}: it must be a positive number")
         if not 0 < self.decay <= 1:
-            raise ValueError(f"decay is {self.decay}: it must be above 0 and at most 1")
+            raise ConfigError(f"decay is {self.decay}: it must be above 0 and at most 1")
         if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}: it must not be negative")
+            raise ConfigError(f"seed is {self.seed}: it must not be negative")
         if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer is {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
+            raise ConfigError(f"optimizer is {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
 
 
 @dataclass
@@ -76,8 +77,9 @@ class Progress:
     step: int = 0  # batches of it that are done
     loss: float = 0.0  # of these, the sum over tokens
     tokens: int = 0
-    best: float = math.inf  # the lowest validation loss so far, nats per token
-    best_epoch: int = 0
+    updates: int = 0  # steps of the optimiser
+    lr: float = 0.0  # its step size
+    best: float | None = None  # the lowest validation loss so far, nats per token
     metrics_bytes: int = 0  # length of the metrics file
     seconds: float = 0.0  # spent training, in all sittings
 
@@ -106,6 +108,7 @@ class Trainer:
         Raises: InterruptedTraining, after Ctrl-C, once all is saved. DivergedError, on a loss or gradient that is not
             finite; what was saved before stays.
         """
+        keep_freed_memory()
         with _ctrl_c() as pressed:
             while self.progress.epoch <= self.options.epochs:
                 self._epoch(pressed)
@@ -168,8 +171,10 @@ class Trainer:
         p = self.progress
         valid = Translator(self.model, None, None).loss(self.valid, self.options.batch)
         if not math.isfinite(valid):
-            raise DivergedError(f"epoch {p.epoch}: the validation loss is {valid}; {self.folder} holds the last good one")
-        improved = valid < p.best
+            raise DivergedError(
+                f"epoch {p.epoch}: the validation loss is {valid}; {self.folder} holds the last good checkpoint"
+            )
+        improved = p.best is None or valid < p.best
         seconds = time.monotonic() - began
         line = {
             "epoch": p.epoch,
@@ -182,8 +187,9 @@ class Trainer:
             "seconds": p.seconds + seconds,
         }
         if improved:
-            p.best, p.best_epoch = valid, p.epoch
-            save_arrays(self.folder / MODEL, dict(trees.walk(self.model.params)), {"epoch": p.epoch, "valid_loss": valid})
+            p.best = valid
+            described = {"epoch": p.epoch, "valid_loss": valid}
+            save_arrays(self.folder / MODEL, dict(trees.walk(self.model.params)), described)
         else:
             self.optimizer.lr *= self.options.decay
         with open(self.folder / METRICS, "ab") as file:
@@ -204,23 +210,17 @@ class Trainer:
         arrays = {f"params.{name}": leaf for name, leaf in trees.walk(self.model.params)}
         for moment, tree in self.optimizer.moments.items():
             arrays |= {f"{moment}.{name}": leaf for name, leaf in trees.walk(tree)}
-        state = {field.name: getattr(p, field.name) for field in fields(p)}
-        if p.best_epoch == 0:
-            state["best"] = None  # infinity is not JSON
-        save_arrays(
-            self.folder / TRAINING, arrays, {**state, "lr": self.optimizer.lr, "updates": self.optimizer.steps}
-        )
+        p.lr, p.updates = self.optimizer.lr, self.optimizer.steps
+        save_arrays(self.folder / TRAINING, arrays, asdict(p))
 
     def _load(self):
         path = self.folder / TRAINING
         arrays, state = load_arrays(path)
         try:
             self.progress = Progress(**{field.name: state[field.name] for field in fields(Progress)})
-            self.optimizer.lr, self.optimizer.steps = state["lr"], state["updates"]
         except KeyError as error:
             raise CheckpointError(f"{path}: {error} is missing: not the state of a training run") from None
-        if self.progress.best_epoch == 0:
-            self.progress.best = math.inf
+        self.optimizer.lr, self.optimizer.steps = self.progress.lr, self.progress.updates
         self.model.params = restore(path, self.model.params, arrays, "params.")
         for moment, tree in self.optimizer.moments.items():
             self.optimizer.moments[moment] = restore(path, tree, arrays, f"{moment}.")
@@ -235,7 +235,7 @@ class Trainer:
 
 @contextmanager
 def _ctrl_c():
-    """An event that Ctrl-C (or SIGTERM) sets, so that no update is cut in half; a second Ctrl-C stops at once."""
+    """An event that Ctrl-C (or SIGTERM) sets, so that no update is cut in half. A second Ctrl-C stops at once."""
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield pressed  # only the main thread may handle signals

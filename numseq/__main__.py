@@ -1,0 +1,5 @@
+"""`python -m numseq` is `numseq`."""
+
+from numseq.cli import main
+
+main()

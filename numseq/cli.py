@@ -1,0 +1,286 @@
+"""The command line: `numseq --help`. Exit code 0 when done, 2 on bad use, 1 on failure, 130 after Ctrl-C."""
+
+import contextlib
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, BadParameter, Context, Option
+
+from numseq import __version__, backend
+from numseq.errors import NumseqError
+
+app = typer.Typer(
+    name="numseq",
+    help="Sequence-to-sequence learning in NumPy, with backpropagation written by hand.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Kind = StrEnum("Kind", ["word", "char"])
+ModelName = StrEnum("ModelName", ["attention", "plain"])
+BackendName = StrEnum("BackendName", ["numpy", "cupy"])
+Run = Annotated[Path, Argument(metavar="DIR", help="A folder made by numseq train or demo.")]
+Backend = Annotated[BackendName | None, Option(help="Array library; else NUMSEQ_BACKEND, else numpy.")]
+Batch = Annotated[int, Option(min=1, help="Sentences worked on together.")]
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, Option("--version", help="Show the version and exit.")] = False):
+    if version:
+        print(f"numseq {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, Option(help="Folder for the model and the pictures.")] = Path("numseq-demo"),
+    resume: Annotated[bool, Option("--resume", help="Go on with the run in the folder.")] = False,
+):
+    """Learn to turn human-written dates into ISO 8601, in a few minutes, and show what was learned."""
+    from numseq import demo
+
+    with _how_to_resume(f"numseq demo --out {out} --resume"):
+        demo.run(out, resume)
+
+
+@app.command()
+def train(
+    context: Context,
+    out: Annotated[Path, Option(help="Folder of the run.")],
+    source: Annotated[Path | None, Option(help="Source sentences, one a line.")] = None,
+    target: Annotated[Path | None, Option(help="Target sentences, one a line.")] = None,
+    tsv: Annotated[Path | None, Option(help="Two columns, in place of --source and --target.")] = None,
+    val_source: Annotated[Path | None, Option(help="Validation; else 1 in 20 pairs is held out.")] = None,
+    val_target: Annotated[Path | None, Option()] = None,
+    val_tsv: Annotated[Path | None, Option()] = None,
+    model: Annotated[ModelName, Option(help="plain: a fixed context vector.")] = ModelName.attention,
+    source_tokens: Annotated[Kind, Option(help="What the source is cut into.")] = Kind.word,
+    target_tokens: Annotated[Kind, Option(help="What the target is cut into.")] = Kind.word,
+    min_count: Annotated[
+        int | None, Option(min=1, help="Rarer tokens become <unk>. [default: 2 for words, 1 for characters]")
+    ] = None,
+    max_length: Annotated[int, Option(min=1, help="Leave out pairs with more tokens.")] = 150,
+    hidden: Annotated[int, Option(min=1, help="Units of an LSTM layer, and of the attention.")] = 256,
+    embedding: Annotated[int, Option(min=1, help="Numbers for a token.")] = 256,
+    layers: Annotated[int, Option(min=1, help="Of the encoder and of the decoder.")] = 1,
+    batch: Batch = 64,
+    epochs: Annotated[int, Option(min=1)] = 10,
+    lr: Annotated[float, Option(help="Step size of Adam; halved after an epoch without progress.")] = 1e-3,
+    dropout: Annotated[float, Option(min=0, max=1, help="Probability of dropping a unit, below 1.")] = 0.3,
+    seed: Annotated[int, Option(min=0, help="The same seed gives the same bits.")] = 0,
+    backend: Backend = None,
+    resume: Annotated[bool, Option("--resume", help="Go on with the run in --out.")] = False,
+):
+    """Train a translator on sentence pairs."""
+    from numseq.training.run import DataOptions, is_run, resumed_options, train_run
+    from numseq.training.trainer import TrainingOptions
+
+    _choose(backend)
+    origin = {
+        name: str(path.resolve()) if path else None
+        for name, path in (("source", source), ("target", target), ("tsv", tsv),
+                           ("val_source", val_source), ("val_target", val_target), ("val_tsv", val_tsv))
+    }  # fmt: skip
+    parts = {
+        "model": {"model": model.value, "embedding": embedding, "hidden": hidden, "attention": hidden,
+                  "layers": layers, "dropout": dropout},
+        "data": {"source_tokens": source_tokens.value, "target_tokens": target_tokens.value,
+                 "min_count": min_count, "max_length": max_length},
+        "training": {"epochs": epochs, "batch": batch, "lr": lr, "seed": seed},
+        "origin": origin,
+    }  # fmt: skip
+    if resume and is_run(out):
+        parts = _as_begun(context, out, parts, *resumed_options(out))
+    pairs, valid = _read_pairs(**parts["origin"])
+    with _how_to_resume(f"numseq train --out {out} --resume"):
+        train_run(
+            out, pairs, valid, parts["model"], DataOptions(**parts["data"]), TrainingOptions(**parts["training"]),
+            origin=parts["origin"], resume=resume,
+        )  # fmt: skip
+    print(f"best model in {out}; try: numseq translate {out}")
+
+
+def _as_begun(context, out, parts, model, data, training, origin):
+    """The parts as the run began with; an option given now may only repeat them, but for a new number of epochs."""
+    from dataclasses import asdict
+
+    if "tsv" not in (origin or {}):
+        raise BadParameter(f"{out} was not begun by numseq train")
+    began = {"model": model, "data": asdict(data), "training": asdict(training), "origin": origin}
+    if _given(context, "epochs"):
+        began["training"]["epochs"] = parts["training"]["epochs"]
+    for part in parts:
+        for name, now in parts[part].items():
+            if _given(context, name) and began[part][name] != now:
+                option = "--" + name.replace("_", "-")
+                raise BadParameter(f"{option} is {now}, but the run in {out} began with {began[part][name]}")
+    return began
+
+
+def _given(context, name):
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _read_pairs(source, target, tsv, val_source, val_target, val_tsv):
+    """(training pairs, validation pairs or None) of the files that were named."""
+    if bool(source or target) == bool(tsv):
+        raise BadParameter("give --source and --target, or --tsv")
+    train = _pairs(source, target, tsv, "--source and --target")
+    if not (val_source or val_target or val_tsv):
+        return train, None
+    return train, _pairs(val_source, val_target, val_tsv, "--val-source and --val-target")
+
+
+def _pairs(source, target, tsv, both):
+    from numseq.data.corpus import read_parallel, read_tsv
+
+    if tsv:
+        pairs, skipped = read_tsv(tsv)
+    elif source and target:
+        pairs, skipped = read_parallel(source, target)
+    else:
+        raise BadParameter(f"{both} go together")
+    if skipped:
+        print(f"skipped {skipped:,} pairs with an empty side in {tsv or source}")
+    return pairs
+
+
+@app.command()
+def translate(
+    folder: Run,
+    input: Annotated[Path | None, Option(help="One sentence a line. [default: standard input]")] = None,
+    output: Annotated[Path | None, Option(help="One translation a line. [default: standard output]")] = None,
+    batch: Batch = 64,
+    backend: Backend = None,
+):
+    """Translate lines by greedy search; the order is kept, an empty line stays empty."""
+    from numseq.data.corpus import read_lines
+    from numseq.training.checkpoint import write_atomically
+
+    _choose(backend)
+    translator = _load(folder)
+    lines = read_lines(input or "/dev/stdin")
+    found = translator.translate(lines, batch)
+    text = "".join(f"{translation.text}\n" for translation in found)
+    if output:
+        write_atomically(output, text.encode())
+    else:
+        sys.stdout.write(text)
+
+
+@app.command()
+def evaluate(
+    folder: Run,
+    source: Annotated[Path, Option(help="Source sentences, one a line.")],
+    reference: Annotated[Path, Option(help="Their right translations.")],
+    tokenize: Annotated[
+        str, Option(help="sacrebleu's tokeniser for BLEU; none for text that is tokenised already.")
+    ] = "13a",
+    json_file: Annotated[Path | None, Option("--json", help="Write the figures here too.")] = None,
+    batch: Batch = 64,
+    backend: Backend = None,
+):
+    """Score a model: BLEU, chrF, exact match (greedy search), and perplexity of the references."""
+    from numseq.data.corpus import read_parallel
+    from numseq.metrics import evaluate
+    from numseq.training.checkpoint import write_atomically
+
+    _choose(backend)
+    translator = _load(folder)
+    pairs, skipped = read_parallel(source, reference)
+    if skipped:
+        print(f"skipped {skipped:,} pairs with an empty side")
+    scores = evaluate(translator, pairs, tokenize, batch)
+    for name, value in scores.items():
+        print(f"{name:<12}{value:.4f}" if isinstance(value, float) else f"{name:<12}{value}")
+    if json_file:
+        write_atomically(json_file, (json.dumps(scores, indent=2) + "\n").encode())
+
+
+@app.command()
+def attention(
+    folder: Run,
+    sentence: Annotated[str, Argument(help="What to translate.")],
+    out: Annotated[Path, Option(help="Where to draw: a .png or .svg file.")],
+):
+    """Draw where the model looked while it translated a sentence."""
+    from numseq import plots
+
+    translation = _load(folder).translate([sentence])[0]
+    if not translation.source:
+        raise BadParameter("the sentence is empty")
+    if translation.alpha is None:
+        raise BadParameter(f"{folder} holds a plain model, which attends to nothing")
+    plots.save(plots.attention_map(translation.alpha, translation.source, translation.target), out)
+    print(translation.text)
+
+
+@app.command()
+def gradcheck(
+    names: Annotated[list[str] | None, Argument(help="Layers or models; all when none is named.")] = None,
+    json_file: Annotated[Path | None, Option("--json", help="Write the table here too.")] = None,
+):
+    """Check every hand-written gradient against numbers; exit 1 if one is wrong."""
+    from numseq.gradcheck.cases import run_cases
+
+    checks = []
+    print(f"{'name':<36}{'method':<16}{'worst relative error':<24}of")
+    for result in run_cases(names or []):
+        checks.append(result)
+        verdict = "" if result.ok else "  WRONG"
+        print(f"{result.name:<36}{result.method:<16}{result.worst:<24.1e}d{result.where}{verdict}")
+    if json_file:
+        text = json.dumps([result.to_dict() for result in checks], indent=2) + "\n"
+        Path(json_file).write_text(text, encoding="utf-8")
+    if not all(result.ok for result in checks):
+        raise typer.Exit(1)
+
+
+def _choose(name):
+    if name is not None:
+        backend.use(name.value)
+
+
+def _load(folder):
+    from numseq.search.translate import Translator
+    from numseq.training.checkpoint import load_model
+
+    return Translator(*load_model(folder))
+
+
+@contextlib.contextmanager
+def _how_to_resume(command):
+    """Say how to go on after Ctrl-C."""
+    from numseq.training.trainer import InterruptedTraining
+
+    try:
+        yield
+    except InterruptedTraining as stop:
+        print(f"{stop}\nto go on: {command}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def main():
+    """Run the command line; a mistake that one line can explain is shown as that line."""
+    try:
+        app()
+    except NumseqError as error:
+        print(f"numseq: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read our output has closed it: nothing to say, and nobody to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        print(f"numseq: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)

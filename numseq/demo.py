@@ -1,0 +1,62 @@
+"""The main job in one command: learn to read dates, show what was learned and where the model looked."""
+
+import json
+import time
+from datetime import date
+from pathlib import Path
+
+from numseq import params as trees
+from numseq import plots
+from numseq.data.dates import make_dates
+from numseq.training.checkpoint import write_atomically
+from numseq.training.run import DataOptions, train_run
+from numseq.training.trainer import TrainingOptions
+
+MODEL = {"model": "attention", "embedding": 64, "hidden": 128, "attention": 64}
+DATA = DataOptions(source_tokens="char", target_tokens="char")
+TRAINING = TrainingOptions(epochs=6, batch=64, lr=2e-3, seed=0)
+SIZES = (18_000, 500, 1000)  # pairs for training, validation, test: no day is in two of them
+SHOWN = "mardi 10 mai 2011"
+
+
+def run(folder, resume=False, say=print):
+    """Train on human-written dates; write the model, pictures and result.json into a folder.
+
+    Returns: the dict that result.json holds: exact_match (share of held-out dates exactly right), seconds, parameters.
+    """
+    began = time.monotonic()
+    dates = make_dates(*SIZES, seed=TRAINING.seed)
+    say("learning to read dates, such as")
+    for source, target in dates.train[:3]:
+        say(f"    {source}  ->  {target}")
+    origin = {"task": "dates"}
+    translator, metrics = train_run(
+        folder, dates.train, dates.valid, MODEL, DATA, TRAINING, origin=origin, resume=resume, say=say
+    )
+
+    found = translator.translate([source for source, _ in dates.test])
+    right = [translation.text == target for translation, (_, target) in zip(found, dates.test, strict=True)]
+    say("\nheld-out dates, of days never seen in training:")
+    some = [
+        *range(8),
+        *[k for k in range(8, len(right)) if not right[k]][:2],
+    ]  # and what it gets wrong, if anything
+    for k in some:
+        source, target = dates.test[k]
+        verdict = "right" if right[k] else f"WRONG, {target}"
+        say(f"    {source:<40}{found[k].text:<12}{verdict}")
+
+    folder = Path(folder)
+    shown = translator.translate([SHOWN])[0]
+    plots.save(plots.attention_map(shown.alpha, shown.source, shown.target), folder / "attention.png")
+    plots.save(plots.learning_curve(metrics), folder / "learning.png")
+    result = {
+        "exact_match": sum(right) / len(right),
+        "seconds": round(time.monotonic() - began, 1),
+        "parameters": trees.count(translator.model.params),
+    }
+    write_atomically(folder / "result.json", (json.dumps(result, indent=2) + "\n").encode())
+    say(f"\n{result['exact_match']:.1%} of {len(right):,} exactly right, after {result['seconds']:.0f} s")
+    say(f"pictures: {folder / 'attention.png'} (for {SHOWN!r}), {folder / 'learning.png'}")
+    say(f'try it:   numseq translate {folder} <<< "{date(1969, 7, 20):%A, %B %d, %Y}"')
+    return result

@@ -1,0 +1,5 @@
+"""The one base class of numseq's errors: mistakes that one line can explain to the person who made them."""
+
+
+class NumseqError(Exception):
+    """Something a user can put right; the command line shows the message alone, without a stack trace."""

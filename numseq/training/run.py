@@ -1,0 +1,145 @@
+"""A run from text: pairs of strings in, a folder with a trained translator out; begun anew or resumed."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from numseq import params as trees
+from numseq.backend import generator
+from numseq.data.batches import Pairs, Ragged
+from numseq.data.corpus import DataError
+from numseq.data.tokens import Tokens
+from numseq.models import Seq2Seq, Seq2SeqConfig
+from numseq.search.translate import Translator
+from numseq.training.checkpoint import (
+    CONFIG,
+    CheckpointError,
+    load_config,
+    load_model,
+    load_tokens,
+    save_run,
+)
+from numseq.training.trainer import Trainer, TrainingOptions
+
+HELD_OUT = 1000  # at most so many pairs, and at most one in twenty, when no validation data are given
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How text becomes tokens."""
+
+    source_tokens: str = "word"
+    target_tokens: str = "word"
+    min_count: int | None = None  # rarer tokens become <unk>; None means 2 for words and 1 for characters
+    max_length: int = 150  # tokens; training pairs with a longer side are left out
+
+    def build(self, lines, kind):
+        """The vocabulary of some lines."""
+        return Tokens.train(lines, kind, self.min_count or {"word": 2, "char": 1}[kind])
+
+
+def train_run(folder, train, valid, model, data, training, *, origin=None, resume=False, say=print):
+    """Train a translator on pairs of strings and keep it in a folder.
+
+    Args: folder, of the run; made when it is not there. train, valid: lists of (source, target) strings; valid may be
+        None: then a seeded part of train is held out. model: the fields of a Seq2SeqConfig but for the vocabularies,
+        a dict. data: DataOptions. training: TrainingOptions. origin: a JSON-able dict kept in config.json, to find
+        the data again. resume: go on with the run in the folder, if it holds one. say: called with lines of text.
+    Returns: (Translator with the best parameters, metrics of all epochs).
+    Raises: CheckpointError, when the folder holds a run and resume is False, or when the data are not those that the
+        run began with; DataError, TokenError, ConfigError before anything is written.
+    """
+    folder = Path(folder)
+    going_on = is_run(folder)
+    if going_on and not resume:
+        raise CheckpointError(f"{folder} already holds a run: add --resume, or choose another folder")
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder} is a file: a run needs a folder")
+    fingerprint = _fingerprint(train, valid)
+    if valid is None:
+        train, valid = hold_out(train, training.seed)
+        say(f"held out {len(valid):,} of {len(train) + len(valid):,} pairs for validation")
+
+    if going_on:
+        config, described = load_config(folder)
+        if described["fingerprint"] != fingerprint:
+            raise CheckpointError(f"{folder}: the training data are not those that this run began with")
+        source_tokens, target_tokens = load_tokens(folder)
+    else:
+        source_tokens = data.build([source for source, _ in train], data.source_tokens)
+        target_tokens = data.build([target for _, target in train], data.target_tokens)
+        config = Seq2SeqConfig(len(source_tokens), len(target_tokens), **model)
+    both = (source_tokens, target_tokens)
+    train = _encode("training", train, both, data.max_length, say)
+    valid = _encode("validation", valid, both, data.max_length, say)
+    if not going_on:
+        described = {
+            "origin": origin,
+            "fingerprint": fingerprint,
+            "data": asdict(data),
+            "options": asdict(training),
+        }
+        save_run(folder, config, source_tokens, target_tokens, described)
+
+    network = Seq2Seq.create(config, training.seed)
+    trainer = Trainer(network, train, valid, folder, training, say=say, resume=resume)
+    say(
+        f"{config.model} model, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
+        f"{len(source_tokens):,} source and {len(target_tokens):,} target tokens"
+    )
+    if trainer.progress.updates:
+        say(f"going on at epoch {trainer.progress.epoch}, batch {trainer.progress.step + 1}")
+    metrics = trainer.run()
+    return Translator(*load_model(folder)), metrics
+
+
+def is_run(folder):
+    """Whether the folder holds a run; one that was stopped before config.json was written is none."""
+    return (Path(folder) / CONFIG).exists()
+
+
+def resumed_options(folder):
+    """(model fields, DataOptions, TrainingOptions, origin) of the run in a folder."""
+    config, described = load_config(folder)
+    model = asdict(config)
+    del model["source_vocabulary"], model["target_vocabulary"]
+    try:
+        return (
+            model,
+            DataOptions(**described["data"]),
+            TrainingOptions(**described["options"]),
+            described["origin"],
+        )
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder}/{CONFIG}: not a configuration of numseq ({error})") from None
+
+
+def hold_out(pairs, seed):
+    """Split pairs into (the rest, a seeded sample for validation).
+
+    Raises: DataError, when there are fewer than two.
+    """
+    if len(pairs) < 2:
+        raise DataError("one sentence pair cannot be split into training and validation: give validation files")
+    order = generator(seed).permutation(len(pairs))
+    n = min(HELD_OUT, max(1, len(pairs) // 20))
+    return [pairs[k] for k in sorted(order[n:])], [pairs[k] for k in sorted(order[:n])]
+
+
+def _encode(name, pairs, tokens, longest, say):
+    """Pairs as ids, without those that have a side of more than `longest` tokens."""
+    sides = (kind.encode(column) for kind, column in zip(tokens, zip(*pairs, strict=True), strict=True))
+    kept = [pair for pair in zip(*sides, strict=True) if max(map(len, pair)) <= longest]
+    if len(kept) < len(pairs):
+        say(f"left out {len(pairs) - len(kept):,} {name} pairs of more than {longest} tokens")
+    if not kept:
+        raise DataError(f"no {name} pair is left: every one has more than {longest} tokens (see --max-length)")
+    return Pairs(*(Ragged(side) for side in zip(*kept, strict=True)))
+
+
+def _fingerprint(train, valid):
+    """A digest of the text, to know it again when a run is resumed."""
+    digest = hashlib.sha256()
+    for pair in [*train, ("", ""), *(valid or [])]:
+        digest.update("\t".join(pair).encode() + b"\n")
+    return digest.hexdigest()

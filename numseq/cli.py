@@ -162,12 +162,12 @@ def translate(
     backend: Backend = None,
 ):
     """Translate lines by greedy search; the order is kept, an empty line stays empty."""
-    from numseq.data.corpus import read_lines
+    from numseq.data.corpus import decode_lines, read_lines
     from numseq.training.checkpoint import write_atomically
 
     _choose(backend)
     translator = _load(folder)
-    lines = read_lines(input or "/dev/stdin")
+    lines = read_lines(input) if input else decode_lines(sys.stdin.buffer.read(), "standard input")
     found = translator.translate(lines, batch)
     text = "".join(f"{translation.text}\n" for translation in found)
     if output:

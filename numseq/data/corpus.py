@@ -20,11 +20,16 @@ def read_lines(path):
         raise DataError(f"{path}: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return decode_lines(raw, path)
+
+
+def decode_lines(raw, name):
+    """The lines of UTF-8 bytes; `name` says in an error where they are from. Raises: DataError, not UTF-8."""
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x})") from None
+        raise DataError(f"{name}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x})") from None
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()

@@ -36,15 +36,19 @@ def _load(name):
         import cupy
     except ImportError as error:
         raise BackendError(
-            f"backend cupy: CuPy cannot be imported ({error}); install numseq[cuda12] or numseq[cuda13]"
+            f"backend cupy: CuPy cannot be imported ({_one_line(error)}); install numseq[cuda12] or numseq[cuda13]"
         ) from None
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # CuPy raises its own CUDARuntimeError, which cannot be named without importing it
-        raise BackendError(f"backend cupy: no usable GPU ({error}); use --backend numpy") from None
+        raise BackendError(f"backend cupy: no usable GPU ({_one_line(error)}); use --backend numpy") from None
     if devices == 0:
         raise BackendError("backend cupy: no GPU was found; use --backend numpy")
     return cupy
+
+
+def _one_line(error):
+    return " ".join(str(error).split())
 
 
 _current = None  # the library of new arrays; None until first asked, when NUMSEQ_BACKEND decides
@@ -113,7 +117,8 @@ def for_each(xp, function, pieces):
     The pieces must not share memory that is written; each is computed as it would be alone, so the result does not
     depend on the number of processors.
     """
-    if xp is np:
+    pieces = list(pieces)
+    if xp is np and len(pieces) > 1:
         list(_workers().map(function, pieces))  # list, so that an error in a piece is raised here
     else:
         for piece in pieces:

@@ -123,7 +123,10 @@ def common_dtype(*trees):
 
 
 def global_norm(tree):
-    """sqrt(sum of squares) over all leaves, as a 0-d array of the tree's backend (float64 accumulation)."""
+    """sqrt(sum of squares) over all leaves, as a 0-d array of the tree's backend.
+
+    Squares are summed in the leaf's own precision, and the leaves' sums in float64.
+    """
     total = 0.0
     for leaf in leaves(tree):
         flat = leaf.reshape(-1)

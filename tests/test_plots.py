@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 
-from numseq import plots
+from numseq import fonts, plots
 
 RNG = np.random.default_rng(0)
 
@@ -30,7 +30,7 @@ def labels(axis):
 
 def only_dejavu(monkeypatch):
     face = fontManager.findfont(FontProperties(family=["DejaVu Sans"]))
-    monkeypatch.setattr(plots, "_faces", lambda: {"DejaVu Sans": (str(face), 0)})
+    monkeypatch.setattr(fonts, "_faces", lambda: {"DejaVu Sans": (str(face), 0)})
 
 
 # attention_map
@@ -131,7 +131,7 @@ def test_attention_map_says_what_is_wrong_with_alpha(alpha, words):
 
 def test_default_font_is_kept_for_what_it_has():
     text = frozenset("déjà vu Привет γάτα שלום سلام")
-    assert plots._families(text) == (FontProperties().get_family(), frozenset())
+    assert fonts._families(text) == (FontProperties().get_family(), frozenset())
 
 
 def test_missing_characters_are_warned_of_once_and_drawn_as_codes(monkeypatch):
@@ -152,8 +152,8 @@ def test_missing_characters_are_warned_of_once_and_drawn_as_codes(monkeypatch):
 
 def test_format_characters_without_a_shape_are_left_out_quietly(monkeypatch, recwarn):
     only_dejavu(monkeypatch)
-    monkeypatch.setattr(plots, "_characters", lambda path, index: frozenset("ab"))
-    [(shown, _)] = plots._drawable(["a\u200db"])
+    monkeypatch.setattr(fonts, "_characters", lambda path, index: frozenset("ab"))
+    [(shown, _)] = fonts.drawable(["a\u200db"])
     assert shown == ["ab"] and not recwarn.list
 
 
@@ -170,12 +170,12 @@ def test_format_characters_without_a_shape_are_left_out_quietly(monkeypatch, rec
 )
 def test_families_are_chosen_by_what_they_have(monkeypatch, text, families):
     east_asian = "我们の한<eos>"
-    fonts = dict.fromkeys(["Some Sans JP", "Some Sans KR", "Some Sans SC", "Old Serif SC"], east_asian)
-    fonts |= {"Thai": "ก", "Thai of one kind": "", "Signs": "➿ <eos>", "My Sans Mono SC": east_asian}
-    monkeypatch.setattr(plots, "_faces", lambda: {name: (name, 0) for name in fonts})
-    monkeypatch.setattr(plots, "_characters", lambda path, index: frozenset(fonts.get(path, " <eos>")))
+    installed = dict.fromkeys(["Some Sans JP", "Some Sans KR", "Some Sans SC", "Old Serif SC"], east_asian)
+    installed |= {"Thai": "ก", "Thai of one kind": "", "Signs": "➿ <eos>", "My Sans Mono SC": east_asian}
+    monkeypatch.setattr(fonts, "_faces", lambda: {name: (name, 0) for name in installed})
+    monkeypatch.setattr(fonts, "_characters", lambda path, index: frozenset(installed.get(path, " <eos>")))
     with matplotlib.rc_context({"font.family": ["sans-serif"]}):
-        assert plots._families(frozenset(text)) == (families, frozenset())
+        assert fonts._families(frozenset(text)) == (families, frozenset())
 
 
 def test_fallback_draws_with_real_fonts():
@@ -189,7 +189,7 @@ def test_fallback_draws_with_real_fonts():
 
 
 def test_box_font_is_never_chosen_and_fonts_are_found_by_face():
-    faces = plots._faces()
+    faces = fonts._faces()
     assert "DejaVu Sans" in faces and not any(name.startswith("Last Resort") for name in faces)
     assert "Oblique" not in faces["DejaVu Sans"][0] and "Bold" not in faces["DejaVu Sans"][0]
 

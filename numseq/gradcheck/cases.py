@@ -1,7 +1,7 @@
 """The table of everything that has a backward, with inputs that no usual mistake survives.
 
 One row, one step or all sizes equal hide nearly half of the usual wrong backward passes at any tolerance. So here:
-four rows, ragged lengths, repeated ids, non-zero first states, dropout on, every size different, and a loss that
+seven rows, ragged lengths, repeated ids, non-zero first states, dropout on, every size different, and a loss that
 reads the final states too.
 """
 
@@ -19,8 +19,8 @@ from numseq.layers import activations
 from numseq.models import Seq2Seq, Seq2SeqConfig, draw_masks
 from numseq.models import forward as seq2seq_forward
 
-S, T, B = 5, 6, 4  # source positions, time steps, rows
-D, H, A, V = 3, 2, 7, 11  # input, hidden, attention, vocabulary
+S, T, B = 5, 6, 7  # source positions, time steps, rows
+D, H, A, V = 3, 2, 9, 11  # input, hidden, attention, vocabulary
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ def cases(seed=0):
     mask = layers.dropout_mask(rng, (T, B, D), 0.4, f8)
     table["dropout"] = Case(lambda x: layers.dropout(x, mask), {"x": normal(T, B, D)}, ("dropout", "dropout_mask"))
 
-    real = np.arange(T)[:, None] < np.array([T, 2, 4, 1])  # (T, B): ragged
+    real = np.arange(T)[:, None] < np.array([T, 2, 4, 1, 3, 5, 2])  # (T, B): ragged
     targets = rng.integers(0, V, size=(T, B))
     table["cross_entropy"] = Case(
         lambda logits: layers.cross_entropy(logits, targets, real),
@@ -105,7 +105,7 @@ def cases(seed=0):
     }
     table["stack"] = Case(lambda **kw: layers.stack(**kw, mask=real, dropout_masks=between), stacked, ("stack",))
 
-    source_real = np.arange(S)[:, None] < np.array([S, 2, 3, 1])
+    source_real = np.arange(S)[:, None] < np.array([S, 2, 3, 1, 4, 3, 5])
     attention = {
         "query": normal(T, B, H),
         "values": normal(S, B, D),
@@ -125,7 +125,7 @@ def cases(seed=0):
         target_mask=real,
     )
     for model, depth in (("plain", 2), ("attention", 1), ("attention", 2)):
-        config = Seq2SeqConfig(9, 10, model=model, embedding=D, hidden=4, attention=5, layers=depth, dropout=0.3)
+        config = Seq2SeqConfig(9, 10, model=model, embedding=D, hidden=4, attention=8, layers=depth, dropout=0.3)
         table[f"seq2seq, {model}, {depth} layer{'s' * (depth > 1)}"] = _model_case(config, batch, rng, scale)
     return table
 

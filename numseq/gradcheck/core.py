@@ -40,7 +40,7 @@ class Check:
 
     @property
     def ok(self):
-        return self.worst <= TOLERANCE[self.method]
+        return all(error <= TOLERANCE[self.method] for error in self.errors.values())
 
     def to_dict(self):
         return {"name": self.name, "method": self.method, "worst": self.worst, "ok": self.ok}
@@ -54,9 +54,9 @@ def relative_error(ours, reference):
     """max|a - n| / max(|a|, |n|) over an array; 0 when both are exactly zero, infinite when not finite."""
     if ours.shape != reference.shape:
         return np.inf
-    scale = max(np.abs(ours).max(initial=0), np.abs(reference).max(initial=0))
-    if not np.isfinite(scale):
+    if not (np.isfinite(ours).all() and np.isfinite(reference).all()):
         return np.inf
+    scale = max(np.abs(ours).max(initial=0), np.abs(reference).max(initial=0))
     return float(np.abs(ours - reference).max(initial=0) / scale) if scale > 0 else 0.0
 
 

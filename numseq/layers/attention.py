@@ -69,6 +69,7 @@ class AdditiveAttention:
     """
 
     def __init__(self, values, params, mask=None):
+        common_dtype(values, params)
         self.values, self.params, self.mask = values, params, mask
         self.keys = (rows(values) @ params.W_k + params.b).reshape(*values.shape[:2], -1)  # (S, B, A)
 
@@ -161,7 +162,7 @@ def additive_attention(query, values, params, mask=None):
     Backward: AttentionTrace.backward.
     Raises: TypeError, when dtypes differ.
     """
-    common_dtype(query, values, params)
+    common_dtype(query, values)
     attention = AdditiveAttention(values, params, mask)
     steps = attention.storage(query)
     for t in range(len(query)):

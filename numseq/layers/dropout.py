@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from numseq.params import common_dtype
+
 Array = Any
 
 
@@ -50,6 +52,10 @@ def dropout(x, mask):
 
     Args: x, any shape. mask: from `dropout_mask`, shape of x, or None.
     Returns: a DropoutTrace with y.
+    Raises: TypeError, when mask and x differ in precision.
     Source: "inverted": the scaling is done in training, where the paper scales the weights at test time.
     """
-    return DropoutTrace(mask=mask, y=x if mask is None else x * mask)
+    if mask is None:
+        return DropoutTrace(mask=None, y=x)
+    common_dtype(x.real, mask)  # a mask is real, also where the complex step makes x complex
+    return DropoutTrace(mask=mask, y=x * mask)

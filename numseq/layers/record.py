@@ -1,6 +1,7 @@
 """The record of a step: one array for each quantity that the step's equations name."""
 
 from dataclasses import fields
+from functools import cache
 
 from numseq.backend import array_module
 
@@ -15,12 +16,17 @@ class StepRecord:
     __slots__ = ()
 
     def __getitem__(self, t):
-        return type(self)(*[getattr(self, field.name)[t] for field in fields(self)])
+        return type(self)(*[getattr(self, name)[t] for name in _names(type(self))])
+
+
+@cache
+def _names(record):
+    return [field.name for field in fields(record)]
 
 
 def gather(steps):
     """One record with a leading axis T, from a list of T records of one class."""
-    names = [field.name for field in fields(steps[0])]
+    names = _names(type(steps[0]))
     stack = array_module(getattr(steps[0], names[0])).stack
     return type(steps[0])(*(stack([getattr(step, name) for step in steps]) for name in names))
 

@@ -32,6 +32,7 @@ from numseq.layers.recurrent import Unroll
 from numseq.layers.stack import StackTrace, stack
 from numseq.models.encoder import PAD
 from numseq.models.plain import DecoderGrad
+from numseq.params import common_dtype
 
 Array = Any
 
@@ -204,6 +205,7 @@ class AttentiveDecoder:
 
 def _read(ids, attention, first, h0, c0, params, masks):
     """The equations of the module, for the T previous tokens in ids (T, B), from the states h0, c0 of each layer."""
+    common_dtype(h0, c0, params)
     xp = array_module(h0[0])
     embedded = embedding(ids, params.embedding, PAD)
     y = dropout(embedded.y, masks.get("target"))

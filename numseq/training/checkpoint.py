@@ -43,11 +43,12 @@ def write_atomically(path, data):
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # so that the new name, too, outlives a power cut
-    finally:
-        os.close(folder)
+    if os.name == "posix":  # only there can a folder be opened, to make the new name, too, outlive a power cut
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def save_arrays(path, arrays, metadata=None):

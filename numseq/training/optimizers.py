@@ -13,8 +13,11 @@ PIECE = 1 << 16  # numbers
 
 
 def _pieces(*trees_):
-    """The same stretches of the leaves of several trees, as flat views; on a GPU whole leaves."""
+    """The same stretches of the leaves of several trees, as flat views; on a GPU, or in an odd layout, whole leaves."""
     for arrays in zip(*map(trees.leaves, trees_), strict=True):
+        if not all(array.flags.c_contiguous for array in arrays):
+            yield list(arrays)  # flattening would copy, and the update be lost in the copy
+            continue
         flat = [array.reshape(-1) for array in arrays]
         step = PIECE if isinstance(flat[0], np.ndarray) else max(1, len(flat[0]))
         for start in range(0, len(flat[0]), step):

@@ -1,0 +1,72 @@
+"""Timing two sides in turn, so that what else the machine does falls on both alike."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from numseq.backend import array_module, processors
+
+
+def in_turn(sides, rounds=15, warm_up=3):
+    """Call each of the named functions once a round; returns a dict of lists of seconds."""
+    times = {name: [] for name in sides}
+    for k in range(warm_up + rounds):
+        for name, function in sides.items():
+            began = time.perf_counter()
+            function()
+            if k >= warm_up:
+                times[name].append(time.perf_counter() - began)
+    return times
+
+
+def row(name, shape, peer, times):
+    """One result; ratio above 1 means that numseq is faster. Prints it too."""
+    numseq_s, peer_s = (statistics.median(times[side]) for side in ("numseq", peer))
+    low, high = np.quantile(np.array(times[peer]) / np.array(times["numseq"]), [0.25, 0.75])
+    print(
+        f"{name:<22}{shape:<34}numseq {1e3 * numseq_s:8.2f} ms   {peer} {1e3 * peer_s:8.2f} ms   "
+        f"ratio {peer_s / numseq_s:.2f} (quartiles {low:.2f} to {high:.2f})",
+        flush=True,
+    )
+    return {
+        "name": name, "shape": shape, "peer": peer,
+        "numseq_s": numseq_s, "peer_s": peer_s, "ratio": peer_s / numseq_s,
+    }  # fmt: skip
+
+
+def describe():
+    """Print versions and thread counts."""
+    import torch
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    print(
+        f"Python {platform.python_version()}, NumPy {np.__version__} ({blas['name']} {blas['version']}), "
+        f"PyTorch {torch.__version__} with {torch.get_num_threads()} threads, {processors()} processors, "
+        f"OPENBLAS_NUM_THREADS {os.environ.get('OPENBLAS_NUM_THREADS', 'unset')}"
+    )
+
+
+def arguments(description):
+    """The command line that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", type=Path, help="write the results here too")
+    parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy")
+    parser.add_argument("--rounds", type=int, default=15)
+    return parser.parse_args()
+
+
+def write(path, rows):
+    if path:
+        path.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def wait(array):
+    """Wait until a GPU has computed `array`; on the host nothing."""
+    if array_module(array) is not np:
+        array_module(array).cuda.Stream.null.synchronize()

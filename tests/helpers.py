@@ -1,0 +1,109 @@
+"""What several test files use: random models, ragged batches, and comparisons of trees."""
+
+import dataclasses
+
+import numpy as np
+
+from numseq import params as trees
+from numseq.data import EOS, Batch, Pairs
+from numseq.data.batches import Ragged
+from numseq.models import Seq2Seq, Seq2SeqConfig
+
+SOURCES = ([5, 6, 7, 5, 8], [9, 4], [6, 6, 10, 4], [7])  # ragged; ids repeat within and across rows
+TARGETS = ([4, 9, 4, 12, 8, 11], [5], [6, 4, 4], [12, 12, 10, 9])
+MODELS = [("plain", 1), ("plain", 2), ("attention", 1), ("attention", 2)]
+
+
+def normal(*shape, seed=0, dtype=np.float64):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def at_scale_one(tree, seed=0):
+    """The tree with standard normal numbers, so that every part of a model matters."""
+    rng = np.random.default_rng(seed)
+    return trees.map(lambda leaf: rng.standard_normal(leaf.shape).astype(leaf.dtype), tree)
+
+
+def create(kind, layers=1, dtype=np.float64, dropout=0.0):
+    """A model with all sizes different, parameters at scale 1, on the host."""
+    sizes = {"embedding": 7, "hidden": 16, "attention": 9}
+    config = Seq2SeqConfig(11, 13, model=kind, layers=layers, dropout=dropout, **sizes)
+    model = Seq2Seq.create(config, dtype=dtype)
+    model.params = at_scale_one(model.params)
+    return model
+
+
+def batch(sources=SOURCES, targets=TARGETS):
+    """A Batch on the current backend."""
+    return Pairs(Ragged(sources), Ragged(targets)).batch(np.arange(len(sources)))
+
+
+def padded(given, steps=3, rows=2, seed=0):
+    """The batch with more steps and more rows, all padding, whose ids are garbage."""
+    rng = np.random.default_rng(seed)
+    fields = {}
+    for field in dataclasses.fields(Batch):
+        array = getattr(given, field.name)
+        if field.name == "tokens":
+            fields["tokens"] = array
+        elif array.dtype == bool:
+            fields[field.name] = np.pad(array, [(0, steps), (0, rows)])
+        else:
+            garbage = rng.integers(0, 11, size=(len(array) + steps, array.shape[1] + rows))
+            garbage[: len(array), : array.shape[1]] = array
+            mask = given.source_mask if field.name == "source" else given.target_mask
+            garbage[: len(array), : array.shape[1]][~mask] = EOS
+            fields[field.name] = garbage
+    return Batch(**fields)
+
+
+def lengths_to_mask(lengths, steps=None):
+    """(T, B), True on the first lengths[b] positions of column b."""
+    lengths = np.asarray(lengths)
+    return np.arange(max(lengths) if steps is None else steps)[:, None] < lengths
+
+
+def assert_close(found, expected, tolerance=1e-12):
+    """Each array differs by at most `tolerance` times its largest number; names and shapes are the same."""
+    found, expected = dict(trees.walk(found)), dict(trees.walk(expected))
+    assert found.keys() == expected.keys()
+    for name, a in found.items():
+        b = expected[name]
+        assert np.shape(a) == np.shape(b), name
+        difference, scale = np.abs(a - b).max(initial=0), np.abs(b).max(initial=0)
+        assert difference <= tolerance * scale, f"{name or 'array'}: off by {difference / (scale or 1):.1e}"
+
+
+def assert_same(found, expected):
+    """The same to the last bit."""
+    found, expected = dict(trees.walk(found)), dict(trees.walk(expected))
+    assert found.keys() == expected.keys()
+    for name, array in found.items():
+        assert np.array_equal(array, expected[name]), name
+
+
+def arrays_in(thing, seen=None):
+    """All arrays that an object holds, however deep: in fields, attributes, lists and dicts."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or isinstance(thing, type):
+        return
+    seen.add(id(thing))
+    if hasattr(thing, "dtype") and hasattr(thing, "shape"):
+        yield thing
+    elif isinstance(thing, dict):
+        for part in thing.values():
+            yield from arrays_in(part, seen)
+    elif isinstance(thing, list | tuple):
+        for part in thing:
+            yield from arrays_in(part, seen)
+    elif dataclasses.is_dataclass(thing):
+        for field in dataclasses.fields(thing):
+            yield from arrays_in(getattr(thing, field.name), seen)
+    elif hasattr(thing, "__dict__") and not callable(thing):
+        yield from arrays_in(vars(thing), seen)
+
+
+def output_gradients(trace, seed=1):
+    """Random gradients of a trace's outputs, as its `backward` takes them."""
+    rng = np.random.default_rng(seed)
+    return {f"d{name}": rng.standard_normal(np.shape(getattr(trace, name))) for name in trace.outputs}

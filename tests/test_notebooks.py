@@ -1,0 +1,48 @@
+"""Every notebook runs from top to bottom, and is committed as such a run left it."""
+
+from pathlib import Path
+
+import pytest
+
+nbclient = pytest.importorskip("nbclient")
+nbformat = pytest.importorskip("nbformat")
+pytest.importorskip("ipykernel")
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def noise(notebook):
+    """Outputs that a reader should not meet: errors, warnings, progress bars."""
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    return [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+def test_the_committed_notebook_shows_one_whole_run(notebook):
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert any(cell.outputs for cell in cells) and not noise(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert not any("execution" in cell.metadata for cell in cells)  # when each cell ran concerns nobody
+
+
+def test_the_notebook_runs(notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # this numseq, installed or not
+    for cell in code_cells(notebook):
+        cell.outputs, cell.execution_count = [], None
+    where = {"metadata": {"path": str(tmp_path)}}  # what a cell writes stays out of the repository
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where).execute()
+    assert not noise(notebook)

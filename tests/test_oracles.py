@@ -1,0 +1,157 @@
+"""numseq gives PyTorch's numbers; see oracles/make_oracles.py, which wrote them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import assert_close
+
+from numseq import layers
+from numseq import params as trees
+from numseq.data import Batch
+from numseq.layers import AttentionParams, BiLSTMParams, EmbeddingParams, LSTMParams
+from numseq.models import Seq2Seq, Seq2SeqConfig, forward
+from numseq.training import SGD, Adam, clip_by_global_norm
+
+
+def load(name, prefix=""):
+    """The arrays whose names begin with the prefix, without it."""
+    with np.load(Path(__file__).parent / "oracles" / f"{name}.npz") as file:
+        names, values = file["names"].tolist(), file["values"]
+    arrays, start = {}, 0
+    for name, *shape in map(str.split, names):
+        shape = tuple(map(int, shape))
+        stop = start + int(np.prod(shape))
+        if name.startswith(prefix):
+            arrays[name.removeprefix(prefix)] = values[start:stop].reshape(shape)
+        start = stop
+    assert start == len(values) and arrays
+    return arrays
+
+
+def one_way(torch, suffix, d=""):
+    """LSTMParams of PyTorch's: (4H, D) there, both in the order i, f, g, o; it has two biases, which are added."""
+    b = [torch[f"{d}bias_{which}_{suffix}"] for which in ("ih", "hh")]
+    return LSTMParams(
+        W_x=torch[f"{d}weight_ih_{suffix}"].T.copy(),
+        W_h=torch[f"{d}weight_hh_{suffix}"].T.copy(),
+        b=b[0] if d else b[0] + b[1],  # the gradient of a sum's parts is the same for both
+    )
+
+
+def two_ways(torch, k, d=""):
+    return BiLSTMParams(ahead=one_way(torch, f"l{k}", d), back=one_way(torch, f"l{k}_reverse", d))
+
+
+@pytest.mark.parametrize("name", ["one", "ragged"])
+def test_lstm(name):
+    torch = load("lstm", f"{name}/")
+    mask = torch["mask"].astype(bool) if name == "ragged" else np.ones(torch["h"].shape[:2], bool)
+    trace = layers.lstm(torch["x"], torch["h0"][0], torch["c0"][0], one_way(torch, "l0"), mask)
+    grad = trace.backward(torch["dh"] * mask[..., None], torch["dh_T"][0], torch["dc_T"][0])
+    assert_close(trace.h[mask], torch["h"][mask])  # behind a row's end PyTorch writes 0 and numseq carries the state
+    assert_close([trace.h_T, trace.c_T], [torch["h_T"][0], torch["c_T"][0]])
+    assert_close([grad.dx, grad.dh0, grad.dc0], [torch["dx"], torch["dh0"][0], torch["dc0"][0]])
+    assert_close(grad.params, one_way(torch, "l0", "d"))
+
+
+def test_bilstm():
+    torch = load("lstm", "bi/")
+    trace = layers.bilstm(torch["x"], torch["h0"], torch["c0"], two_ways(torch, 0))
+    grad = trace.backward(torch["dh"], torch["dh_T"], torch["dc_T"])
+    assert_close([trace.h, trace.h_T, trace.c_T], [torch["h"], torch["h_T"], torch["c_T"]])
+    assert_close([grad.dx, grad.dh0, grad.dc0], [torch["dx"], torch["dh0"], torch["dc0"]])
+    assert_close(grad.params, two_ways(torch, 0, "d"))
+
+
+@pytest.mark.parametrize("name", ["bi2", "ragged_bi2"])
+def test_stack_of_two_bilstms(name):
+    torch = load("lstm", f"{name}/")
+    mask = torch["mask"].astype(bool) if "ragged" in name else np.ones(torch["h"].shape[:2], bool)
+    by_layer = lambda array: array.reshape(2, 2, *array.shape[1:])  # noqa: E731 - (layers * directions, B, H) there
+    params = [two_ways(torch, k) for k in range(2)]
+    trace = layers.stack(torch["x"], by_layer(torch["h0"]), by_layer(torch["c0"]), params, mask)
+    ends = by_layer(torch["dh_T"]), by_layer(torch["dc_T"])
+    grad = trace.backward(torch["dh"] * mask[..., None], *ends)
+    assert_close(trace.h[mask], torch["h"][mask])
+    assert_close([trace.h_T, trace.c_T], [by_layer(torch["h_T"]), by_layer(torch["c_T"])])
+    assert_close([grad.dx, grad.dh0, grad.dc0], [torch["dx"], by_layer(torch["dh0"]), by_layer(torch["dc0"])])
+    assert_close(grad.params, [two_ways(torch, k, "d") for k in range(2)])
+
+
+def test_embedding():
+    torch = load("layers", "embedding/")
+    trace = layers.embedding(torch["ids"].astype(int), EmbeddingParams(torch["W"]), padding_id=0)
+    assert_close(trace.y, torch["y"])
+    assert_close(trace.backward(torch["dy"]).params.W, torch["dW"])
+
+
+def test_cross_entropy():
+    torch = load("layers", "loss/")
+    trace = layers.cross_entropy(torch["logits"], torch["targets"].astype(int), torch["mask"].astype(bool))
+    assert_close([trace.loss, trace.nll], [torch["loss"], torch["nll"]])
+    assert_close(trace.backward().dlogits, torch["dlogits"])
+
+
+def test_additive_attention():
+    torch = load("attention")
+    params = AttentionParams(*(torch[name] for name in ("W_q", "W_k", "b", "w")))
+    trace = layers.additive_attention(torch["query"], torch["values"], params, torch["mask"].astype(bool))
+    grad = trace.backward(torch["dcontext"], torch["dalpha"])
+    assert_close([trace.context, trace.alpha], [torch["context"], torch["alpha"]])
+    assert_close([grad.dquery, grad.dvalues], [torch["dquery"], torch["dvalues"]])
+    assert_close(grad.params, AttentionParams(*(torch[f"d{name}"] for name in ("W_q", "W_k", "b", "w"))))
+
+
+@pytest.mark.parametrize("kind", ["plain", "attention"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_encoder_decoder(kind, depth):
+    torch = load(f"{kind}_{depth}")
+    config = Seq2SeqConfig(9, 10, model=kind, embedding=3, hidden=4, attention=5, layers=depth)
+    model = Seq2Seq.create(config, dtype=np.float64)
+    names = [name for name, _ in trees.walk(model.params)]
+    params = trees.replace(model.params, {name: torch[name] for name in names})
+    batch = Batch(
+        *(torch[name].astype(int) for name in ("source",)),
+        torch["source_mask"].astype(bool),
+        *(torch[name].astype(int) for name in ("target_in", "target_out")),
+        torch["target_mask"].astype(bool),
+        tokens=int(torch["target_mask"].sum()),
+    )
+    masks = {name.removeprefix("mask/"): array for name, array in torch.items() if name.startswith("mask/")}
+    if masks:
+        masks |= {"encoder": [masks["encoder.0"]], "decoder": [masks["decoder.0"]]}
+    assert bool(masks) == (depth == 2)
+    trace = forward(params, batch, model.decoder, masks)
+    assert_close(trace.decoder.logits, torch["logits"])
+    assert_close(trace.loss, torch["loss"])
+    grad = dict(trees.walk(trace.backward().params))
+    assert_close(list(grad.values()), [torch[f"d{name}"] for name in names])
+
+
+@pytest.mark.parametrize(
+    "name, make",
+    [
+        ("adam", lambda params: Adam(params, lr=0.05, beta1=0.8, beta2=0.95, eps=1e-3)),
+        ("sgd", lambda params: SGD(params, lr=0.05, momentum=0.8)),
+    ],
+)
+def test_optimizer_after_five_steps(name, make):
+    torch = load("optimizers")
+    tree = lambda prefix: [torch[f"{prefix}/W"].copy(), torch[f"{prefix}/b"].copy()]  # noqa: E731
+    params = tree("start")
+    optimizer = make(params)
+    for k in range(5):
+        optimizer.update(params, tree(f"grad{k}"))
+    assert_close(params, tree(name))
+
+
+def test_clipping():
+    torch = load("optimizers")
+    grads, largest = [torch["grad0/W"].copy(), torch["grad0/b"].copy()], 0.7
+    norm = clip_by_global_norm(grads, largest)
+    assert_close(norm, torch["norm"])
+    # PyTorch multiplies by largest / (norm + 1e-6); its result is scaled to what largest / norm gives
+    exact = (norm + 1e-6) / norm
+    assert_close(grads, [torch["clipped/W"] * exact, torch["clipped/b"] * exact])
+    assert_close(float(trees.global_norm(grads)), largest)

@@ -1,6 +1,6 @@
 """One training step (forward, backward, clip, Adam) of the attention model against PyTorch, eager and compiled.
 
-    python -m benchmarks.training_step [--json F] [--backend cupy]
+python -m benchmarks.training_step [--json F] [--backend cupy]
 """
 
 from types import SimpleNamespace

@@ -236,7 +236,7 @@ def gradcheck(
     for result in run_cases(names or []):
         checks.append(result)
         verdict = "" if result.ok else "  WRONG"
-        print(f"{result.name:<36}{result.method:<16}{result.worst:<24.1e}d{result.where}{verdict}")
+        print(f"{result.name:<36}{result.method:<16}{result.worst:<24.1e}{result.where}{verdict}")
     if json_file:
         text = json.dumps([result.to_dict() for result in checks], indent=2) + "\n"
         Path(json_file).write_text(text, encoding="utf-8")

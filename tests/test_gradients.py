@@ -331,8 +331,8 @@ def test_a_wrong_backward_is_found(monkeypatch, mistake, method):
 def test_the_checker_says_which_array_is_wrong(monkeypatch):
     backward_of(monkeypatch, lstm.LSTMTrace, change(dc0=lambda grad, t: 1.01 * grad.dc0))
     result = check(TABLE["lstm"].function, TABLE["lstm"].inputs)
-    assert result.where == "c0" and 0.009 < result.worst < 0.011
-    assert all(error < 1e-10 for name, error in result.errors.items() if name != "c0")
+    assert result.where == "dc0" and 0.009 < result.worst < 0.011
+    assert all(error < 1e-10 for name, error in result.errors.items() if name != "dc0")
 
 
 def test_a_missing_gradient_is_an_error(monkeypatch):

@@ -27,7 +27,7 @@ class Check:
 
     name: str
     method: str
-    errors: dict[str, float]  # dotted name of an input to its error
+    errors: dict[str, float]  # dotted name of a gradient to its error
 
     @property
     def worst(self):
@@ -47,7 +47,7 @@ class Check:
 
     def __str__(self):
         verdict = "right" if self.ok else "WRONG"
-        return f"{self.name}: {verdict}, worst relative error {self.worst:.1e} (d{self.where}, {self.method})"
+        return f"{self.name}: {verdict}, worst relative error {self.worst:.1e} ({self.where}, {self.method})"
 
 
 def relative_error(ours, reference):
@@ -86,8 +86,8 @@ def check(function, inputs, *, name=None, outputs=None, method="complex-step", s
     reference = {"complex-step": _complex_step, "central": _central}[method]
     errors = {}
     for argument, numeric in zip(inputs, reference(loss, inputs), strict=True):
-        ours = getattr(grad, argument if hasattr(grad, argument) else f"d{argument}")
-        for (leaf, a), (_, n) in zip(trees.walk(ours, argument), trees.walk(numeric), strict=True):
+        gradient = argument if hasattr(grad, argument) else f"d{argument}"
+        for (leaf, a), (_, n) in zip(trees.walk(getattr(grad, gradient), gradient), trees.walk(numeric), strict=True):
             errors[leaf] = relative_error(a, n)
     return Check(name or getattr(function, "__name__", "function"), method, errors)
 

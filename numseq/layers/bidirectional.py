@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numseq.backend import array_module
-from numseq.layers.lstm import LSTMParams, LSTMTrace, init_lstm, lstm
+from numseq.layers.lstm import STANDARD, LSTMParams, LSTMTrace, init_lstm, lstm
 
 Array = Any
 
@@ -52,19 +52,20 @@ class BiLSTMTrace:
         )
 
 
-def bilstm(x, h0, c0, params, mask=None):
+def bilstm(x, h0, c0, params, mask=None, cell=STANDARD):
     """A bidirectional LSTM.
 
     Equations: h_t = [h_t left to right; h_t right to left]. In a ragged batch the right-to-left reading carries its
     first state through the padding, so it truly begins at each row's own last token.
 
     Args: x, (T, B, D). h0, c0, (2, B, H), one first state per direction. params: two LSTMs. mask, (T, B) or None.
+        cell: as of `lstm`.
     Returns: a BiLSTMTrace with h (T, B, 2H), h_T and c_T (2, B, H).
     Backward: BiLSTMTrace.backward.
     """
     xp = array_module(x)
-    ahead = lstm(x, h0[0], c0[0], params.ahead, mask)
-    back = lstm(x, h0[1], c0[1], params.back, mask, reverse=True)
+    ahead = lstm(x, h0[0], c0[0], params.ahead, mask, cell=cell)
+    back = lstm(x, h0[1], c0[1], params.back, mask, reverse=True, cell=cell)
     return BiLSTMTrace(
         ahead=ahead,
         back=back,

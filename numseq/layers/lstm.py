@@ -50,6 +50,7 @@ class LSTMStepGrad:
 class LSTMStep(StepRecord):
     """One time step of an LSTM, with everything that its equations name; every field (B, H)."""
 
+    outputs = ("h", "c")
     c_prev: Array = None
     i: Array = None
     f: Array = None
@@ -138,6 +139,9 @@ class LSTM:
         return da @ params.W_x.T, dparams
 
 
+STANDARD = LSTM()
+
+
 @dataclass(slots=True)
 class LSTMGrad:
     dx: Array  # (T, B, D)
@@ -177,7 +181,7 @@ class LSTMTrace:
         return LSTMGrad(dx=dx, dh0=dh0, dc0=dc0, params=dparams)
 
 
-def lstm(x, h0, c0, params, mask=None, reverse=False, cell=LSTM()):
+def lstm(x, h0, c0, params, mask=None, reverse=False, cell=STANDARD):
     """An LSTM over a sequence.
 
     Equations: those of the module, for t = 0 .. T-1 (for t = T-1 .. 0 when reversed), from h_{-1} = h0, c_{-1} = c0.

@@ -6,7 +6,7 @@ from typing import Any
 from numseq.backend import array_module
 from numseq.layers.bidirectional import BiLSTMParams, BiLSTMTrace, bilstm
 from numseq.layers.dropout import DropoutTrace, dropout
-from numseq.layers.lstm import LSTMParams, LSTMTrace, lstm
+from numseq.layers.lstm import STANDARD, LSTMParams, LSTMTrace, lstm
 
 Array = Any
 
@@ -47,7 +47,7 @@ class StackTrace:
         )
 
 
-def stack(x, h0, c0, params, mask=None, dropout_masks=None, reverse=False):
+def stack(x, h0, c0, params, mask=None, dropout_masks=None, reverse=False, cell=STANDARD):
     """A stack of L LSTMs, or of bidirectional ones, with dropout between them.
 
     Equations: x^(0) = x;  x^(k+1) = dropout(LSTM_k(x^(k)));  the top layer's outputs are not dropped.
@@ -55,6 +55,7 @@ def stack(x, h0, c0, params, mask=None, dropout_masks=None, reverse=False):
     Args: x, (T, B, D). h0, c0, (L, B, H), or (L, 2, B, H) when the layers are bidirectional. params: a list of L
         LSTMParams or of L BiLSTMParams. mask, (T, B) or None. dropout_masks: L - 1 masks of the shape of a layer's
         output, or None for no dropout. reverse: read right to left (one direction only).
+        cell: as of `lstm`.
     Returns: a StackTrace with h (T, B, H) or (T, B, 2H), h_T and c_T of the shape of h0.
     Backward: StackTrace.backward.
     """
@@ -65,9 +66,9 @@ def stack(x, h0, c0, params, mask=None, dropout_masks=None, reverse=False):
             dropouts.append(dropout(x, dropout_masks[k - 1] if dropout_masks else None))
             x = dropouts[-1].y
         if isinstance(layer, BiLSTMParams):
-            layers.append(bilstm(x, h0[k], c0[k], layer, mask))
+            layers.append(bilstm(x, h0[k], c0[k], layer, mask, cell))
         else:
-            layers.append(lstm(x, h0[k], c0[k], layer, mask, reverse))
+            layers.append(lstm(x, h0[k], c0[k], layer, mask, reverse, cell))
         x = layers[-1].h
     return StackTrace(
         layers=layers,

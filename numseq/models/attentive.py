@@ -26,7 +26,7 @@ from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, init_embedding
 from numseq.layers.init import glorot
 from numseq.layers.linear import LinearParams, LinearTrace, init_linear, linear, rows
-from numseq.layers.lstm import LSTM, LSTMParams, init_lstm
+from numseq.layers.lstm import LSTMParams, init_lstm
 from numseq.layers.record import gather
 from numseq.layers.recurrent import Unroll
 from numseq.layers.stack import StackTrace, stack
@@ -179,11 +179,11 @@ class AttentiveDecoder:
         )
 
     @staticmethod
-    def decode(ids, source, source_mask, params, masks):
+    def decode(ids, source, source_mask, params, masks, cell):
         """All T steps on the given previous tokens (T, B); source is the encoder's StackTrace."""
         attention = AdditiveAttention(source.h, params.attention, source_mask)
         first = bridge(source.h_T, source.c_T, params.bridge)
-        return _read(ids, attention, first, first.h0, first.c0, params, masks)
+        return _read(ids, attention, first, first.h0, first.c0, params, masks, cell)
 
     @staticmethod
     def start(source, source_mask, params):
@@ -193,23 +193,22 @@ class AttentiveDecoder:
         return AdditiveAttention(source.h, params.attention, source_mask), state
 
     @staticmethod
-    def step(ids, state, memory, params):
+    def step(ids, state, memory, params, cell):
         """One step on the previous tokens (B,): logits (B, V), the next state, attention weights (B, S)."""
         h0, c0 = ([layer[k] for layer in state] for k in (0, 1))
-        trace = _read(ids[None], memory, None, h0, c0, params, {})
+        trace = _read(ids[None], memory, None, h0, c0, params, {}, cell)
         state = [trace.run.final()]
         if trace.upper:
             state += zip(trace.upper.h_T, trace.upper.c_T, strict=True)
         return trace.logits[0], state, trace.alpha[0]
 
 
-def _read(ids, attention, first, h0, c0, params, masks):
+def _read(ids, attention, first, h0, c0, params, masks, cell):
     """The equations of the module, for the T previous tokens in ids (T, B), from the states h0, c0 of each layer."""
     common_dtype(h0, c0, params)
     xp = array_module(h0[0])
     embedded = embedding(ids, params.embedding, PAD)
     y = dropout(embedded.y, masks.get("target"))
-    cell = LSTM()
     run = Unroll(cell, cell.before(y.y, params.rnn), (h0[0], c0[0]), params.rnn)
     looks = attention.storage(query=run.prev[0])
     for t in run.order:
@@ -221,7 +220,7 @@ def _read(ids, attention, first, h0, c0, params, masks):
     if params.upper:
         between = masks.get("decoder") or [None] * len(params.upper)
         upper_dropout = dropout(h, between[0])
-        upper = stack(upper_dropout.y, h0[1:], c0[1:], params.upper, dropout_masks=between[1:])
+        upper = stack(upper_dropout.y, h0[1:], c0[1:], params.upper, dropout_masks=between[1:], cell=cell)
         h = upper.h
     combine = linear(xp.concatenate([h, looks.context], axis=-1), params.combine)
     r = tanh(combine.y)

@@ -14,7 +14,7 @@ from numseq.data.tokens import PAD
 from numseq.layers.bidirectional import BiLSTMParams, init_bilstm
 from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, init_embedding
-from numseq.layers.lstm import LSTMParams, init_lstm
+from numseq.layers.lstm import STANDARD, LSTMParams, init_lstm
 from numseq.layers.stack import StackTrace, stack
 
 Array = Any
@@ -42,11 +42,11 @@ class EncoderTrace:
         return EncoderParams(embedding=self.embedding.backward(dx).params, rnn=rnn.params)
 
 
-def encode(ids, mask, params, dropout_masks=None):
+def encode(ids, mask, params, dropout_masks=None, cell=STANDARD):
     """Read the source.
 
     Args: ids, (S, B) integers. mask, (S, B) True where real. params: EncoderParams. dropout_masks: a dict with
-        "source" (S, B, E) and "encoder" (L - 1 masks between layers), or None in evaluation.
+        "source" (S, B, E) and "encoder" (L - 1 masks between layers), or None in evaluation. cell: as of `lstm`.
     Returns: an EncoderTrace. Its first states are zero.
     """
     masks = dropout_masks or {}
@@ -55,7 +55,7 @@ def encode(ids, mask, params, dropout_masks=None):
     x = dropout(embedded.y, masks.get("source"))
     first = zero_states(xp, params.rnn, ids.shape[1])
     one_way = isinstance(params.rnn[0], LSTMParams)
-    rnn = stack(x.y, first, first, params.rnn, mask, masks.get("encoder"), reverse=one_way)
+    rnn = stack(x.y, first, first, params.rnn, mask, masks.get("encoder"), one_way, cell)
     return EncoderTrace(embedding=embedded, dropout=x, rnn=rnn)
 
 

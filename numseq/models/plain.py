@@ -75,9 +75,9 @@ class PlainDecoder:
         )
 
     @staticmethod
-    def decode(ids, source, source_mask, params, masks):
+    def decode(ids, source, source_mask, params, masks, cell):
         """All T steps on the given previous tokens (T, B); source is the encoder's StackTrace."""
-        return _read(ids, source.h_T, source.c_T, params, masks)
+        return _read(ids, source.h_T, source.c_T, params, masks, cell)
 
     @staticmethod
     def start(source, source_mask, params):
@@ -85,16 +85,16 @@ class PlainDecoder:
         return None, [(h, c) for h, c in zip(source.h_T, source.c_T, strict=True)]
 
     @staticmethod
-    def step(ids, state, memory, params):
+    def step(ids, state, memory, params, cell):
         """One step on the previous tokens (B,): logits (B, V), the next state, and no attention weights."""
         h0, c0 = ([layer[k] for layer in state] for k in (0, 1))
-        trace = _read(ids[None], h0, c0, params, {})
+        trace = _read(ids[None], h0, c0, params, {}, cell)
         return trace.logits[0], list(zip(trace.rnn.h_T, trace.rnn.c_T, strict=True)), None
 
 
-def _read(ids, h0, c0, params, masks):
+def _read(ids, h0, c0, params, masks, cell):
     embedded = embedding(ids, params.embedding, PAD)
     x = dropout(embedded.y, masks.get("target"))
-    rnn = stack(x.y, h0, c0, params.rnn, dropout_masks=masks.get("decoder"))
+    rnn = stack(x.y, h0, c0, params.rnn, dropout_masks=masks.get("decoder"), cell=cell)
     features = dropout(rnn.h, masks.get("readout"))
     return PlainTrace(embedded, x, rnn, features, linear(features.y, params.readout))

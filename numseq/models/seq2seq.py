@@ -14,6 +14,7 @@ from typing import Any
 from numseq.backend import device_generator, generator
 from numseq.layers.dropout import dropout_mask
 from numseq.layers.loss import CrossEntropyTrace, cross_entropy
+from numseq.layers.lstm import LSTM, STANDARD
 from numseq.models.attentive import AttentiveDecoder, AttentiveParams, AttentiveTrace
 from numseq.models.config import Seq2SeqConfig
 from numseq.models.encoder import EncoderParams, EncoderTrace, encode, init_encoder
@@ -60,18 +61,18 @@ class Seq2SeqTrace:
         return Seq2SeqGrad(params=Seq2SeqParams(encoder=encoder, decoder=decoder.params))
 
 
-def forward(params, batch, decoder, dropout_masks=None):
+def forward(params, batch, decoder, dropout_masks=None, cell=STANDARD):
     """The whole model on one batch, with teacher forcing.
 
     Args: params: Seq2SeqParams. batch: source (S, B), source_mask (S, B), target_in (T, B) beginning with <bos>,
         target_out (T, B) ending with <eos>, target_mask (T, B). decoder: one of DECODERS' values. dropout_masks: from
-        `draw_masks`, or None in evaluation.
+        `draw_masks`, or None in evaluation. cell: an LSTM with another step, to train a changed equation.
     Returns: a Seq2SeqTrace.
     Backward: Seq2SeqTrace.backward.
     """
     masks = dropout_masks or {}
-    source = encode(batch.source, batch.source_mask, params.encoder, masks)
-    target = decoder.decode(batch.target_in, source.rnn, batch.source_mask, params.decoder, masks)
+    source = encode(batch.source, batch.source_mask, params.encoder, masks, cell)
+    target = decoder.decode(batch.target_in, source.rnn, batch.source_mask, params.decoder, masks, cell)
     loss = cross_entropy(target.logits, batch.target_out, batch.target_mask)
     return Seq2SeqTrace(encoder=source, decoder=target, cross_entropy=loss)
 
@@ -97,11 +98,13 @@ class Seq2Seq:
     """A configuration with its parameters.
 
     `Seq2Seq.create(config, seed=0)` draws first values. `model.forward(batch)` returns a trace whose `backward()` gives
-    the gradient; `model.start` and `model.step` decode.
+    the gradient; `model.start` and `model.step` decode. Set `model.cell` to an LSTM with a step of your own, and it is
+    trained and decoded with that.
     """
 
     config: Seq2SeqConfig
     params: Seq2SeqParams
+    cell: LSTM = STANDARD
 
     @classmethod
     def create(cls, config, seed=0, dtype="float32"):
@@ -118,11 +121,11 @@ class Seq2Seq:
 
     def forward(self, batch, dropout_masks=None):
         """See `forward`."""
-        return forward(self.params, batch, self.decoder, dropout_masks)
+        return forward(self.params, batch, self.decoder, dropout_masks, self.cell)
 
     def start(self, source, source_mask):
         """Read the source (S, B); returns (memory, state) for `step`. The state's arrays begin with the batch axis."""
-        encoder = encode(source, source_mask, self.params.encoder)
+        encoder = encode(source, source_mask, self.params.encoder, cell=self.cell)
         return self.decoder.start(encoder.rnn, source_mask, self.params.decoder)
 
     def step(self, ids, state, memory):
@@ -130,4 +133,4 @@ class Seq2Seq:
 
         Returns: logits (B, V), the next state, and the attention weights (B, S), None for the plain model.
         """
-        return self.decoder.step(ids, state, memory, self.params.decoder)
+        return self.decoder.step(ids, state, memory, self.params.decoder, self.cell)

@@ -2,12 +2,14 @@
 
 from numseq.training.checkpoint import CheckpointError, load_config, load_model, load_tokens, save_run
 from numseq.training.optimizers import SGD, Adam, clip_by_global_norm
+from numseq.training.run import DataOptions, train_run
 from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer, TrainingOptions
 
 __all__ = [
     "SGD",
     "Adam",
     "CheckpointError",
+    "DataOptions",
     "DivergedError",
     "InterruptedTraining",
     "Trainer",
@@ -17,4 +19,5 @@ __all__ = [
     "load_model",
     "load_tokens",
     "save_run",
+    "train_run",
 ]

@@ -7,10 +7,12 @@ run that was resumed draws what the run that was never stopped would have drawn.
 import json
 import math
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 
 from numseq import params as trees
@@ -120,15 +122,12 @@ class Trainer:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def _epoch(self, pressed):
-        from tqdm.auto import tqdm
-
         p, began = self.progress, time.monotonic()
         lengths = self.train.source.lengths, self.train.target.lengths
         rng = generator(self.options.seed, SHUFFLE, p.epoch)
         batches = plan_batches(*lengths, self.options.batch, rng)
         tokens_before, saved = p.tokens, began
-        bar = tqdm(total=len(batches), initial=p.step, desc=f"epoch {p.epoch}/{self.options.epochs}",
-                   unit="batch", leave=False, disable=None, mininterval=0.5)  # fmt: skip
+        bar = _progress_bar(total=len(batches), initial=p.step, desc=f"epoch {p.epoch}/{self.options.epochs}")
         with bar:
             for rows in batches[p.step :]:
                 loss, norm = self._step(rows)
@@ -231,6 +230,17 @@ class Trainer:
         if path.exists() and path.stat().st_size > self.progress.metrics_bytes:
             with open(path, "r+b") as file:
                 file.truncate(self.progress.metrics_bytes)
+
+
+def _progress_bar(**options):
+    """A bar in a terminal, a widget in a notebook that has ipywidgets, and nothing where output goes to a file."""
+    if "ipykernel" in sys.modules and find_spec("ipywidgets"):
+        from tqdm.notebook import tqdm
+
+        return tqdm(unit="batch", leave=False, **options)
+    from tqdm import tqdm
+
+    return tqdm(unit="batch", leave=False, disable=None, mininterval=0.5, **options)
 
 
 @contextmanager

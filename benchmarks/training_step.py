@@ -23,24 +23,24 @@ SHAPES = {  # V, E, H = A, B, S, T
 }
 
 
-def batch_of(V, B, S, T):
+def model_and_batch(shape):
+    V, E, H, B, S, T = shape
+    model = Seq2Seq.create(Seq2SeqConfig(V, V, embedding=E, hidden=H, attention=H))
     rng = np.random.default_rng(0)
-    draw = lambda length: rng.integers(4, V, size=(length, B))  # noqa: E731
-    source, target = draw(S), draw(T + 1)
-    return source, target[:-1], target[1:]
+    source, target = rng.integers(4, V, size=(S, B)), rng.integers(4, V, size=(T + 1, B))
+    batch = SimpleNamespace(
+        source=asarray(source), source_mask=None, target_in=asarray(target[:-1]),
+        target_out=asarray(target[1:]), target_mask=None,
+    )  # fmt: skip
+    return model, batch
 
 
 def sides(shape, device):
     """The two training steps as functions, after a check that loss and gradients are equal."""
-    V, E, H, B, S, T = shape
-    model = Seq2Seq.create(Seq2SeqConfig(V, V, embedding=E, hidden=H, attention=H))
-    source, target_in, target_out = batch_of(V, B, S, T)
-    batch = SimpleNamespace(
-        source=asarray(source), source_mask=None, target_in=asarray(target_in),
-        target_out=asarray(target_out), target_mask=None,
-    )  # fmt: skip
-    peer = Attentive(trees.walk(trees.to_host(model.params)), H).to(device)
-    inputs = [torch.tensor(ids, device=device) for ids in (source, target_in, target_out)]
+    model, batch = model_and_batch(shape)
+    hidden = shape[2]
+    peer = Attentive(trees.walk(trees.to_host(model.params)), hidden).to(device)
+    inputs = [torch.tensor(to_numpy(ids), device=device) for ids in (batch.source, batch.target_in, batch.target_out)]
 
     trace, loss = model.forward(batch), peer(*inputs)
     grads = dict(trees.walk(trace.backward().params))

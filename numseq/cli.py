@@ -46,8 +46,9 @@ def demo(
     """Learn to turn human-written dates into ISO 8601, in a few minutes, and show what was learned."""
     from numseq import demo
 
-    with _how_to_resume(f"numseq demo --out {out} --resume"):
+    with _how_to_resume(f"{_program()} demo --out {out} --resume"):
         demo.run(out, resume)
+    print(f'try it:   echo "Sunday, July 20, 1969" | {_program()} translate {out}')
 
 
 @app.command()
@@ -99,12 +100,12 @@ def train(
     if resume and is_run(out):
         parts = _as_begun(context, out, parts, *resumed_options(out))
     pairs, valid = _read_pairs(**parts["origin"])
-    with _how_to_resume(f"numseq train --out {out} --resume"):
+    with _how_to_resume(f"{_program()} train --out {out} --resume"):
         train_run(
             out, pairs, valid, parts["model"], DataOptions(**parts["data"]), TrainingOptions(**parts["training"]),
             origin=parts["origin"], resume=resume,
         )  # fmt: skip
-    print(f"best model in {out}; try: numseq translate {out}")
+    print(f"the best model is in {out}; to use it: {_program()} translate {out}")
 
 
 def _as_begun(context, out, parts, model, data, training, origin):
@@ -242,6 +243,11 @@ def gradcheck(
         Path(json_file).write_text(text, encoding="utf-8")
     if not all(result.ok for result in checks):
         raise typer.Exit(1)
+
+
+def _program():
+    """How this program was called, so that what is printed can be pasted."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "numseq" else "python -m numseq"
 
 
 def _choose(name):

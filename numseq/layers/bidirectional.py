@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from numseq.backend import array_module
-from numseq.layers.lstm import STANDARD, LSTMParams, LSTMTrace, init_lstm, lstm
+from numseq.layers.lstm import LSTM, STANDARD, LSTMParams, init_lstm
+from numseq.layers.recurrent import Unroll, unroll, unroll_backward
+from numseq.params import common_dtype
 
 Array = Any
 
@@ -23,33 +25,84 @@ class BiLSTMGrad:
     params: BiLSTMParams
 
 
+@dataclass(frozen=True)
+class BothWays:
+    """Two directions as one cell over 2B rows: the first B read left to right, the others right to left.
+
+    The rows of a batch do not mix within a step, so both directions share its pointwise equations, and the loop over
+    time is run once. Only the products know which rows have which weights. Time in here is steps done, not position:
+    at step t the second half stands at position T - 1 - t.
+    """
+
+    cell: LSTM
+
+    def before(self, x, params):
+        xp = array_module(x)
+        return xp.concatenate([self.cell.before(x, params.ahead), self.cell.before(x[::-1], params.back)], axis=1)
+
+    def storage(self, a, prev, now):
+        return self.cell.storage(a, prev, now)
+
+    def forward(self, a, state, params, s):
+        for half, weights in _halves(len(a), params):
+            self.cell.recur(a[half], [part[half] for part in state], weights)
+        self.cell.step(a, state[1], s)
+
+    def backward(self, s, dstate, params, da):
+        dc_prev = s.backward(*dstate, da).dc_prev
+        xp = array_module(da)
+        halves = _halves(len(da), params)
+        return xp.concatenate([self.cell.recur_backward(da[half], weights) for half, weights in halves]), dc_prev
+
+    def after(self, x, prev, da, params):
+        (ahead, _), (back, _) = _halves(da.shape[1], params)
+        dx_ahead, d_ahead = self.cell.after(x, [p[:, ahead] for p in prev], da[:, ahead], params.ahead)
+        dx_back, d_back = self.cell.after(x[::-1], [p[:, back] for p in prev], da[:, back], params.back)
+        return dx_ahead + dx_back[::-1], BiLSTMParams(ahead=d_ahead, back=d_back)  # both directions read x
+
+
+def _halves(rows, params):
+    """Which rows go with which weights."""
+    return (slice(0, rows // 2), params.ahead), (slice(rows // 2, rows), params.back)
+
+
 @dataclass(slots=True)
 class BiLSTMTrace:
-    """What `bilstm` computed: h (T, B, 2H), h_T and c_T (2, B, H), and the trace of each direction."""
+    """What `bilstm` computed: h (T, B, 2H), h_T and c_T (2, B, H).
+
+    `ahead` and `back` are the records of the two directions: trace.back.f[3] is the forget gate of the right-to-left
+    reading at position 3, (B, H).
+    """
 
     outputs = ("h", "h_T", "c_T")
-    ahead: LSTMTrace
-    back: LSTMTrace
+    x: Array
+    run: Unroll
     h: Array
     h_T: Array
     c_T: Array
 
+    @property
+    def ahead(self):
+        return self.run.steps[:, : self.x.shape[1]]
+
+    @property
+    def back(self):
+        return self.run.steps[::-1, self.x.shape[1] :]
+
     def backward(self, dh=None, dh_T=None, dc_T=None):
-        """Split the gradient of h into its two halves; dx is the sum of both, since both directions read x."""
-        H = self.ahead.h.shape[-1]
-        halves = (None, None) if dh is None else (dh[..., :H], dh[..., H:])
-        dh_T, dc_T = ((None, None) if d is None else d for d in (dh_T, dc_T))
-        ahead, back = (
-            trace.backward(half, dh_end, dc_end)
-            for trace, half, dh_end, dc_end in zip((self.ahead, self.back), halves, dh_T, dc_T, strict=True)
-        )
-        stack = array_module(ahead.dx).stack
-        return BiLSTMGrad(
-            dx=ahead.dx + back.dx,
-            dh0=stack([ahead.dh0, back.dh0]),
-            dc0=stack([ahead.dc0, back.dc0]),
-            params=BiLSTMParams(ahead=ahead.params, back=back.params),
-        )
+        """Backpropagation through time in both directions at once.
+
+        Args: dh, (T, B, 2H), gradient of the outputs. dh_T, dc_T, (2, B, H), of the final states. None means 0.
+        Returns: a BiLSTMGrad.
+        """
+        xp, B = array_module(self.x), self.x.shape[1]
+        if dh is not None:
+            H = dh.shape[-1] // 2
+            dh = xp.concatenate([dh[..., :H], dh[::-1, :, H:]], axis=1)
+        dfinal = tuple(None if d is None else d.reshape(2 * B, -1) for d in (dh_T, dc_T))
+        dx, dstate, dparams = unroll_backward(self.run, self.x, dh, dfinal)
+        dh0, dc0 = (d.reshape(2, B, -1) for d in dstate)
+        return BiLSTMGrad(dx=dx, dh0=dh0, dc0=dc0, params=dparams)
 
 
 def bilstm(x, h0, c0, params, mask=None, cell=STANDARD):
@@ -62,17 +115,16 @@ def bilstm(x, h0, c0, params, mask=None, cell=STANDARD):
         cell: as of `lstm`.
     Returns: a BiLSTMTrace with h (T, B, 2H), h_T and c_T (2, B, H).
     Backward: BiLSTMTrace.backward.
+    Raises: TypeError, when dtypes differ.
     """
-    xp = array_module(x)
-    ahead = lstm(x, h0[0], c0[0], params.ahead, mask, cell=cell)
-    back = lstm(x, h0[1], c0[1], params.back, mask, reverse=True, cell=cell)
-    return BiLSTMTrace(
-        ahead=ahead,
-        back=back,
-        h=xp.concatenate([ahead.h, back.h], axis=-1),
-        h_T=xp.stack([ahead.h_T, back.h_T]),
-        c_T=xp.stack([ahead.c_T, back.c_T]),
-    )
+    common_dtype(x, h0, c0, params)
+    xp, B = array_module(x), x.shape[1]
+    state = [first.reshape(2 * B, -1) for first in (h0, c0)]
+    both = None if mask is None else xp.concatenate([mask, mask[::-1]], axis=1)
+    run = unroll(BothWays(cell), x, state, params, both)
+    h_T, c_T = (last.reshape(2, B, -1) for last in run.final())
+    h = xp.concatenate([run.now[0][:, :B], run.now[0][::-1, B:]], axis=-1)
+    return BiLSTMTrace(x=x, run=run, h=h, h_T=h_T, c_T=c_T)
 
 
 def init_bilstm(rng, inputs, hidden, dtype):

@@ -122,15 +122,21 @@ class LSTM:
         i, f, g, o = (a[..., k * H : (k + 1) * H] for k in range(4))
         return self.record(c_prev, i, f, g, o, c, array_module(a).empty_like(c), h)
 
+    def recur(self, a, state, params):
+        """a += h_prev W_h: what the previous state adds to the pre-activations."""
+        a += state[0] @ params.W_h
+
+    def recur_backward(self, da, params):
+        """dh_prev = da W_h^T."""
+        return da @ params.W_h.T
+
     def forward(self, a, state, params, s):
-        h_prev, c_prev = state
-        a += h_prev @ params.W_h
-        self.step(a, c_prev, s)
+        self.recur(a, state, params)
+        self.step(a, state[1], s)
 
     def backward(self, s, dstate, params, da):
-        dh, dc = dstate
-        dc_prev = s.backward(dh, dc, da).dc_prev
-        return da @ params.W_h.T, dc_prev  # a = ... + h_prev W_h
+        dc_prev = s.backward(*dstate, da).dc_prev
+        return self.recur_backward(da, params), dc_prev
 
     def after(self, x, prev, da, params):
         """dx = da W_x^T. Each step used the same weights, so their gradients add over time and batch: one product."""

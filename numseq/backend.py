@@ -8,7 +8,7 @@ import ctypes
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -127,7 +127,9 @@ def for_each(xp, function, pieces):
 
 @cache
 def _workers():
-    return ThreadPoolExecutor(max_workers=processors(), thread_name_prefix="numseq")
+    # What a caller wants to hear of overflow (np.errstate) does not reach other threads, so these keep quiet.
+    silence = partial(np.seterr, all="ignore")
+    return ThreadPoolExecutor(max_workers=processors(), thread_name_prefix="numseq", initializer=silence)
 
 
 def processors():

@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import shlex
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -63,6 +64,13 @@ def numseq_cli(*args, encoding="utf-8"):
     finally:
         backend._current = before
     return Result(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+
+
+def how_to_go_on(err):
+    """The arguments of numseq in what is said after Ctrl-C, as a shell would cut them."""
+    [line] = [line for line in err.splitlines() if line.startswith("to go on: ")]
+    words = shlex.split(line)
+    return words[words.index("numseq") + 1 :]
 
 
 def numseq_process(*args, **options):

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 import typer
-from helpers_run import TINY, digits, numseq_cli, numseq_process, snapshot, words, write_parallel
+from helpers_run import TINY, digits, how_to_go_on, numseq_cli, numseq_process, snapshot, words, write_parallel
 
 import numseq
 from numseq import cli, demo
@@ -176,8 +176,7 @@ def test_what_ctrl_c_says_to_type_finishes_a_run_that_was_given_more_epochs(room
     press_ctrl_c_after(monkeypatch, 3)
     result = numseq_cli("train", "--out", run, "--resume", "--epochs", 4)
     assert result.code == 130
-    hint = result.err.splitlines()[-1].removeprefix("to go on: numseq ")
-    assert numseq_cli(*shlex.split(hint)).code == 0
+    assert numseq_cli(*how_to_go_on(result.err)).code == 0
     assert [line["epoch"] for line in metrics(run)] == [1, 2, 3, 4]
 
 
@@ -462,8 +461,7 @@ def test_demo_that_was_stopped_says_how_to_go_on_and_does(dates, tmp_path):
         press_ctrl_c_after(patch, 5)
         result = numseq_cli("demo", "--out", tmp_path / "a demo")
         assert result.code == 130
-        hint = result.err.splitlines()[-1].removeprefix("to go on: numseq ")
-        assert numseq_cli(*shlex.split(hint)).code == 0
+        assert numseq_cli(*how_to_go_on(result.err)).code == 0
     bits = [(where / "model.safetensors").read_bytes() for where in (folder, tmp_path / "a demo")]
     assert bits[0] == bits[1]
 

@@ -2,13 +2,12 @@
 
 import json
 import random
-import shlex
 import signal
 import subprocess
 import time
 
 import pytest
-from helpers_run import TINY, numseq_process, words, write_parallel
+from helpers_run import TINY, how_to_go_on, numseq_process, words, write_parallel
 
 from numseq.training.checkpoint import load_arrays
 
@@ -81,9 +80,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, corpus, undisturbed):
     process.send_signal(signal.SIGINT)
     _, err, code = finish(process)
     assert code == 130
-    stopped, hint = err.splitlines()
-    assert stopped.startswith("stopped at epoch ") and stopped.endswith("saved")
-    to_type = shlex.split(hint.removeprefix("to go on: "))
-    assert to_type == ["numseq", "train", "--out", str(run), "--resume"]
-    assert finish(numseq_process(*to_type[1:]))[1:] == ("", 0)
+    assert err.startswith("stopped at epoch ") and len(err.splitlines()) == 2
+    assert how_to_go_on(err) == ["train", "--out", str(run), "--resume"]
+    assert finish(numseq_process(*how_to_go_on(err)))[1:] == ("", 0)
     assert_same(run, undisturbed)

@@ -9,7 +9,7 @@ from numseq.backend import generator
 from numseq.data.batches import Pairs, Ragged
 from numseq.data.corpus import DataError
 from numseq.data.tokens import Tokens
-from numseq.models import Seq2Seq, Seq2SeqConfig
+from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig
 from numseq.search.translate import Translator
 from numseq.training.checkpoint import (
     CONFIG,
@@ -104,13 +104,10 @@ def resumed_options(folder):
     model = asdict(config)
     del model["source_vocabulary"], model["target_vocabulary"]
     try:
-        return (
-            model,
-            DataOptions(**described["data"]),
-            TrainingOptions(**described["options"]),
-            described["origin"],
-        )
-    except (KeyError, TypeError) as error:
+        data, training = DataOptions(**described["data"]), TrainingOptions(**described["options"])
+        described["fingerprint"]  # what train_run will compare
+        return model, data, training, described["origin"]
+    except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{folder}/{CONFIG}: not a configuration of numseq ({error})") from None
 
 

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from numseq import params as trees
 from numseq.backend import generator, keep_freed_memory
 from numseq.data.batches import padding_share, plan_batches
@@ -111,7 +113,8 @@ class Trainer:
             finite; what was saved before stays.
         """
         keep_freed_memory()
-        with _ctrl_c() as pressed:
+        # numbers that overflow are reported once, with the step, as an error and not as warnings
+        with _ctrl_c() as pressed, np.errstate(all="ignore"):
             while self.progress.epoch <= self.options.epochs:
                 self._epoch(pressed)
         return self.history()
@@ -156,9 +159,8 @@ class Trainer:
         grad = trace.backward().params
         loss, norm = float(trace.loss), clip_by_global_norm(grad, self.options.clip)
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise DivergedError(
-                f"epoch {p.epoch}, batch {p.step + 1}: the loss is {loss} and the gradient's norm {norm}; training "
-                f"stopped, and {self.folder} holds the last good checkpoint. A lower --lr usually helps."
+            raise self._diverged(
+                f"epoch {p.epoch}, batch {p.step + 1}: the loss is {loss} and the gradient's norm {norm}"
             )
         self.optimizer.update(model.params, grad)
         p.step += 1
@@ -166,13 +168,15 @@ class Trainer:
         p.tokens += batch.tokens
         return loss, norm
 
+    def _diverged(self, what):
+        kept = "holds the last good checkpoint" if (self.folder / TRAINING).exists() else "holds no checkpoint yet"
+        return DivergedError(f"{what}; training stopped, {self.folder} {kept}; a lower --lr usually helps")
+
     def _end_of_epoch(self, began, padding):
         p = self.progress
         valid = Translator(self.model, None, None).loss(self.valid, self.options.batch)
         if not math.isfinite(valid):
-            raise DivergedError(
-                f"epoch {p.epoch}: the validation loss is {valid}; {self.folder} holds the last good checkpoint"
-            )
+            raise self._diverged(f"epoch {p.epoch}: the validation loss is {valid}")
         improved = p.best is None or valid < p.best
         seconds = time.monotonic() - began
         line = {

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -46,7 +47,7 @@ def demo(
     """Learn to turn human-written dates into ISO 8601, in a few minutes, and show what was learned."""
     from numseq import demo
 
-    with _how_to_resume(f"{_program()} demo --out {out} --resume"):
+    with _how_to_resume(f"{_program()} demo --out {shlex.quote(str(out))} --resume"):
         demo.run(out, resume)
     print(f'try it:   echo "Sunday, July 20, 1969" | {_program()} translate {out}')
 
@@ -59,8 +60,8 @@ def train(
     target: Annotated[Path | None, Option(help="Target sentences, one a line.")] = None,
     tsv: Annotated[Path | None, Option(help="Two columns, in place of --source and --target.")] = None,
     val_source: Annotated[Path | None, Option(help="Validation; else 1 in 20 pairs is held out.")] = None,
-    val_target: Annotated[Path | None, Option()] = None,
-    val_tsv: Annotated[Path | None, Option()] = None,
+    val_target: Annotated[Path | None, Option(help="The same for the targets.")] = None,
+    val_tsv: Annotated[Path | None, Option(help="The same as two columns.")] = None,
     model: Annotated[ModelName, Option(help="plain: a fixed context vector.")] = ModelName.attention,
     source_tokens: Annotated[Kind, Option(help="What the source is cut into.")] = Kind.word,
     target_tokens: Annotated[Kind, Option(help="What the target is cut into.")] = Kind.word,
@@ -72,7 +73,7 @@ def train(
     embedding: Annotated[int, Option(min=1, help="Numbers for a token.")] = 256,
     layers: Annotated[int, Option(min=1, help="Of the encoder and of the decoder.")] = 1,
     batch: Batch = 64,
-    epochs: Annotated[int, Option(min=1)] = 10,
+    epochs: Annotated[int, Option(min=1, help="Passes over the data.")] = 10,
     lr: Annotated[float, Option(help="Step size of Adam; halved after an epoch without progress.")] = 1e-3,
     dropout: Annotated[float, Option(min=0, max=1, help="Probability of dropping a unit, below 1.")] = 0.3,
     seed: Annotated[int, Option(min=0, help="The same seed gives the same bits.")] = 0,
@@ -100,7 +101,7 @@ def train(
     if resume and is_run(out):
         parts = _as_begun(context, out, parts, *resumed_options(out))
     pairs, valid = _read_pairs(**parts["origin"])
-    with _how_to_resume(f"{_program()} train --out {out} --resume"):
+    with _how_to_resume(f"{_program()} train --out {shlex.quote(str(out))} --resume"):
         train_run(
             out, pairs, valid, parts["model"], DataOptions(**parts["data"]), TrainingOptions(**parts["training"]),
             origin=parts["origin"], resume=resume,
@@ -109,7 +110,7 @@ def train(
 
 
 def _as_begun(context, out, parts, model, data, training, origin):
-    """The parts as the run began with; an option given now may only repeat them, but for a new number of epochs."""
+    """The parts as the run began with; an option given now may only repeat them, but for epochs and moved files."""
     from dataclasses import asdict
 
     if "tsv" not in (origin or {}):
@@ -117,6 +118,8 @@ def _as_begun(context, out, parts, model, data, training, origin):
     began = {"model": model, "data": asdict(data), "training": asdict(training), "origin": origin}
     if _given(context, "epochs"):
         began["training"]["epochs"] = parts["training"]["epochs"]
+    # files may have moved: train_run compares what is in them
+    began["origin"] |= {name: path for name, path in parts["origin"].items() if path}
     for part in parts:
         for name, now in parts[part].items():
             if _given(context, name) and began[part][name] != now:
@@ -174,7 +177,8 @@ def translate(
     if output:
         write_atomically(output, text.encode())
     else:
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())  # as it was read, whatever the terminal is set to
 
 
 @app.command()
@@ -201,7 +205,7 @@ def evaluate(
         print(f"skipped {skipped:,} pairs with an empty side")
     scores = evaluate(translator, pairs, tokenize, batch)
     for name, value in scores.items():
-        print(f"{name:<12}{value:.4f}" if isinstance(value, float) else f"{name:<12}{value}")
+        print(f"{name:<16}{value:.4f}" if isinstance(value, float) else f"{name:<16}{value}")
     if json_file:
         write_atomically(json_file, (json.dumps(scores, indent=2) + "\n").encode())
 
@@ -209,12 +213,18 @@ def evaluate(
 @app.command()
 def attention(
     folder: Run,
-    sentence: Annotated[str, Argument(help="What to translate.")],
+    sentence: Annotated[str, Argument(metavar="SENTENCE", help="What to translate.")],
     out: Annotated[Path, Option(help="Where to draw: a .png or .svg file.")],
 ):
     """Draw where the model looked while it translated a sentence."""
     from numseq import plots
 
+    if out.suffix.lower() not in (".png", ".svg"):
+        raise BadParameter(f"--out is {out}: its name must end in .png or .svg")
+    try:
+        sentence.encode()
+    except UnicodeEncodeError:
+        raise BadParameter("the sentence is not UTF-8") from None
     translation = _load(folder).translate([sentence])[0]
     if not translation.source:
         raise BadParameter("the sentence is empty")
@@ -276,11 +286,13 @@ def _how_to_resume(command):
 
 def main():
     """Run the command line; a mistake that one line can explain is shown as that line."""
+    from numseq.models import ConfigError
+
     try:
         app()
     except NumseqError as error:
         print(f"numseq: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
@@ -288,5 +300,6 @@ def main():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        print(f"numseq: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"numseq: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)

@@ -21,7 +21,10 @@ def evaluate(translator, pairs, tokenize="13a", batch_size=64):
         raise NumseqError(f"tokenize is {tokenize!r}: choose one of {', '.join(sorted(BLEU.TOKENIZERS))}")
     references = [reference for _, reference in pairs]
     found = [result.text for result in translator.translate([source for source, _ in pairs], batch_size)]
-    bleu, chrf = BLEU(tokenize=tokenize, force=True), CHRF()
+    try:
+        bleu, chrf = BLEU(tokenize=tokenize, force=True), CHRF()
+    except (ImportError, RuntimeError) as error:
+        raise NumseqError(f"tokenize is {tokenize!r}: {' '.join(str(error).split())}") from None
     coded = Pairs.encode(pairs, translator.source_tokens, translator.target_tokens)
     return {
         "bleu": bleu.corpus_score(found, [references]).score,

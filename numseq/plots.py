@@ -4,6 +4,7 @@ Every picture is a matplotlib `Figure` made without pyplot: no display is needed
 figure that the caller has dropped. matplotlib is imported where it is used, so `import numseq` is quick.
 """
 
+import contextlib
 import io
 import math
 import os
@@ -133,8 +134,13 @@ def save(figure, path):
     try:
         figure.savefig(temporary, format=suffix[1:], dpi=150, bbox_inches="tight")
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 @cache

@@ -42,6 +42,8 @@ def room(tmp_path_factory):
     (folder / "latin1.txt").write_bytes(b"fine\n" * 3 + b"caf\xe9\n" + b"fine\n" * 96)
     (folder / "wide.tsv").write_text("a\tb\nc\td\te\n")
     (folder / "a folder").mkdir()
+    (folder / "a").mkdir()
+    (folder / "a" / "metrics.jsonl").write_text("somebody else's\n")
     sides = ("--source", folder / "source.txt", "--target", folder / "target.txt")
     valid = ("--val-source", folder / "val-source.txt", "--val-target", folder / "val-target.txt")
     for arguments in (
@@ -528,8 +530,10 @@ BAD = {
     "resume with other lr": ("train --out {room}/run --resume --lr 0.5", 2, ["--lr is 0.5", "0.03"]),
     "resume with other model": ("train --out {room}/run --resume --model plain", 2, ["--model is plain", "attention"]),
     "resume with other seed": ("train --out {room}/run --resume --seed 1", 2, ["--seed is 1"]),
-    "resume with other files": ("train --out {room}/run --resume --source {room}/val-source.txt", 2,
-                                ["--source is {room}/val-source.txt"]),
+    "resume with other files": ("train --out {room}/run --resume --source {room}/val-source.txt", 1,
+                                ["{room}/val-source.txt has 20 lines", "{room}/target.txt 100"]),
+    "a folder with somebody's metrics": ("train --source {room}/source.txt --target {room}/target.txt --out {room}/a", 1,
+                                         ["{room}/a has a metrics.jsonl but no config.json"]),
     "resume with changed data": ("train --out {room}/moved-on --resume", 1, ["{room}/moved-on", "began with"]),
     "resume from a truncated state": ("train --out {room}/truncated --resume --epochs 3", 1,
                                       ["{room}/truncated/training.safetensors", "truncated"]),
@@ -613,3 +617,11 @@ def test_diverging_run_is_one_clear_line(room, tmp_path):
     _, err = process.communicate()
     [line] = err.decode().splitlines()
     assert process.returncode == 1 and "epoch 1, batch " in line and "--lr" in line
+
+
+def test_a_run_goes_on_where_its_files_have_moved_and_remembers_the_new_place(room, tmp_path):
+    run = shutil.copytree(room / "run", tmp_path / "run")
+    moved = shutil.copy(room / "source.txt", tmp_path / "moved.txt")
+    result = numseq_cli("train", "--out", run, "--resume", "--source", moved, "--epochs", 3)
+    assert (result.code, result.err) == (0, ""), result
+    assert json.loads((run / "config.json").read_text())["training"]["origin"]["source"] == str(moved)

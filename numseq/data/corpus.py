@@ -1,5 +1,6 @@
 """Reading text: parallel files with one sentence a line, and two-column TSV. Says what is wrong, and where."""
 
+import codecs
 from pathlib import Path
 
 from numseq.errors import NumseqError
@@ -25,8 +26,9 @@ def read_lines(path):
 
 def decode_lines(raw, name):
     """The lines of UTF-8 bytes; `name` says in an error where they are from. Raises: DataError, not UTF-8."""
+    raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(f"{name}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x})") from None

@@ -46,6 +46,8 @@ class Tokens:
         trainer = trainers.WordLevelTrainer(
             vocab_size=1 << 31, min_frequency=min_count, special_tokens=list(SPECIAL), show_progress=False
         )
+        if kind == "word":  # a word that looks like a special token gets no id of its own: it is unknown
+            lines = (" ".join(word for word in line.split() if word not in SPECIAL) for line in lines)
         tokenizer.train_from_iterator(lines, trainer)
         if tokenizer.get_vocab_size() == len(SPECIAL):
             raise TokenError(f"no {kind} occurs {min_count} times or more: nothing to build a vocabulary from")
@@ -58,7 +60,8 @@ class Tokens:
 
     def encode(self, lines):
         """The ids of each line, a list of lists, without <bos> and <eos>."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(lines))]
+        coded = self._tokenizer.encode_batch(list(lines))
+        return [[k if k > EOS else UNK for k in encoding.ids] for encoding in coded]  # "<eos>" in a text is no end
 
     def decode(self, ids):
         """The text of some ids; <pad>, <bos> and <eos> are left out, <unk> is shown."""

@@ -36,7 +36,7 @@ class Translator:
 
         A line may become at most twice as many tokens as it has, and ten more.
         """
-        sources = Ragged(self.source_tokens.encode(lines))
+        sources = Ragged(self.source_tokens.encode([line.strip() for line in lines]))
         results = [Translation("", [], [], None)] * len(lines)
         real = np.flatnonzero(sources.lengths)
         lengths = sources.lengths[real]

@@ -12,6 +12,7 @@ Every file is written under another name first, forced to the disk, and then tak
 is loaded can execute anything: JSON and plain arrays only.
 """
 
+import contextlib
 import json
 import os
 from dataclasses import asdict
@@ -37,12 +38,20 @@ class CheckpointError(NumseqError):
 def write_atomically(path, data):
     """Write bytes so that `path` holds either what it held or all of `data`, whatever happens meanwhile."""
     path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        path.write_bytes(data)  # a pipe or a device, such as /dev/stdout, must not be replaced by a file
+        return
     part = path.with_name(f".{path.name}.part")
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from None
     if os.name == "posix":  # only there can a folder be opened, to make the new name, too, outlive a power cut
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -82,8 +91,13 @@ def save_run(folder, config, source_tokens, target_tokens, training):
     folder.mkdir(parents=True, exist_ok=True)
     for name, tokens in ((SOURCE_TOKENS, source_tokens), (TARGET_TOKENS, target_tokens)):
         write_atomically(folder / name, tokens.to_json().encode())
+    save_config(folder, config, training)
+
+
+def save_config(folder, config, training):
+    """Write config.json alone."""
     described = {"format": FORMAT, "model": asdict(config), "training": training}
-    write_atomically(folder / CONFIG, (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomically(Path(folder) / CONFIG, (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def load_config(folder):

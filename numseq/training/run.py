@@ -13,10 +13,14 @@ from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig
 from numseq.search.translate import Translator
 from numseq.training.checkpoint import (
     CONFIG,
+    METRICS,
+    MODEL,
+    TRAINING,
     CheckpointError,
     load_config,
     load_model,
     load_tokens,
+    save_config,
     save_run,
 )
 from numseq.training.trainer import Trainer, TrainingOptions
@@ -55,10 +59,12 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
         raise CheckpointError(f"{folder} already holds a run: add --resume, or choose another folder")
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder} is a file: a run needs a folder")
+    if not going_on and (foreign := [name for name in (MODEL, TRAINING, METRICS) if (folder / name).exists()]):
+        raise CheckpointError(f"{folder} has a {foreign[0]} but no {CONFIG}, so it is no run: choose another folder")
     fingerprint = _fingerprint(train, valid)
-    if valid is None:
+    held_out = valid is None
+    if held_out:
         train, valid = hold_out(train, training.seed)
-        say(f"held out {len(valid):,} of {len(train) + len(valid):,} pairs for validation")
 
     if going_on:
         config, described = load_config(folder)
@@ -69,6 +75,8 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
         source_tokens = data.build([source for source, _ in train], data.source_tokens)
         target_tokens = data.build([target for _, target in train], data.target_tokens)
         config = Seq2SeqConfig(len(source_tokens), len(target_tokens), **model)
+    if held_out:
+        say(f"held out {len(valid):,} of {len(train) + len(valid):,} pairs for validation")
     both = (source_tokens, target_tokens)
     train = _encode("training", train, both, data.max_length, say)
     valid = _encode("validation", valid, both, data.max_length, say)
@@ -82,12 +90,17 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
         save_run(folder, config, source_tokens, target_tokens, described)
 
     network = Seq2Seq.create(config, training.seed)
-    trainer = Trainer(network, train, valid, folder, training, say=say, resume=resume)
+    trainer = Trainer(network, train, valid, folder, training, say=say, resume=going_on)
+    now = described | {"options": asdict(training), "origin": origin}
+    if now != described:  # more epochs, or files that moved: kept, so that the next --resume knows
+        save_config(folder, config, now)
     say(
         f"{config.model} model, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
         f"{len(source_tokens):,} source and {len(target_tokens):,} target tokens"
     )
-    if trainer.progress.updates:
+    if trainer.progress.epoch > training.epochs:
+        say(f"all {trainer.progress.epoch - 1} epochs are done already; a larger --epochs trains on")
+    elif trainer.progress.updates:
         say(f"going on at epoch {trainer.progress.epoch}, batch {trainer.progress.step + 1}")
     metrics = trainer.run()
     return Translator(*load_model(folder)), metrics

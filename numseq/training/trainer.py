@@ -203,7 +203,7 @@ class Trainer:
         self.say(
             f"epoch {line['epoch']:>3}/{self.options.epochs}  train loss {line['train_loss']:.4f}  "
             f"validation perplexity {line['valid_perplexity']:.4g}{' *' if improved else '  '}  "
-            f"lr {line['lr']:.2g}  {line['seconds']:.0f} s"
+            f"lr {line['lr']:.2g}  {line['seconds']:.0f} s  padding {padding:.1%}"
         )
 
     def _save(self, began):

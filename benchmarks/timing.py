@@ -52,12 +52,13 @@ def describe():
     )
 
 
-def arguments(description):
-    """The command line that every benchmark has."""
+def arguments(description, backend=False):
+    """The command line that every benchmark has; with `backend`, one that runs on a GPU too."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, help="write the results here too")
-    parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy")
     parser.add_argument("--rounds", type=int, default=15)
+    if backend:
+        parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy")
     return parser.parse_args()
 
 

@@ -79,7 +79,7 @@ def sides(shape, device):
 
 
 def main():
-    options = arguments(__doc__.splitlines()[0])
+    options = arguments(__doc__.splitlines()[0], backend=True)
     describe()
     numseq.use(options.backend)
     keep_freed_memory()

@@ -41,9 +41,9 @@ def _load(name):
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # CuPy raises its own CUDARuntimeError, which cannot be named without importing it
-        raise BackendError(f"backend cupy: no usable GPU ({_one_line(error)}); use --backend numpy") from None
+        raise BackendError(f"backend cupy: no usable GPU ({_one_line(error)}); use the backend numpy") from None
     if devices == 0:
-        raise BackendError("backend cupy: no GPU was found; use --backend numpy")
+        raise BackendError("backend cupy: no GPU was found; use the backend numpy")
     return cupy
 
 
@@ -58,7 +58,10 @@ def current():
     """The library in which new arrays are made: set by `use`, at first by the variable NUMSEQ_BACKEND."""
     global _current
     if _current is None:
-        _current = _load(os.environ.get("NUMSEQ_BACKEND", "numpy"))
+        name = os.environ.get("NUMSEQ_BACKEND") or "numpy"
+        if name not in BACKENDS:
+            raise BackendError(f"NUMSEQ_BACKEND is {name!r}: choose one of {', '.join(BACKENDS)}")
+        _current = _load(name)
     return _current
 
 

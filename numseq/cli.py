@@ -13,7 +13,9 @@ import typer
 from typer import Argument, BadParameter, Context, Option
 
 from numseq import __version__, backend
+from numseq.data.tokens import KINDS
 from numseq.errors import NumseqError
+from numseq.models.config import MODELS, ConfigError
 
 app = typer.Typer(
     name="numseq",
@@ -24,9 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Kind = StrEnum("Kind", ["word", "char"])
-ModelName = StrEnum("ModelName", ["attention", "plain"])
-BackendName = StrEnum("BackendName", ["numpy", "cupy"])
+Kind = StrEnum("Kind", KINDS)
+ModelName = StrEnum("ModelName", MODELS)
+BackendName = StrEnum("BackendName", backend.BACKENDS)
 Run = Annotated[Path, Argument(metavar="DIR", help="A folder made by numseq train or demo.")]
 Backend = Annotated[BackendName | None, Option(help="Array library; else NUMSEQ_BACKEND, else numpy.")]
 Batch = Annotated[int, Option(min=1, help="Sentences worked on together.")]
@@ -49,7 +51,7 @@ def demo(
 
     with _how_to_resume(f"{_program()} demo --out {shlex.quote(str(out))} --resume"):
         demo.run(out, resume)
-    print(f'try it:   echo "Sunday, July 20, 1969" | {_program()} translate {out}')
+    print(f'try it:   echo "Sunday, July 20, 1969" | {_program()} translate {shlex.quote(str(out))}')
 
 
 @app.command()
@@ -98,6 +100,8 @@ def train(
         "training": {"epochs": epochs, "batch": batch, "lr": lr, "seed": seed},
         "origin": origin,
     }  # fmt: skip
+    if resume and not is_run(out) and not any(origin.values()):
+        raise BadParameter(f"{out} holds no run to resume")
     if resume and is_run(out):
         parts = _as_begun(context, out, parts, *resumed_options(out))
     pairs, valid = _read_pairs(**parts["origin"])
@@ -106,7 +110,7 @@ def train(
             out, pairs, valid, parts["model"], DataOptions(**parts["data"]), TrainingOptions(**parts["training"]),
             origin=parts["origin"], resume=resume,
         )  # fmt: skip
-    print(f"the best model is in {out}; to use it: {_program()} translate {out}")
+    print(f"the best model is in {out}; to use it: {_program()} translate {shlex.quote(str(out))}")
 
 
 def _as_begun(context, out, parts, model, data, training, origin):
@@ -167,9 +171,11 @@ def translate(
 ):
     """Translate lines by greedy search; the order is kept, an empty line stays empty."""
     from numseq.data.corpus import decode_lines, read_lines
-    from numseq.training.checkpoint import write_atomically
+    from numseq.files import write_atomically
 
     _choose(backend)
+    if output and not output.parent.is_dir():
+        raise BadParameter(f"--output is {output}, but there is no folder {output.parent}")
     translator = _load(folder)
     lines = read_lines(input) if input else decode_lines(sys.stdin.buffer.read(), "standard input")
     found = translator.translate(lines, batch)
@@ -179,6 +185,7 @@ def translate(
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())  # as it was read, whatever the terminal is set to
+        sys.stdout.flush()
 
 
 @app.command()
@@ -195,8 +202,8 @@ def evaluate(
 ):
     """Score a model: BLEU, chrF, exact match (greedy search), and perplexity of the references."""
     from numseq.data.corpus import read_parallel
+    from numseq.files import write_atomically
     from numseq.metrics import evaluate
-    from numseq.training.checkpoint import write_atomically
 
     _choose(backend)
     translator = _load(folder)
@@ -240,24 +247,27 @@ def gradcheck(
     json_file: Annotated[Path | None, Option("--json", help="Write the table here too.")] = None,
 ):
     """Check every hand-written gradient against numbers; exit 1 if one is wrong."""
+    from numseq.files import write_atomically
     from numseq.gradcheck.cases import run_cases
 
     checks = []
-    print(f"{'name':<36}{'method':<16}{'worst relative error':<24}of")
     for result in run_cases(names or []):
+        if not checks:
+            print(f"{'name':<36}{'method':<16}{'worst relative error':<24}of")
         checks.append(result)
         verdict = "" if result.ok else "  WRONG"
         print(f"{result.name:<36}{result.method:<16}{result.worst:<24.1e}{result.where}{verdict}")
     if json_file:
-        text = json.dumps([result.to_dict() for result in checks], indent=2) + "\n"
-        Path(json_file).write_text(text, encoding="utf-8")
+        write_atomically(json_file, (json.dumps([result.to_dict() for result in checks], indent=2) + "\n").encode())
     if not all(result.ok for result in checks):
         raise typer.Exit(1)
 
 
 def _program():
     """How this program was called, so that what is printed can be pasted."""
-    return sys.argv[0] if Path(sys.argv[0]).name == "numseq" else "python -m numseq"
+    if Path(sys.argv[0]).name == "numseq":
+        return shlex.quote(sys.argv[0])
+    return f"{shlex.quote(sys.executable)} -m numseq"
 
 
 def _choose(name):
@@ -286,20 +296,28 @@ def _how_to_resume(command):
 
 def main():
     """Run the command line; a mistake that one line can explain is shown as that line."""
-    from numseq.models import ConfigError
-
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter shows its code
     try:
-        app()
+        try:
+            app()
+        finally:
+            _flush()
     except NumseqError as error:
         print(f"numseq: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:  # whoever read our output has closed it: nothing to say, and nobody to say it to
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"numseq: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _flush():
+    """Write what is left of standard output here, where a full disk or a closed pipe can still be told."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would try again at exit
+        raise

@@ -87,7 +87,7 @@ def replace(tree, arrays):
     """The same tree with the leaves named in `arrays` (dotted name to array) put in their place.
 
     Raises:
-        TreeError: a name is missing or left over, or a shape differs; the message names the first one.
+        TreeError: a name is missing or left over, or a shape or kind of number differs; the message names it.
     """
     expected = dict(walk(tree))
     if missing := expected.keys() - arrays.keys():
@@ -97,6 +97,8 @@ def replace(tree, arrays):
     for name, leaf in expected.items():
         if leaf.shape != arrays[name].shape:
             raise TreeError(f"{name} has shape {arrays[name].shape}, expected {leaf.shape}")
+        if leaf.dtype.kind != arrays[name].dtype.kind:
+            raise TreeError(f"{name} holds {arrays[name].dtype}, expected {leaf.dtype}")
     found = iter([arrays[name] for name in expected])
     return map(lambda leaf: next(found), tree)
 

@@ -4,16 +4,15 @@ Every picture is a matplotlib `Figure` made without pyplot: no display is needed
 figure that the caller has dropped. matplotlib is imported where it is used, so `import numseq` is quick.
 """
 
-import contextlib
 import io
 import math
-import os
 import textwrap
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from numseq.files import write_atomically
 from numseq.fonts import drawable, text_width, visible
 
 LONGEST_LABEL = 24  # characters; a longer token is cut, so that one odd token cannot squeeze the picture
@@ -130,17 +129,9 @@ def save(figure, path):
     suffix = path.suffix.lower()
     if suffix not in (".png", ".svg"):
         raise ValueError(f"cannot save a figure as {path.name!r}: the name must end in .png or .svg")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same folder: os.replace crosses no disks
-    try:
-        figure.savefig(temporary, format=suffix[1:], dpi=150, bbox_inches="tight")
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    picture = io.BytesIO()
+    figure.savefig(picture, format=suffix[1:], dpi=150, bbox_inches="tight")
+    write_atomically(path, picture.getvalue())
 
 
 @cache

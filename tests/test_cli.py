@@ -552,8 +552,8 @@ BAD = {
     "translate nothing": ("translate {room}/run --input {room}/nothing.txt", 1, ["{room}/nothing.txt: no such file"]),
     "translate latin-1": ("translate {room}/run --input {room}/latin1.txt", 1, ["{room}/latin1.txt, line 4"]),
     "translate batch 0": ("translate {room}/run --input {room}/short.txt --batch 0", 2, ["--batch"]),
-    "output into a file": ("translate {room}/run --input {room}/short.txt --output {room}/short.txt/out", 1,
-                           ["{room}/short.txt/out:"]),
+    "output into a file": ("translate {room}/run --input {room}/short.txt --output {room}/short.txt/out", 2,
+                           ["{room}/short.txt/out", "no folder {room}/short.txt"]),
     "output is a folder": ("translate {room}/run --input {room}/short.txt --output '{room}/a folder'", 1,
                            ["{room}/a folder:"]),
     "unknown tokeniser": ("evaluate {room}/run --source {room}/source.txt --reference {room}/target.txt "

@@ -4,8 +4,6 @@ from datetime import date, timedelta
 from functools import cache
 
 import pytest
-
-pytest.importorskip("babel")
 from babel import Locale
 from babel.dates import format_date, parse_pattern
 

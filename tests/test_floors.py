@@ -12,7 +12,7 @@ import numseq
 
 PACKAGE = Path(numseq.__file__).parent
 FLOORS = [  # a module stands on the floor of its longest prefix here
-    {"numseq", "numseq.errors", "numseq.backend", "numseq.params"},
+    {"numseq", "numseq.errors", "numseq.files", "numseq.backend", "numseq.params"},
     {"numseq.layers", "numseq.gradcheck", "numseq.data"},
     {"numseq.models"},
     {

@@ -13,7 +13,7 @@ def test_the_code_prints_what_the_readme_says():
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "README.md", "exec"), {})
-    # the error itself is rounding, which differs between processors: 4.8e-16 here, 5.1e-16 there
+    # the error itself is rounding, whose last digits differ between processors
     rounding = re.compile(r"\d\.\de-1[56] \(d\w+(\.\w+)?,")
     assert rounding.sub("", printed.getvalue()) == rounding.sub("", shown)
 

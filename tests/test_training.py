@@ -16,7 +16,9 @@ from helpers_run import digits, snapshot
 import numseq
 from numseq import params as trees
 from numseq.errors import NumseqError
+from numseq.files import write_atomically
 from numseq.models import ConfigError
+from numseq.search import mean_loss
 from numseq.training import (
     SGD,
     Adam,
@@ -30,7 +32,7 @@ from numseq.training import (
     optimizers,
     trainer,
 )
-from numseq.training.checkpoint import load_arrays, save_arrays, write_atomically
+from numseq.training.checkpoint import load_arrays, save_arrays
 from numseq.training.run import DataOptions, resumed_options, train_run
 
 MODEL = {"model": "attention", "embedding": 5, "hidden": 6, "attention": 4, "dropout": 0.2}
@@ -319,8 +321,7 @@ def test_model_on_disk_is_the_best_one_and_not_the_last(worsening):
     assert any((array != latest[f"params.{name}"]).any() for name, array in arrays.items())
 
     model, *tokens = load_model(folder)
-    translator = numseq.search.Translator(model, *tokens)
-    assert translator.loss(numseq.data.Pairs.encode(valid, *tokens), 8) == losses[best]
+    assert mean_loss(model, numseq.data.Pairs.encode(valid, *tokens), 8) == losses[best]
 
 
 def test_step_size_is_halved_after_each_epoch_without_a_better_validation_loss(worsening):

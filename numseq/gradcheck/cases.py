@@ -13,10 +13,9 @@ import numpy as np
 
 from numseq import layers
 from numseq import params as trees
-from numseq.errors import NumseqError
 from numseq.gradcheck.core import TOLERANCE, check
 from numseq.layers import activations
-from numseq.models import Seq2Seq, Seq2SeqConfig, draw_masks
+from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig, draw_masks
 from numseq.models import forward as seq2seq_forward
 
 S, T, B = 5, 6, 7  # source positions, time steps, rows
@@ -63,7 +62,7 @@ def cases(seed=0):
     linear = scale(layers.init_linear(rng, D, H, f8))
     table["linear"] = Case(layers.linear, {"x": normal(T, B, D), "params": linear}, ("linear",))
 
-    ids = rng.integers(0, 4, size=(T, B))  # few ids in many places: they repeat, and 0 is padding
+    ids = rng.integers(0, 4, size=(T, B))  # few ids in many places: they repeat
     table["embedding"] = Case(
         lambda params: layers.embedding(ids, params, padding_id=None),
         {"params": scale(layers.init_embedding(rng, V, D, f8))},
@@ -144,11 +143,11 @@ def run_cases(names=()):
     """Check the named cases, or all, by both methods; yields a Check each.
 
     A name stands for every case that begins with it: "lstm, ragged" for one, "seq2seq" for all models.
-    Raises: NumseqError, when a name stands for none.
+    Raises: ConfigError, when a name stands for none.
     """
     table = cases()
     if unknown := [name for name in names if not any(_named(case, name) for case in table)]:
-        raise NumseqError(f"nothing is called {unknown[0]!r}; there are: {'; '.join(table)}")
+        raise ConfigError(f"nothing is called {unknown[0]!r}; there are: {'; '.join(table)}")
     for name, case in table.items():
         if not names or any(_named(name, wanted) for wanted in names):
             for method in TOLERANCE:

@@ -103,8 +103,8 @@ class AdditiveAttention:
         through_context = xp.matmul(self.values.transpose(1, 0, 2), dcontext[:, :, None])[:, :, 0]  # ctx = alpha v
         dalpha = through_context if dalpha is None else through_context + dalpha
         de = softmax_backward(dalpha, s.alpha)  # exactly 0 where masked, since alpha is
-        dz = tanh_backward(de.T[:, :, None], s.u)  # e = u . w and u = tanh(z): dz = w * de * (1 - u^2)
-        dkeys += dz  # z = q W_q + k
+        dz = tanh_backward(de.T[:, :, None], s.u)  # e = u . w and u = tanh(z): dz / w = de * (1 - u^2)
+        dkeys += dz  # z = q W_q + k; the factor w follows below, and in `after`
         dprojected = dz.sum(axis=0) * p.w  # every position added the same q W_q
         return AttentionStepGrad(dcontext, de, dprojected, dprojected @ p.W_q.T)
 

@@ -15,7 +15,7 @@ Array = Any  # a NumPy or CuPy array
 @dataclass(slots=True)
 class LinearParams:
     W: Array  # (D, K)
-    b: Array | None  # (K,); None for a map without bias
+    b: Array  # (K,)
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class LinearTrace:
             dx=dy @ self.params.W.T,
             params=LinearParams(
                 W=rows(self.x).T @ dy_rows,  # every position used the same W, so their gradients add
-                b=None if self.params.b is None else dy_rows.sum(axis=0),
+                b=dy_rows.sum(axis=0),
             ),
         )
 
@@ -50,15 +50,14 @@ def linear(x, params):
 
     Equations: y = x W + b.
 
-    Args: x, (..., D), any leading axes (time, batch). params: W (D, K), b (K,) or None.
+    Args: x, (..., D), any leading axes (time, batch). params: W (D, K), b (K,).
     Returns: a LinearTrace with y (..., K).
     Backward: see LinearTrace.backward.
     Raises: TypeError, when dtypes differ.
     """
     common_dtype(x, params)
     y = (rows(x) @ params.W).reshape(*x.shape[:-1], -1)  # all positions in one product
-    if params.b is not None:
-        y += params.b
+    y += params.b
     return LinearTrace(x=x, params=params, y=y)
 
 
@@ -67,8 +66,6 @@ def rows(x):
     return x.reshape(-1, x.shape[-1])
 
 
-def init_linear(rng, inputs, outputs, dtype, bias=True):
+def init_linear(rng, inputs, outputs, dtype):
     """First values: Glorot for W, 0 for b."""
-    return LinearParams(
-        W=asarray(glorot(rng, inputs, outputs), dtype), b=asarray(np.zeros(outputs), dtype) if bias else None
-    )
+    return LinearParams(W=asarray(glorot(rng, inputs, outputs), dtype), b=asarray(np.zeros(outputs), dtype))

@@ -22,7 +22,7 @@ class CrossEntropyTrace:
     """What `cross_entropy` computed.
 
     loss () is the mean over real tokens; nll (...) the negative log-probability of each target, 0 where masked;
-    logsumexp (N,) the log of each row's normaliser; tokens the number of real tokens.
+    logsumexp (N,) the log of each row's normaliser; weights (...) 1 / (number of real tokens), and 0 where masked.
     """
 
     outputs = ("loss",)

@@ -7,6 +7,10 @@ A cell offers four pieces, and everything recurrent is built of them, a decoder 
     backward(s, dstate, params, da)         one step back: fills da, returns the gradient of the previous state
     after(x, prev, da, params)              the weight gradients of all T steps at once
 
+and says where its named quantities are kept, `storage(a, prev, now)`. The product with the previous state is a piece of
+its own within a step, `recur(a, state, params)` and `recur_backward(da, params)`, so that two directions can share the
+rest of the step (`numseq.layers.bidirectional`).
+
 The products with the inputs' weights and all weight gradients are thus a few large ones; only what truly waits for the
 previous step is in the loop. `Unroll` keeps one cell's numbers over T steps and does the middle two pieces.
 

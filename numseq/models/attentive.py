@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numseq.backend import array_module, asarray
+from numseq.data.tokens import PAD
 from numseq.layers.activations import tanh, tanh_backward
 from numseq.layers.attention import AdditiveAttention, AttentionParams, AttentionStep, init_attention
 from numseq.layers.dropout import DropoutTrace, dropout
@@ -30,7 +31,6 @@ from numseq.layers.lstm import LSTMParams, init_lstm
 from numseq.layers.record import gather
 from numseq.layers.recurrent import Unroll
 from numseq.layers.stack import StackTrace, stack
-from numseq.models.encoder import PAD
 from numseq.models.plain import DecoderGrad
 from numseq.params import common_dtype
 

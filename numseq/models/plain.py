@@ -10,12 +10,12 @@ Source: Sutskever, Vinyals & Le 2014, section 2; Cho et al. 2014 (who show the v
 from dataclasses import dataclass
 from typing import Any
 
+from numseq.data.tokens import PAD
 from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, init_embedding
 from numseq.layers.linear import LinearParams, LinearTrace, init_linear, linear
 from numseq.layers.lstm import LSTMParams, init_lstm
 from numseq.layers.stack import StackTrace, stack
-from numseq.models.encoder import PAD
 
 Array = Any
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from numseq.backend import array_module, asarray, to_numpy
+from numseq.backend import array_module, to_numpy
 from numseq.data.tokens import BOS, EOS, PAD
 
 Array = Any
@@ -36,7 +36,7 @@ def greedy(model, source, source_mask, limits):
     memory, state = model.start(source, source_mask)
     xp = array_module(source)
     limits = to_numpy(limits)
-    ids = asarray(np.full(source.shape[1], BOS))
+    ids = xp.full(source.shape[1], BOS)
     running = np.ones(source.shape[1], dtype=bool)
     chosen, weights = [], []
     for t in range(int(limits.max()) + 1):

@@ -56,11 +56,15 @@ class Translator:
             target = [self.target_tokens.token(t) for t in said] + [SPECIAL[EOS]]
             yield k, Translation(self.target_tokens.decode(said), words, target, alpha)
 
-    def loss(self, pairs, batch_size=64):
-        """Mean negative log-likelihood of the targets, nats per token (<eos> counts); perplexity is its exp."""
-        total = tokens = 0
-        for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, batch_size):
-            batch = pairs.batch(rows)
-            total += float(self.model.forward(batch).loss) * batch.tokens
-            tokens += batch.tokens
-        return total / tokens
+
+def mean_loss(model, pairs, batch_size=64):
+    """Mean negative log-likelihood of the targets, nats per token (<eos> counts); perplexity is its exp.
+
+    Args: model, a Seq2Seq. pairs, a Pairs. batch_size, rows computed together.
+    """
+    total = tokens = 0
+    for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, batch_size):
+        batch = pairs.batch(rows)
+        total += float(model.forward(batch).loss) * batch.tokens
+        tokens += batch.tokens
+    return total / tokens

@@ -12,9 +12,7 @@ Every file is written under another name first, forced to the disk, and then tak
 is loaded can execute anything: JSON and plain arrays only.
 """
 
-import contextlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from numseq import params as trees
 from numseq.backend import asarray, to_numpy
 from numseq.data.tokens import Tokens
 from numseq.errors import NumseqError
+from numseq.files import write_atomically
 from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig
 
 FORMAT = 1
@@ -33,31 +32,6 @@ SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
 
 class CheckpointError(NumseqError):
     """A run that cannot be read or must not be overwritten."""
-
-
-def write_atomically(path, data):
-    """Write bytes so that `path` holds either what it held or all of `data`, whatever happens meanwhile."""
-    path = Path(path)
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        path.write_bytes(data)  # a pipe or a device, such as /dev/stdout, must not be replaced by a file
-        return
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    if os.name == "posix":  # only there can a folder be opened, to make the new name, too, outlive a power cut
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def save_arrays(path, arrays, metadata=None):
@@ -113,7 +87,7 @@ def load_config(folder):
         if described["format"] != FORMAT:
             raise CheckpointError(f"{path}: format {described['format']}, this version reads {FORMAT}")
         return Seq2SeqConfig(**described["model"]), dict(described["training"])
-    except (KeyError, TypeError, ConfigError) as error:
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(f"{path}: not a configuration of numseq ({error})") from None
 
 

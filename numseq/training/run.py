@@ -48,7 +48,8 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
     Args: folder, of the run; made when it is not there. train, valid: lists of (source, target) strings; valid may be
         None: then a seeded part of train is held out. model: the fields of a Seq2SeqConfig but for the vocabularies,
         a dict. data: DataOptions. training: TrainingOptions. origin: a JSON-able dict kept in config.json, to find
-        the data again. resume: go on with the run in the folder, if it holds one. say: called with lines of text.
+        the data again. resume: go on with the run in the folder, if it holds one; its
+        model and vocabularies are then those that it began with. say: called with lines of text.
     Returns: (Translator with the best parameters, metrics of all epochs).
     Raises: CheckpointError, when the folder holds a run and resume is False, or when the data are not those that the
         run began with; DataError, TokenError, ConfigError before anything is written.
@@ -68,7 +69,7 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
 
     if going_on:
         config, described = load_config(folder)
-        if described["fingerprint"] != fingerprint:
+        if described.get("fingerprint") != fingerprint:
             raise CheckpointError(f"{folder}: the training data are not those that this run began with")
         source_tokens, target_tokens = load_tokens(folder)
     else:
@@ -99,7 +100,7 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
         f"{len(source_tokens):,} source and {len(target_tokens):,} target tokens"
     )
     if trainer.progress.epoch > training.epochs:
-        say(f"all {trainer.progress.epoch - 1} epochs are done already; a larger --epochs trains on")
+        say(f"all {trainer.progress.epoch - 1} epochs are done already")
     elif trainer.progress.updates:
         say(f"going on at epoch {trainer.progress.epoch}, batch {trainer.progress.step + 1}")
     metrics = trainer.run()

@@ -6,6 +6,7 @@ run that was resumed draws what the run that was never stopped would have drawn.
 
 import json
 import math
+import os
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ from numseq.backend import generator, keep_freed_memory
 from numseq.data.batches import padding_share, plan_batches
 from numseq.errors import NumseqError
 from numseq.models import ConfigError, draw_masks
-from numseq.search.translate import Translator
+from numseq.search.translate import mean_loss
 from numseq.training.checkpoint import (
     METRICS,
     MODEL,
@@ -170,11 +171,13 @@ class Trainer:
 
     def _diverged(self, what):
         kept = "holds the last good checkpoint" if (self.folder / TRAINING).exists() else "holds no checkpoint yet"
-        return DivergedError(f"{what}; training stopped, {self.folder} {kept}; a lower --lr usually helps")
+        return DivergedError(
+            f"{what}; training stopped, {self.folder} {kept}; a new run with a lower --lr usually helps"
+        )
 
     def _end_of_epoch(self, began, padding):
         p = self.progress
-        valid = Translator(self.model, None, None).loss(self.valid, self.options.batch)
+        valid = mean_loss(self.model, self.valid, self.options.batch)
         if not math.isfinite(valid):
             raise self._diverged(f"epoch {p.epoch}: the validation loss is {valid}")
         improved = p.best is None or valid < p.best
@@ -197,6 +200,8 @@ class Trainer:
             self.optimizer.lr *= self.options.decay
         with open(self.folder / METRICS, "ab") as file:
             file.write((json.dumps(line) + "\n").encode())
+            file.flush()
+            os.fsync(file.fileno())  # the checkpoint that follows counts on this line
             p.metrics_bytes = file.tell()
         p.epoch, p.step, p.loss, p.tokens = p.epoch + 1, 0, 0.0, 0
         self._save(began)

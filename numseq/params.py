@@ -97,7 +97,7 @@ def replace(tree, arrays):
     for name, leaf in expected.items():
         if leaf.shape != arrays[name].shape:
             raise TreeError(f"{name} has shape {arrays[name].shape}, expected {leaf.shape}")
-        if leaf.dtype.kind != arrays[name].dtype.kind:
+        if (leaf.dtype.kind in "fc") != (arrays[name].dtype.kind in "fc"):
             raise TreeError(f"{name} holds {arrays[name].dtype}, expected {leaf.dtype}")
     found = iter([arrays[name] for name in expected])
     return map(lambda leaf: next(found), tree)

@@ -138,7 +138,7 @@ def no_driver():
 @pytest.mark.parametrize("count, why", [(no_driver, "cudaErrorInsufficientDriver"), (lambda: 0, "no GPU was found")])
 def test_a_machine_without_gpu_is_told_what_to_do(monkeypatch, count, why):
     monkeypatch.setitem(sys.modules, "cupy", fake_cupy(count))
-    with pytest.raises(BackendError, match=f"{why}.*use --backend numpy") as info:
+    with pytest.raises(BackendError, match=f"{why}.*use the backend numpy") as info:
         numseq.use("cupy")
     assert one_line(info)
 
@@ -148,7 +148,7 @@ def test_a_machine_without_gpu_is_told_what_to_do(monkeypatch, count, why):
     [
         (None, "numpy"),
         ("numpy", "numpy"),
-        ("torch", "BackendError unknown backend 'torch': choose one of numpy, cupy"),
+        ("torch", "BackendError NUMSEQ_BACKEND is 'torch': choose one of numpy, cupy"),
         ("cupy", "BackendError backend cupy: CuPy cannot be imported"),
     ],
 )

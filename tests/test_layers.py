@@ -474,16 +474,6 @@ def test_an_embedding_picks_rows_and_sums_their_gradients():
     assert_close(trace.backward(dy).params.W, expected, EXACT)
 
 
-def test_a_linear_map_without_bias():
-    params = layers.init_linear(np.random.default_rng(0), D, H, np.float64, bias=False)
-    x, dy = normal(4, 2, D), normal(4, 2, H, seed=1)
-    trace = layers.linear(x, params)
-    grad = trace.backward(dy)
-    assert params.b is None and grad.params.b is None
-    assert_close(trace.y, x @ params.W, EXACT)
-    assert_close(grad.params.W, sum(x[t].T @ dy[t] for t in range(4)), EXACT)
-
-
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate):
     mask = layers.dropout_mask(np.random.default_rng(0), (200, 500), rate, np.float64)

@@ -135,7 +135,7 @@ def _model_case(config, batch, rng, scale):
     return Case(
         lambda params: seq2seq_forward(params, batch, model.decoder, masks),
         {"params": scale(model.params)},
-        ("Seq2Seq", "forward", "draw_masks"),
+        ("Seq2Seq", "forward", "encode", "draw_masks"),
     )
 
 

@@ -1,5 +1,6 @@
 """What every layer promises besides right gradients: masks, dtypes, purity, stability, equations to change."""
 
+import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
@@ -502,3 +503,12 @@ def test_first_values_are_seeded_orthogonal_and_in_range():
         block = made[0].W_h[:, k * H : (k + 1) * H]
         assert np.abs(block @ block.T - np.eye(H)).max() < EXACT
     assert np.abs(made[0].W_x).max() <= np.sqrt(6 / (D + H))
+
+
+def test_the_softmax_over_the_vocabulary_makes_one_array_of_the_size_of_the_logits():
+    logits, targets = normal(3000, 1000), np.arange(3000) % 1000  # 24 MB; blocks of rows are 2 MB
+    tracemalloc.start()
+    layers.cross_entropy(logits, targets).backward()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * logits.nbytes

@@ -37,7 +37,7 @@ class LinearTrace:
         """dx = dy W^T;  dW = sum over all leading positions of x^T dy;  db = sum of dy over the same."""
         dy_rows = rows(dy)
         return LinearGrad(
-            dx=dy @ self.params.W.T,
+            dx=(dy_rows @ self.params.W.T).reshape(self.x.shape),
             params=LinearParams(
                 W=rows(self.x).T @ dy_rows,  # every position used the same W, so their gradients add
                 b=dy_rows.sum(axis=0),

@@ -9,7 +9,7 @@ from numseq.backend import array_module, for_each
 from numseq.layers.linear import rows
 
 Array = Any
-BLOCK = 1 << 18  # numbers worked on at a time: a block of rows stays in the processor's cache between two passes
+BLOCK = 1 << 19  # numbers worked on at a time: a block of rows stays in the processor's cache between two passes
 
 
 @dataclass(slots=True)
@@ -22,43 +22,43 @@ class CrossEntropyTrace:
     """What `cross_entropy` computed.
 
     loss () is the mean over real tokens; nll (...) the negative log-probability of each target, 0 where masked;
-    logsumexp (N,) the log of each row's normaliser; weights (...) 1 / (number of real tokens), and 0 where masked.
+    e (N, V) = exp(logits - their row's largest) and its row sums z (N,), so that p = softmax(logits) is e / z;
+    weights (...) 1 / (number of real tokens), and 0 where masked.
     """
 
     outputs = ("loss",)
     logits: Array
     targets: Array
     weights: Array
-    logsumexp: Array
+    e: Array
+    z: Array
     nll: Array
     loss: Array
+
+    @property
+    def p(self):
+        """The probabilities, (..., V)."""
+        return (self.e / self.z[:, None]).reshape(self.logits.shape)
 
     def backward(self, dloss=1.0):
         """dlogits = (softmax(logits) - onehot(targets)) * mask / tokens * dloss.
 
         The mean divides by the number of *real tokens*, so each one pulls with weight 1 / tokens, and a padded
-        position, whose nll was never counted, gets exactly 0. The probabilities are computed here, block by block,
-        into the array that becomes the gradient: beside the logits no other (T*B, V) array ever exists.
+        position, whose nll was never counted, gets exactly 0. Two factors of a row, 1 / z of the softmax and the
+        weight, are one here: over the whole vocabulary there is a single pass.
         """
-        xp = array_module(self.logits)
-        logits, targets = rows(self.logits), self.targets.reshape(-1)
+        xp = array_module(self.e)
         weights = self.weights.reshape(-1) * dloss
-        dlogits = xp.empty_like(logits)
-
-        def of_block(block):
-            d = xp.subtract(logits[block], self.logsumexp[block, None], out=dlogits[block])
-            d = xp.exp(d, out=d)  # the probabilities
-            d *= weights[block, None]
-
-        for_each(xp, of_block, _blocks(logits))
-        dlogits[xp.arange(len(targets)), targets] -= weights
+        dlogits = self.e * (weights / self.z)[:, None]  # p * weights
+        dlogits[xp.arange(len(weights)), self.targets.reshape(-1)] -= weights
         return CrossEntropyGrad(dlogits=dlogits.reshape(self.logits.shape))
 
 
 def cross_entropy(logits, targets, mask=None):
     """Mean negative log-likelihood of the targets under softmax(logits).
 
-    Equations: nll = logsumexp(logits) - logits[target];  loss = sum(nll * mask) / sum(mask).
+    Equations: e = exp(logits - m), m = max_k logits_k;  z = sum_k e_k;  nll = log z + m - logits[target];
+        loss = sum(nll * mask) / sum(mask).
 
     Args: logits, (..., V) scores in nats. targets, (...) integers in [0, V). mask, (...) True where a token is real;
         None means everywhere.
@@ -66,27 +66,23 @@ def cross_entropy(logits, targets, mask=None):
     Backward: see CrossEntropyTrace.backward.
     """
     xp = array_module(logits)
-    z, ids = rows(logits), targets.reshape(-1)
+    scores, ids = rows(logits), targets.reshape(-1)
     if mask is None:
         mask = xp.ones(targets.shape, dtype=bool)
-    logsumexp = xp.empty(len(z), dtype=logits.dtype)
+    e = xp.empty_like(scores)
+    z, m = xp.empty(len(e), dtype=e.dtype), xp.empty(len(e), dtype=e.real.dtype)
 
     def of_block(block):
-        shift = z[block].real.max(axis=-1)  # keeps exp from overflowing; cancels
-        e = z[block] - shift[:, None]
-        logsumexp[block] = xp.log(xp.exp(e, out=e).sum(axis=-1)) + shift
+        scores[block].real.max(axis=-1, out=m[block])  # keeps exp from overflowing; cancels
+        xp.exp(xp.subtract(scores[block], m[block, None], out=e[block]), out=e[block])
+        e[block].sum(axis=-1, out=z[block])
 
-    for_each(xp, of_block, _blocks(z))
-    nll = xp.where(mask.reshape(-1), logsumexp - z[xp.arange(len(ids)), ids], 0).reshape(targets.shape)
-    weights = mask.astype(logits.real.dtype)
+    for_each(xp, of_block, _blocks(scores))
+    nll = xp.where(mask.reshape(-1), xp.log(z) + m - scores[xp.arange(len(ids)), ids], 0).reshape(targets.shape)
+    weights = mask.astype(m.dtype)
     weights /= weights.sum()
     return CrossEntropyTrace(
-        logits=logits,
-        targets=targets,
-        weights=weights,
-        logsumexp=logsumexp,
-        nll=nll,
-        loss=(nll * weights).sum(),
+        logits=logits, targets=targets, weights=weights, e=e, z=z, nll=nll, loss=(nll * weights).sum()
     )
 
 

@@ -142,7 +142,7 @@ class LSTM:
         """dx = da W_x^T. Each step used the same weights, so their gradients add over time and batch: one product."""
         da_rows = rows(da)
         dparams = LSTMParams(W_x=rows(x).T @ da_rows, W_h=rows(prev[0]).T @ da_rows, b=da_rows.sum(axis=0))
-        return da @ params.W_x.T, dparams
+        return (da_rows @ params.W_x.T).reshape(x.shape), dparams
 
 
 STANDARD = LSTM()

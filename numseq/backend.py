@@ -173,8 +173,9 @@ def scatter_add_rows(n_rows, ids, values):
 
     Equations: out[k] = sum over n with ids[n] = k of values[n].
 
-    `np.add.at` does this one element at a time. Here rows are sorted by id, so that equal ids are neighbours, and
-    neighbours are added pair by pair, as a tournament: about log2(most repeats) rounds of whole-array additions.
+    `np.add.at` does this one element at a time. Here all rows are put in place at once, which is right wherever an id
+    occurs once. The others are sorted by id, so that equal ids are neighbours, and neighbours are added pair by pair,
+    as a tournament: about log2(most repeats) rounds of whole-array additions.
     """
     xp = array_module(values)
     out = xp.zeros((n_rows, values.shape[1]), dtype=values.dtype)
@@ -183,16 +184,19 @@ def scatter_add_rows(n_rows, ids, values):
     if xp is not np:
         _cupyx().scatter_add(out, ids, values)
         return out
+    out[ids] = values
     order = np.argsort(ids, kind="stable")
-    ids, sums = ids[order], values[order]
-    first = np.flatnonzero(np.diff(ids, prepend=-1))  # where each run of equal ids begins
-    rank = np.arange(len(ids)) - np.repeat(first, np.diff(first, append=len(ids)))  # place within its run
-    players = np.arange(len(ids))
+    first = np.flatnonzero(np.diff(ids[order], prepend=-1))  # where each run of equal ids begins
+    count = np.diff(first, append=len(ids))
+    rank = np.arange(len(ids)) - np.repeat(first, count)  # place within its run
+    repeated = np.repeat(count > 1, count)
+    order, rank = order[repeated], rank[repeated]
+    sums, players = values[order], np.arange(len(order))
     while rank.any():
         odd = rank % 2 == 1  # an odd place gives its sum to the even place before it, and is out
         sums[players[np.flatnonzero(odd) - 1]] += sums[players[odd]]
         players, rank = players[~odd], rank[~odd] // 2
-    out[ids[first]] = sums[first]
+    out[ids[order[players]]] = sums[players]
     return out
 
 

@@ -27,7 +27,9 @@ def sigmoid(x, out=None):
 
 def sigmoid_backward(dy, y, out=None):
     """dx = dy * y * (1 - y), with y = sigma(x)."""
-    return array_module(y).multiply(dy, y * (1 - y), out=out)
+    slope = 1 - y
+    slope *= y
+    return array_module(y).multiply(dy, slope, out=slope if out is None else out)
 
 
 def tanh(x, out=None):
@@ -41,7 +43,10 @@ def tanh(x, out=None):
 
 def tanh_backward(dy, y, out=None):
     """dx = dy * (1 - y^2), with y = tanh(x)."""
-    return array_module(y).multiply(dy, 1 - y * y, out=out)
+    xp = array_module(y)
+    slope = y * y
+    xp.subtract(1, slope, out=slope)
+    return xp.multiply(dy, slope, out=slope if out is None else out)
 
 
 def softmax(z):

@@ -199,4 +199,4 @@ def init_attention(rng, query, values, size, dtype):
 
 def _small(x):
     """Is x on the host, and within BOUND everywhere? Not when there is a NaN."""
-    return array_module(x) is np and -BOUND <= x.real.min() and x.real.max() <= BOUND
+    return array_module(x) is np and x.real.min() >= -BOUND and x.real.max() <= BOUND

@@ -38,7 +38,7 @@ class BothWays:
 
     def before(self, x, params):
         xp = array_module(x)
-        return xp.concatenate([self.cell.before(x, params.ahead), self.cell.before(x[::-1], params.back)], axis=1)
+        return xp.concatenate([self.cell.before(x, params.ahead), self.cell.before(x, params.back)[::-1]], axis=1)
 
     def storage(self, a, prev, now):
         return self.cell.storage(a, prev, now)
@@ -56,9 +56,11 @@ class BothWays:
 
     def after(self, x, prev, da, params):
         (ahead, _), (back, _) = _halves(da.shape[1], params)
-        dx_ahead, d_ahead = self.cell.after(x, [p[:, ahead] for p in prev], da[:, ahead], params.ahead)
-        dx_back, d_back = self.cell.after(x[::-1], [p[:, back] for p in prev], da[:, back], params.back)
-        return dx_ahead + dx_back[::-1], BiLSTMParams(ahead=d_ahead, back=d_back)  # both directions read x
+        dx, d_ahead = self.cell.after(x, [p[:, ahead] for p in prev], da[:, ahead], params.ahead)
+        # the other direction's steps, turned to the order of positions
+        dx_back, d_back = self.cell.after(x, [p[::-1, back] for p in prev], da[::-1, back], params.back)
+        dx += dx_back  # both directions read x
+        return dx, BiLSTMParams(ahead=d_ahead, back=d_back)
 
 
 def _halves(rows, params):

@@ -11,12 +11,13 @@ h_t = o_t * tanh(c_t)                      hidden state
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from numseq.backend import array_module, asarray
-from numseq.layers.activations import sigmoid, sigmoid_backward, tanh, tanh_backward
+from numseq.layers.activations import sigmoid_backward, tanh, tanh_backward
 from numseq.layers.init import glorot, orthogonal
 from numseq.layers.linear import rows
 from numseq.layers.record import StepRecord
@@ -48,10 +49,11 @@ class LSTMStepGrad:
 
 @dataclass(slots=True)
 class LSTMStep(StepRecord):
-    """One time step of an LSTM, with everything that its equations name; every field (B, H)."""
+    """One time step of an LSTM, with everything that its equations name; every field (B, H), but gates (B, 4H)."""
 
     outputs = ("h", "c")
     c_prev: Array = None
+    gates: Array = None  # i, f, g, o side by side
     i: Array = None
     f: Array = None
     g: Array = None
@@ -82,23 +84,51 @@ class LSTMStep(StepRecord):
         return grad
 
 
+def gates(a, out=None):
+    """The four gates in one sweep over their pre-activations.
+
+    Equations: i = sigma(a_i), f = sigma(a_f), g = tanh(a_g), o = sigma(a_o). As sigma(x) = tanh(x / 2) / 2 + 1 / 2, all
+    four are scale * tanh(scale * a) + shift, with scale 1/2 and shift 1/2 but for g, where they are 1 and 0.
+
+    Args: a, (..., 4H). out: where to write; may be a itself.
+    Returns: (..., 4H), the blocks i, f, g, o.
+    """
+    xp = array_module(a)
+    scale, shift = _scale_and_shift(xp, a.shape[-1] // 4, a.real.dtype)
+    y = xp.multiply(a, scale, out=out)
+    xp.tanh(y, out=y)
+    y *= scale
+    y += shift
+    return y
+
+
+@cache
+def _scale_and_shift(xp, H, dtype):
+    scale, shift = xp.full((4, H), 0.5, dtype=dtype), xp.full((4, H), 0.5, dtype=dtype)
+    scale[2], shift[2] = 1, 0  # g
+    return scale.reshape(-1), shift.reshape(-1)
+
+
+def blocks(a):
+    """The blocks i, f, g, o of a (..., 4H), as views."""
+    H = a.shape[-1] // 4
+    return [a[..., k * H : (k + 1) * H] for k in range(4)]
+
+
 def lstm_step(a, c_prev, s=None):
     """One LSTM step from its pre-activations: the pointwise equations of the module's docstring.
 
     Args: a, (B, 4H) = x_t W_x + h_{t-1} W_h + b. c_prev, (B, H). s, a record whose fields are where to write, or None
-        for new arrays; fields may be views of a itself.
-    Returns: the LSTMStep, every field (B, H).
+        for new arrays; its gates may be a itself.
+    Returns: the LSTMStep.
     Backward: LSTMStep.backward.
     Source: Gers et al. 2000, "Learning to forget", section 2, without peepholes.
     """
-    H = c_prev.shape[-1]
     xp = array_module(a)
     s = LSTMStep() if s is None else s
     s.c_prev = c_prev
-    s.i = sigmoid(a[:, :H], out=s.i)
-    s.f = sigmoid(a[:, H : 2 * H], out=s.f)
-    s.g = tanh(a[:, 2 * H : 3 * H], out=s.g)
-    s.o = sigmoid(a[:, 3 * H :], out=s.o)
+    s.gates = gates(a, out=s.gates)
+    s.i, s.f, s.g, s.o = blocks(s.gates)
     s.c = xp.add(s.f * s.c_prev, s.i * s.g, out=s.c)
     s.tanh_c = tanh(s.c, out=s.tanh_c)
     s.h = xp.multiply(s.o, s.tanh_c, out=s.h)
@@ -118,9 +148,8 @@ class LSTM:
 
     def storage(self, a, prev, now):
         """The sequence's record: the gates take the place of their pre-activations, the states lie in `now`."""
-        (_, c_prev), (h, c), H = prev, now, a.shape[-1] // 4
-        i, f, g, o = (a[..., k * H : (k + 1) * H] for k in range(4))
-        return self.record(c_prev, i, f, g, o, c, array_module(a).empty_like(c), h)
+        (_, c_prev), (h, c) = prev, now
+        return self.record(c_prev, a, *blocks(a), c, array_module(a).empty_like(c), h)
 
     def recur(self, a, state, params):
         """a += h_prev W_h: what the previous state adds to the pre-activations."""

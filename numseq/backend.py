@@ -7,6 +7,7 @@ Inside a function, `xp = array_module(x)` is the library of the arrays at hand. 
 import ctypes
 import os
 import sys
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 
@@ -122,7 +123,17 @@ def for_each(xp, function, pieces):
     """
     pieces = list(pieces)
     if xp is np and len(pieces) > 1:
-        list(_workers().map(function, pieces))  # list, so that an error in a piece is raised here
+        left = deque(pieces)  # each worker takes the next piece when it is done with one
+
+        def work(_):
+            while True:
+                try:
+                    piece = left.popleft()
+                except IndexError:
+                    return
+                function(piece)
+
+        list(_workers().map(work, range(min(processors(), len(pieces)))))  # list, so that an error is raised here
     else:
         for piece in pieces:
             function(piece)

@@ -9,7 +9,7 @@ import numpy as np
 from numseq import params as trees
 from numseq.backend import array_module, for_each
 
-PIECE = 1 << 16  # numbers
+PIECE = 1 << 18  # numbers: smaller ones make the processors wait for the interpreter
 
 
 def _pieces(*trees_):
@@ -81,11 +81,10 @@ class Adam:
             xp.multiply(g, g, out=step)
             step *= 1 - self.beta2
             v += step
-            xp.sqrt(v, out=step)  # from here on step = m * rate / (sqrt(v) / root + eps)
-            step /= root
-            step += self.eps
+            xp.sqrt(v, out=step)  # from here on step = rate * m / (sqrt(v) / root + eps), times root / root
+            step += self.eps * root
             xp.divide(m, step, out=step)
-            step *= rate
+            step *= rate * root
             p -= step
 
         for_each(xp, of_piece, _pieces(params, grads, self.moments["m"], self.moments["v"]))

@@ -42,12 +42,16 @@ def row(name, shape, peer, times):
 
 def describe():
     """Print versions and thread counts."""
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        peer = "no PyTorch"
+    else:
+        peer = f"PyTorch {torch.__version__} with {torch.get_num_threads()} threads"
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     print(
         f"Python {platform.python_version()}, NumPy {np.__version__} ({blas['name']} {blas['version']}), "
-        f"PyTorch {torch.__version__} with {torch.get_num_threads()} threads, {processors()} processors, "
+        f"{peer}, {processors()} processors, "
         f"OPENBLAS_NUM_THREADS {os.environ.get('OPENBLAS_NUM_THREADS', 'unset')}"
     )
 

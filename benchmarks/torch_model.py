@@ -1,11 +1,17 @@
 """numseq's attention encoder-decoder in PyTorch: the same equations, the same parameters, autograd's gradients."""
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy, dropout
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from numseq import params as trees
+from numseq.backend import to_numpy
 
 
 class Attentive(nn.Module):
-    """One layer, no dropout. The LSTMs of the encoder are nn.LSTM; the decoder's step is nn.LSTMCell."""
+    """One layer. The LSTMs of the encoder are nn.LSTM; the decoder's step is nn.LSTMCell."""
 
     def __init__(self, params, hidden):
         super().__init__()
@@ -51,22 +57,36 @@ class Attentive(nn.Module):
         linear(self.combine, "decoder.combine")
         linear(self.readout, "decoder.readout")
 
-    def forward(self, source, target_in, target_out):
-        """Loss of one batch without padding."""
-        states, (h_T, c_T) = self.encoder(self.source(source))
+    def forward(self, source, target_in, target_out, lengths=None, rate=0.0):
+        """Loss of one batch. lengths, (B,) of the sources, on the host; None when all are full. rate, of dropout."""
+        x = dropout(self.source(source), rate)
+        if lengths is None:
+            states, (h_T, c_T) = self.encoder(x)
+        else:
+            packed, (h_T, c_T) = self.encoder(pack_padded_sequence(x, lengths, enforce_sorted=False))
+            states = pad_packed_sequence(packed, total_length=len(source))[0]
         h = torch.tanh(self.bridge_h(torch.cat([h_T[0], h_T[1]], -1)))
         c = self.bridge_c(torch.cat([c_T[0], c_T[1]], -1))
         keys = self.key(states)
         values = states.transpose(0, 1)
-        embedded = self.target(target_in)
+        padded = None if lengths is None else (source == 0).T
         said = []
-        for y in embedded:
+        for y in dropout(self.target(target_in), rate):
             e = self.score(torch.tanh(keys + self.query(h)))[..., 0].T
+            if padded is not None:
+                e = e.masked_fill(padded, -torch.inf)
             context = torch.bmm(e.softmax(-1)[:, None], values)[:, 0]
             h, c = self.cell(torch.cat([y, context], -1), (h, c))
             said.append(torch.cat([h, context], -1))
-        logits = self.readout(torch.tanh(self.combine(torch.stack(said))))
-        return nn.functional.cross_entropy(logits.flatten(0, 1), target_out.flatten())
+        r = dropout(torch.tanh(self.combine(torch.stack(said))), rate)
+        return cross_entropy(self.readout(r).flatten(0, 1), target_out.flatten(), ignore_index=0)
+
+    def assert_gradients(self, grads):
+        """numseq's gradients of the same batch are these, to what float32 sums of thousands of terms allow."""
+        ours = dict(trees.walk(grads))
+        for name, theirs in self.gradients().items():
+            theirs = theirs.cpu().numpy()
+            assert np.abs(to_numpy(ours[name]) - theirs).max() < 2e-4 * np.abs(theirs).max(), name
 
     def gradients(self):
         """A few gradients under numseq's names, to compare."""

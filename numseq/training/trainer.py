@@ -134,7 +134,7 @@ class Trainer:
         bar = _progress_bar(total=len(batches), initial=p.step, desc=f"epoch {p.epoch}/{self.options.epochs}")
         with bar:
             for rows in batches[p.step :]:
-                loss, norm = self._step(rows)
+                loss, norm = self.train_on(rows)
                 bar.set_postfix_str(
                     f"loss {loss:.3f}, grad {norm:.2f}, "
                     f"{(p.tokens - tokens_before) / (time.monotonic() - began):,.0f} tokens/s",
@@ -150,7 +150,7 @@ class Trainer:
                     tokens_before = p.tokens
         self._end_of_epoch(began, padding_share(batches, *lengths))
 
-    def _step(self, rows):
+    def train_on(self, rows):
         """One batch: forward, backward, clip, update. Returns the loss and the gradient's norm before clipping."""
         p, model = self.progress, self.model
         batch = self.train.batch(rows)

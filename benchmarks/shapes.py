@@ -1,0 +1,31 @@
+"""The shapes that the benchmarks share, and a model with a batch of such a shape."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from numseq.backend import asarray
+from numseq.models import Seq2Seq, Seq2SeqConfig
+
+SHAPES = {  # V, E, H = A, B, S, T
+    "large": (8000, 256, 256, 64, 15, 15),
+    "middle": (60, 64, 128, 64, 30, 12),
+    "small": (60, 32, 64, 32, 20, 12),
+}
+
+
+def label(shape):
+    return "V {} E {} H {} B {} S {} T {}".format(*shape)
+
+
+def model_and_batch(shape):
+    """An attention model and a batch of random tokens without padding."""
+    V, E, H, B, S, T = shape
+    model = Seq2Seq.create(Seq2SeqConfig(V, V, embedding=E, hidden=H, attention=H))
+    rng = np.random.default_rng(0)
+    source, target = rng.integers(4, V, size=(S, B)), rng.integers(4, V, size=(T + 1, B))
+    batch = SimpleNamespace(
+        source=asarray(source), source_mask=None, target_in=asarray(target[:-1]),
+        target_out=asarray(target[1:]), target_mask=None,
+    )  # fmt: skip
+    return model, batch

@@ -56,11 +56,11 @@ def describe():
     )
 
 
-def arguments(description, backend=False):
+def arguments(description, backend=False, rounds=15):
     """The command line that every benchmark has; with `backend`, one that runs on a GPU too."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, help="write the results here too")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=rounds, help="of which the median counts")
     if backend:
         parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy")
     return parser.parse_args()

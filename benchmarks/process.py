@@ -17,7 +17,7 @@ from numseq.backend import keep_freed_memory
 from numseq.training import Adam, clip_by_global_norm
 
 MIB = 1 << 20
-STEPS = 20  # in which a step's memory reaches its peak
+STEPS, SETTLED = 20, 200  # in which a step's memory reaches its peak; in which the heap has found its layout
 
 
 def peak():
@@ -58,16 +58,16 @@ def torch_step(shape):
     return step
 
 
-def measure(side, shape, steps):
-    """In this process: print the bytes above import after STEPS steps, and after `steps` more."""
+def measure(side, shape, steps, more):
+    """In this process: print the bytes above import after `steps` steps, and after so many more."""
     if side == "torch":
         from benchmarks import torch_model  # noqa: F401  (counts as import)
     before = peak()
     step = {"numseq": numseq_step, "torch": torch_step}[side](SHAPES[shape])
-    for _ in range(STEPS):
+    for _ in range(steps):
         step()
     first = peak()
-    for _ in range(steps):
+    for _ in range(more):
         step()
     print(first - before, peak() - before)
 
@@ -78,8 +78,8 @@ def in_process(*arguments):
     return [float(word) for word in done.stdout.split()]
 
 
-def measured(side, shape, steps=0):
-    return in_process("-m", "benchmarks.process", "--measure", side, shape, str(steps))
+def measured(side, shape, steps=STEPS, more=0):
+    return in_process("-m", "benchmarks.process", "--measure", side, shape, str(steps), str(more))
 
 
 def import_seconds(module):
@@ -106,10 +106,10 @@ def main():
             "name": "peak memory", "shape": label(shape), "peer": "torch eager",
             "numseq_bytes": ours, "peer_bytes": theirs, "ratio": theirs / ours,
         })  # fmt: skip
-    after, later = measured("numseq", "small", 1000)
-    print(f"peak memory after {STEPS} small steps {after / MIB:.2f} MiB, after 1,000 more {later / MIB:.2f} MiB")
+    after, later = measured("numseq", "small", SETTLED, 1000)
+    print(f"peak memory after {SETTLED} small steps {after / MIB:.2f} MiB, after 1,000 more {later / MIB:.2f} MiB")
     rows.append({
-        "name": "growth over 1000 steps", "shape": label(SHAPES["small"]), "peer": f"after {STEPS} steps",
+        "name": "growth over 1000 steps", "shape": label(SHAPES["small"]), "peer": f"after {SETTLED} steps",
         "numseq_bytes": later, "peer_bytes": after, "ratio": after / later,
     })  # fmt: skip
     write(options.json, rows)
@@ -117,6 +117,6 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
-        measure(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        measure(*sys.argv[2:4], *map(int, sys.argv[4:]))
     else:
         main()

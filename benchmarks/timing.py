@@ -12,12 +12,21 @@ import numpy as np
 
 from numseq.backend import array_module, processors
 
+SETTLE = 0.05
+
 
 def in_turn(sides, rounds=15, warm_up=3):
-    """Call each of the named functions once a round; returns a dict of lists of seconds."""
+    """Time each of the named functions once a round; returns a dict of lists of seconds.
+
+    Before it is timed, a side runs untimed for SETTLE seconds, as it would in training: OpenBLAS and PyTorch keep their
+    threads busy waiting for a while after their last work, and those of the side before must have gone to sleep.
+    """
     times = {name: [] for name in sides}
     for k in range(warm_up + rounds):
         for name, function in sides.items():
+            settled = time.perf_counter() + SETTLE
+            while time.perf_counter() < settled:
+                function()
             began = time.perf_counter()
             function()
             if k >= warm_up:

@@ -144,7 +144,9 @@ class LSTM:
     record: type = LSTMStep
 
     def before(self, x, params):
-        return (rows(x) @ params.W_x + params.b).reshape(*x.shape[:-1], -1)  # (T, B, 4H)
+        a = rows(x) @ params.W_x
+        a += params.b
+        return a.reshape(*x.shape[:-1], -1)  # (T, B, 4H)
 
     def storage(self, a, prev, now):
         """The sequence's record: the gates take the place of their pre-activations, the states lie in `now`."""

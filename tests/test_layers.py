@@ -27,7 +27,7 @@ from numseq import params as trees
 from numseq.gradcheck import check
 from numseq.gradcheck.cases import cases
 from numseq.layers import LSTM, LSTMStep, activations
-from numseq.layers.lstm import blocks, gates
+from numseq.layers.lstm import blocks, gates, gates_backward
 from numseq.models import draw_masks, forward
 
 D, H = 3, 5
@@ -361,6 +361,8 @@ def test_a_step_without_storage_is_the_step_with_it():
     x, h, c, params = arguments("lstm", 4, 3)
     trace = layers.lstm(x, h, c, params)
     step = layers.lstm_step(x[0] @ params.W_x + h @ params.W_h + params.b, c)
+    assert trace.steps.a is None  # the gates have taken its place
+    step.a = None
     assert_close(step, trace.steps[0], EXACT)
 
 
@@ -409,6 +411,10 @@ def test_the_gates_in_one_sweep_are_the_four_equations(dtype):
     inside = a.copy()
     gates(inside, out=inside)
     assert_same(inside, gates(a))
+    dy, y = (normal(5, 4 * 3).astype(dtype), gates(a))
+    derivatives = [activations.sigmoid_backward] * 2 + [activations.tanh_backward, activations.sigmoid_backward]
+    slow = [f(*pair) for f, *pair in zip(derivatives, blocks(dy), blocks(y), strict=True)]
+    assert np.abs(gates_backward(dy, y) - np.concatenate(slow, axis=-1)).max() <= 4 * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("size", [0.1, 1, 5, 19, 21, 60, 500])

@@ -19,7 +19,7 @@ from numseq.backend import array_module, asarray
 from numseq.layers.activations import MASKED, softmax, softmax_backward, tanh, tanh_backward
 from numseq.layers.init import glorot, uniform
 from numseq.layers.linear import rows
-from numseq.layers.record import StepRecord, gather, put
+from numseq.layers.record import StepGrad, StepRecord, Trace, gather, put
 from numseq.params import common_dtype
 
 Array = Any
@@ -46,8 +46,9 @@ class AttentionStep(StepRecord):
 
 
 @dataclass(slots=True)
-class AttentionStepGrad(StepRecord):
+class AttentionStepGrad(StepGrad):
     dcontext: Array = None  # (B, C)
+    dalpha: Array = None  # (B, S)
     de: Array = None  # (B, S)
     dprojected: Array = None  # (B, A), of q W_q
     dquery: Array = None  # (B, Q)
@@ -123,7 +124,9 @@ class AdditiveAttention:
         dz = tanh_backward(de.T[:, :, None], s.u)  # e = u . w and u = tanh(z): dz / w = de * (1 - u^2)
         dkeys += dz  # z = q W_q + k; the factor w follows below, and in `after`
         dprojected = dz.sum(axis=0) * p.w  # every position added the same q W_q
-        return AttentionStepGrad(dcontext, de, dprojected, dprojected @ p.W_q.T)
+        grad = AttentionStepGrad(dcontext, dalpha, de, dprojected, dprojected @ p.W_q.T)
+        grad.step = s
+        return grad
 
     def after(self, steps, grads, dkeys):
         """What sums over queries.
@@ -148,7 +151,7 @@ class AdditiveAttention:
 
 
 @dataclass(slots=True)
-class AttentionTrace:
+class AttentionTrace(Trace):
     """What `additive_attention` computed: context (T, B, C), alpha (T, B, S), and in `steps` everything named."""
 
     outputs = ("context", "alpha")

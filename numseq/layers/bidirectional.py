@@ -5,6 +5,7 @@ from typing import Any
 
 from numseq.backend import array_module
 from numseq.layers.lstm import LSTM, STANDARD, LSTMParams, init_lstm
+from numseq.layers.record import Trace
 from numseq.layers.recurrent import Unroll, unroll, unroll_backward
 from numseq.params import common_dtype
 
@@ -69,7 +70,7 @@ def _halves(rows, params):
 
 
 @dataclass(slots=True)
-class BiLSTMTrace:
+class BiLSTMTrace(Trace):
     """What `bilstm` computed: h (T, B, 2H), h_T and c_T (2, B, H).
 
     `ahead` and `back` are the records of the two directions: trace.back.f[3] is the forget gate of the right-to-left

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from numseq.layers.record import Trace
 from numseq.params import common_dtype
 
 Array = Any
@@ -14,7 +15,7 @@ class DropoutGrad:
 
 
 @dataclass(slots=True)
-class DropoutTrace:
+class DropoutTrace(Trace):
     """What `dropout` computed: y = x * mask, all of one shape."""
 
     outputs = ("y",)

@@ -5,6 +5,7 @@ from typing import Any
 
 from numseq.backend import asarray, scatter_add_rows
 from numseq.layers.linear import rows
+from numseq.layers.record import Trace
 
 Array = Any
 
@@ -20,7 +21,7 @@ class EmbeddingGrad:
 
 
 @dataclass(slots=True)
-class EmbeddingTrace:
+class EmbeddingTrace(Trace):
     """What `embedding` looked up: y (..., D) for ids (...)."""
 
     outputs = ("y",)

@@ -7,6 +7,7 @@ import numpy as np
 
 from numseq.backend import asarray
 from numseq.layers.init import glorot
+from numseq.layers.record import Trace
 from numseq.params import common_dtype
 
 Array = Any  # a NumPy or CuPy array
@@ -25,7 +26,7 @@ class LinearGrad:
 
 
 @dataclass(slots=True)
-class LinearTrace:
+class LinearTrace(Trace):
     """What `linear` computed: its input x (..., D), its output y (..., K), and the parameters that it used."""
 
     outputs = ("y",)

@@ -7,6 +7,7 @@ import numpy as np
 
 from numseq.backend import array_module, for_each
 from numseq.layers.linear import rows
+from numseq.layers.record import Trace
 
 Array = Any
 BLOCK = 1 << 19  # numbers worked on at a time: a block of rows stays in the processor's cache between two passes
@@ -18,7 +19,7 @@ class CrossEntropyGrad:
 
 
 @dataclass(slots=True)
-class CrossEntropyTrace:
+class CrossEntropyTrace(Trace):
     """What `cross_entropy` computed.
 
     loss () is the mean over real tokens; nll (...) the negative log-probability of each target, 0 where masked;

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from numseq.backend import array_module, asarray
-from numseq.layers.activations import sigmoid_backward, tanh, tanh_backward
+from numseq.layers.activations import tanh, tanh_backward
 from numseq.layers.init import glorot, orthogonal
 from numseq.layers.linear import rows
-from numseq.layers.record import StepRecord
+from numseq.layers.record import StepGrad, StepRecord, Trace
 from numseq.layers.recurrent import Unroll, unroll, unroll_backward
 from numseq.params import common_dtype
 
@@ -35,9 +35,10 @@ class LSTMParams:
 
 
 @dataclass(slots=True)
-class LSTMStepGrad:
+class LSTMStepGrad(StepGrad):
     """Gradients inside one step; d before a name is the derivative of the loss by it. (B, H), da (B, 4H)."""
 
+    dh: Array = None
     di: Array = None
     df: Array = None
     dg: Array = None
@@ -53,6 +54,7 @@ class LSTMStep(StepRecord):
 
     outputs = ("h", "c")
     c_prev: Array = None
+    a: Array = None  # pre-activations; None in a sequence, where the gates take their place
     gates: Array = None  # i, f, g, o side by side
     i: Array = None
     f: Array = None
@@ -69,18 +71,17 @@ class LSTMStep(StepRecord):
             da, (B, 4H): where to write the gradient of the pre-activations; None makes a new array.
         Returns: an LSTMStepGrad.
         """
-        xp, H = array_module(dh), dh.shape[-1]
-        grad = LSTMStepGrad(da=xp.empty((len(dh), 4 * H), dtype=dh.dtype) if da is None else da)
+        concatenate, grad = array_module(dh).concatenate, LSTMStepGrad(dh)
+        grad.step = self
         grad.do = dh * self.tanh_c  # h = o * tanh(c)
         grad.dc = dc + tanh_backward(dh * self.o, self.tanh_c)  # c reaches the loss by c_{t+1} and by h
         grad.di = grad.dc * self.g  # c = f * c_prev + i * g
         grad.df = grad.dc * self.c_prev
         grad.dg = grad.dc * self.i
         grad.dc_prev = grad.dc * self.f
-        sigmoid_backward(grad.di, self.i, out=grad.da[:, :H])  # i = sigma(a_i)
-        sigmoid_backward(grad.df, self.f, out=grad.da[:, H : 2 * H])  # f = sigma(a_f)
-        tanh_backward(grad.dg, self.g, out=grad.da[:, 2 * H : 3 * H])  # g = tanh(a_g)
-        sigmoid_backward(grad.do, self.o, out=grad.da[:, 3 * H :])  # o = sigma(a_o)
+        gates = concatenate([self.i, self.f, self.g, self.o], axis=-1) if self.gates is None else self.gates
+        dgates = concatenate([grad.di, grad.df, grad.dg, grad.do], axis=-1, out=da)
+        grad.da = gates_backward(dgates, gates, out=dgates)  # i = sigma(a_i), and so on
         return grad
 
 
@@ -94,7 +95,7 @@ def gates(a, out=None):
     Returns: (..., 4H), the blocks i, f, g, o.
     """
     xp = array_module(a)
-    scale, shift = _scale_and_shift(xp, a.shape[-1] // 4, a.real.dtype)
+    scale, shift, _ = _constants(xp, a.shape[-1] // 4, a.real.dtype)
     y = xp.multiply(a, scale, out=out)
     xp.tanh(y, out=y)
     y *= scale
@@ -102,11 +103,27 @@ def gates(a, out=None):
     return y
 
 
+def gates_backward(dy, y, out=None):
+    """From the gradients of the four gates to those of their pre-activations, in one sweep.
+
+    Equations: sigma' = y (1 - y) and tanh' = 1 - y^2 are both (1 - y) (y + e), with e = 0 but for g, where it is 1.
+
+    Args: dy and the gates y, (..., 4H). out: where to write; may be dy itself.
+    Returns: da, (..., 4H).
+    """
+    xp = array_module(y)
+    _, _, e = _constants(xp, y.shape[-1] // 4, y.dtype)
+    slope = 1 - y
+    slope *= y + e
+    return xp.multiply(dy, slope, out=out)
+
+
 @cache
-def _scale_and_shift(xp, H, dtype):
-    scale, shift = xp.full((4, H), 0.5, dtype=dtype), xp.full((4, H), 0.5, dtype=dtype)
-    scale[2], shift[2] = 1, 0  # g
-    return scale.reshape(-1), shift.reshape(-1)
+def _constants(xp, H, dtype):
+    """scale, shift and e of the gates, (4H,) each."""
+    scale, shift, e = (xp.full((4, H), value, dtype=dtype) for value in (0.5, 0.5, 0))
+    scale[2], shift[2], e[2] = 1, 0, 1  # g
+    return scale.reshape(-1), shift.reshape(-1), e.reshape(-1)
 
 
 def blocks(a):
@@ -127,7 +144,8 @@ def lstm_step(a, c_prev, s=None):
     xp = array_module(a)
     s = LSTMStep() if s is None else s
     s.c_prev = c_prev
-    s.gates = gates(a, out=s.gates)
+    s.a = a
+    s.gates = gates(s.a, out=s.gates)
     s.i, s.f, s.g, s.o = blocks(s.gates)
     s.c = xp.add(s.f * s.c_prev, s.i * s.g, out=s.c)
     s.tanh_c = tanh(s.c, out=s.tanh_c)
@@ -151,7 +169,7 @@ class LSTM:
     def storage(self, a, prev, now):
         """The sequence's record: the gates take the place of their pre-activations, the states lie in `now`."""
         (_, c_prev), (h, c) = prev, now
-        return self.record(c_prev, a, *blocks(a), c, array_module(a).empty_like(c), h)
+        return self.record(c_prev, None, a, *blocks(a), c, array_module(a).empty_like(c), h)
 
     def recur(self, a, state, params):
         """a += h_prev W_h: what the previous state adds to the pre-activations."""
@@ -188,7 +206,7 @@ class LSTMGrad:
 
 
 @dataclass(slots=True)
-class LSTMTrace:
+class LSTMTrace(Trace):
     """What `lstm` computed: h (T, B, H), the final h_T and c_T (B, H), and in `steps` every gate at every time.
 
     The fields of `steps` can be read here too: trace.f[3] is the forget gate at t = 3, (B, H).

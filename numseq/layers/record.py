@@ -1,4 +1,9 @@
-"""The record of a step: one array for each quantity that the step's equations name."""
+"""Records: what a call computed, one field for each quantity that its equations name.
+
+A `Trace` is what a layer returns. Where something repeats over time, each step writes a `StepRecord`, and undoing it a
+`StepGrad`. An equation's result becomes a field by assignment, and is read from there by the next equation. That
+assignment is where the gradient checker hooks in (`numseq.gradcheck.watch`); nothing here does any work for it.
+"""
 
 from dataclasses import fields
 from functools import cache
@@ -6,29 +11,45 @@ from functools import cache
 from numseq.backend import array_module
 
 
+class Trace:
+    """Base of what a layer returns; `outputs` names its differentiable fields, `backward` takes their gradients."""
+
+    __slots__ = ()
+    outputs = ()
+
+
 class StepRecord:
     """Base of a step's record.
 
     The same class serves for one step (fields (B, .)) and for a whole sequence (fields (T, B, .)): `record[t]` is
-    step t, as views, so what a step writes is what the sequence keeps.
+    step t, as views, so what a step writes is what the sequence keeps. It knows its `t` and the `whole` it is part of.
     """
 
-    __slots__ = ()
+    __slots__ = ("t", "whole")
 
     def __getitem__(self, t):
-        return type(self)(*[getattr(self, name)[t] for name in _names(type(self))])
+        parts = (getattr(self, name) for name in names(type(self)))
+        step = type(self)(*[None if part is None else part[t] for part in parts])
+        step.t, step.whole = t, self
+        return step
+
+
+class StepGrad(StepRecord):
+    """Base of the gradients inside a step; `step` is the record of the step that they undo."""
+
+    __slots__ = ("step",)
 
 
 @cache
-def _names(record):
+def names(record):
+    """The names of a record class's fields."""
     return [field.name for field in fields(record)]
 
 
 def gather(steps):
     """One record with a leading axis T, from a list of T records of one class."""
-    names = _names(type(steps[0]))
-    stack = array_module(getattr(steps[0], names[0])).stack
-    return type(steps[0])(*(stack([getattr(step, name) for step in steps]) for name in names))
+    stack = array_module(getattr(steps[0], names(type(steps[0]))[0])).stack
+    return type(steps[0])(*(stack([getattr(step, name) for step in steps]) for name in names(type(steps[0]))))
 
 
 def put(place, value):

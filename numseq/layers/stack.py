@@ -7,6 +7,7 @@ from numseq.backend import array_module
 from numseq.layers.bidirectional import BiLSTMParams, BiLSTMTrace, bilstm
 from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.lstm import STANDARD, LSTMParams, LSTMTrace, lstm
+from numseq.layers.record import Trace
 
 Array = Any
 
@@ -20,7 +21,7 @@ class StackGrad:
 
 
 @dataclass(slots=True)
-class StackTrace:
+class StackTrace(Trace):
     """What `stack` computed: h, the outputs of the top layer, the final states of all, and each layer's trace."""
 
     outputs = ("h", "h_T", "c_T")

@@ -28,7 +28,7 @@ from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, 
 from numseq.layers.init import glorot
 from numseq.layers.linear import LinearParams, LinearTrace, init_linear, linear, rows
 from numseq.layers.lstm import LSTMParams, init_lstm
-from numseq.layers.record import gather
+from numseq.layers.record import Trace, gather
 from numseq.layers.recurrent import Unroll
 from numseq.layers.stack import StackTrace, stack
 from numseq.models.plain import DecoderGrad
@@ -56,7 +56,7 @@ class AttentiveParams:
 
 
 @dataclass(slots=True)
-class BridgeTrace:
+class BridgeTrace(Trace):
     """The decoder's first states h0, c0, lists of (B, H), one per layer, and how they came from the encoder's last."""
 
     h: list[LinearTrace]
@@ -87,7 +87,7 @@ def bridge(h_T, c_T, params):
 
 
 @dataclass(slots=True)
-class AttentiveTrace:
+class AttentiveTrace(Trace):
     """What `decode` computed, part by part; logits (T, B, V), alpha (T, B, S)."""
 
     params: AttentiveParams

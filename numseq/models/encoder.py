@@ -15,6 +15,7 @@ from numseq.layers.bidirectional import BiLSTMParams, init_bilstm
 from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, init_embedding
 from numseq.layers.lstm import STANDARD, LSTMParams, init_lstm
+from numseq.layers.record import Trace
 from numseq.layers.stack import StackTrace, stack
 
 Array = Any
@@ -27,7 +28,7 @@ class EncoderParams:
 
 
 @dataclass(slots=True)
-class EncoderTrace:
+class EncoderTrace(Trace):
     """What `encode` computed, part by part: rnn.h are the states (S, B, H); rnn.h_T and rnn.c_T the final states,
     (L, B, H), or (L, 2, B, H / 2) when bidirectional."""
 

@@ -15,6 +15,7 @@ from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, init_embedding
 from numseq.layers.linear import LinearParams, LinearTrace, init_linear, linear
 from numseq.layers.lstm import LSTMParams, init_lstm
+from numseq.layers.record import Trace
 from numseq.layers.stack import StackTrace, stack
 
 Array = Any
@@ -38,7 +39,7 @@ class DecoderGrad:
 
 
 @dataclass(slots=True)
-class PlainTrace:
+class PlainTrace(Trace):
     """What `decode` computed, part by part; logits (T, B, V)."""
 
     alpha = None  # this decoder attends to nothing

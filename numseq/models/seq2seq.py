@@ -15,6 +15,7 @@ from numseq.backend import device_generator, generator
 from numseq.layers.dropout import dropout_mask
 from numseq.layers.loss import CrossEntropyTrace, cross_entropy
 from numseq.layers.lstm import LSTM, STANDARD
+from numseq.layers.record import Trace
 from numseq.models.attentive import AttentiveDecoder, AttentiveParams, AttentiveTrace
 from numseq.models.config import Seq2SeqConfig
 from numseq.models.encoder import EncoderParams, EncoderTrace, encode, init_encoder
@@ -36,7 +37,7 @@ class Seq2SeqGrad:
 
 
 @dataclass(slots=True)
-class Seq2SeqTrace:
+class Seq2SeqTrace(Trace):
     """What the model computed: the encoder's, the decoder's and the loss's traces."""
 
     outputs = ("loss",)

@@ -12,8 +12,17 @@ import numseq
 
 PACKAGE = Path(numseq.__file__).parent
 FLOORS = [  # a module stands on the floor of its longest prefix here
-    {"numseq", "numseq.errors", "numseq.files", "numseq.backend", "numseq.params"},
-    {"numseq.layers", "numseq.gradcheck", "numseq.data"},
+    {"numseq", "numseq.errors", "numseq.files", "numseq.backend", "numseq.params", "numseq.record"},
+    {
+        "numseq.layers",
+        "numseq.data",
+        "numseq.gradcheck.core",
+        "numseq.gradcheck.references",
+        "numseq.gradcheck.watch",
+        "numseq.gradcheck.audit",
+        "numseq.gradcheck.patterns",
+        "numseq.gradcheck.report",
+    },
     {"numseq.models"},
     {
         "numseq.search",
@@ -21,7 +30,7 @@ FLOORS = [  # a module stands on the floor of its longest prefix here
         "numseq.metrics",
         "numseq.plots",
         "numseq.fonts",
-        "numseq.gradcheck.cases",
+        "numseq.gradcheck",
     },
     {"numseq.cli", "numseq.__main__", "numseq.demo"},
 ]

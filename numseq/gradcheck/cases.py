@@ -13,7 +13,8 @@ import numpy as np
 
 from numseq import layers
 from numseq import params as trees
-from numseq.gradcheck.core import TOLERANCE, check
+from numseq.gradcheck.diagnosis import check
+from numseq.gradcheck.references import TOLERANCE
 from numseq.layers import activations
 from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig, draw_masks
 from numseq.models import forward as seq2seq_forward
@@ -38,6 +39,7 @@ class _Atom:
     outputs = ("y",)
     y: Any
     derivative: Any
+    equations: str
 
     def backward(self, dy):
         return SimpleNamespace(dx=self.derivative(dy, self.y))
@@ -53,7 +55,7 @@ def cases(seed=0):
 
     def atom(name):
         forward, derivative = getattr(activations, name), getattr(activations, f"{name}_backward")
-        case = Case(lambda x: _Atom(forward(x), derivative), {"x": normal(B, V)}, (name,))
+        case = Case(lambda x: _Atom(forward(x), derivative, name), {"x": normal(B, V)}, (name,))
         table[name] = case
 
     for name in ("sigmoid", "tanh", "softmax", "log_softmax"):

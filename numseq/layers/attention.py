@@ -19,8 +19,8 @@ from numseq.backend import array_module, asarray
 from numseq.layers.activations import MASKED, softmax, softmax_backward, tanh, tanh_backward
 from numseq.layers.init import glorot, uniform
 from numseq.layers.linear import rows
-from numseq.layers.record import StepGrad, StepRecord, Trace, gather, put
 from numseq.params import common_dtype
+from numseq.record import StepGrad, StepRecord, Trace, gather, put
 
 Array = Any
 BOUND = 20  # while queries and keys stay within it, exp(2q) exp(2k) <= e^80, which float32 holds
@@ -38,6 +38,7 @@ class AttentionParams:
 class AttentionStep(StepRecord):
     """One query's look at the source, with everything that the equations name."""
 
+    inputs = ("query",)
     query: Array = None  # (B, Q)
     u: Array = None  # (S, B, A)
     e: Array = None  # (B, S)
@@ -47,6 +48,15 @@ class AttentionStep(StepRecord):
 
 @dataclass(slots=True)
 class AttentionStepGrad(StepGrad):
+    """Gradients inside one look; d before a name is the derivative of the loss by it."""
+
+    equations = {
+        "dcontext": "from whoever read the context",
+        "dalpha": "dcontext . v_j, since context = sum_j alpha_j v_j, plus that of whoever else read alpha",
+        "de": "alpha * (dalpha - sum_k dalpha_k alpha_k), since alpha = softmax(e)",
+        "dprojected": "sum_j de_j * w * (1 - u_j^2), since e_j = u_j . w and u_j = tanh(q W_q + k_j)",
+        "dquery": "dprojected W_q^T",
+    }
     dcontext: Array = None  # (B, C)
     dalpha: Array = None  # (B, S)
     de: Array = None  # (B, S)

@@ -5,9 +5,9 @@ from typing import Any
 
 from numseq.backend import array_module
 from numseq.layers.lstm import LSTM, STANDARD, LSTMParams, init_lstm
-from numseq.layers.record import Trace
 from numseq.layers.recurrent import Unroll, unroll, unroll_backward
 from numseq.params import common_dtype
+from numseq.record import Trace
 
 Array = Any
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numseq.layers.record import Trace
 from numseq.params import common_dtype
+from numseq.record import Trace
 
 Array = Any
 

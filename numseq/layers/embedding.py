@@ -5,7 +5,7 @@ from typing import Any
 
 from numseq.backend import asarray, scatter_add_rows
 from numseq.layers.linear import rows
-from numseq.layers.record import Trace
+from numseq.record import Trace
 
 Array = Any
 

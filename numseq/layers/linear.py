@@ -7,8 +7,8 @@ import numpy as np
 
 from numseq.backend import asarray
 from numseq.layers.init import glorot
-from numseq.layers.record import Trace
 from numseq.params import common_dtype
+from numseq.record import Trace
 
 Array = Any  # a NumPy or CuPy array
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from numseq.backend import array_module, for_each
 from numseq.layers.linear import rows
-from numseq.layers.record import Trace
+from numseq.record import Trace
 
 Array = Any
 BLOCK = 1 << 19  # numbers worked on at a time: a block of rows stays in the processor's cache between two passes

@@ -20,9 +20,9 @@ from numseq.backend import array_module, asarray
 from numseq.layers.activations import tanh, tanh_backward
 from numseq.layers.init import glorot, orthogonal
 from numseq.layers.linear import rows
-from numseq.layers.record import StepGrad, StepRecord, Trace
 from numseq.layers.recurrent import Unroll, unroll, unroll_backward
 from numseq.params import common_dtype
+from numseq.record import StepGrad, StepRecord, Trace
 
 Array = Any
 
@@ -38,21 +38,31 @@ class LSTMParams:
 class LSTMStepGrad(StepGrad):
     """Gradients inside one step; d before a name is the derivative of the loss by it. (B, H), da (B, 4H)."""
 
+    equations = {
+        "dh": "dh as an output, plus dh from step t + 1: da_{t+1} W_h^T",
+        "do": "dh * tanh(c), since h = o * tanh(c)",
+        "dc": "dc from step t + 1, plus dh * o * (1 - tanh(c)^2), since h = o * tanh(c)",
+        "di": "dc * g, since c = f * c_prev + i * g",
+        "df": "dc * c_prev, since c = f * c_prev + i * g",
+        "dg": "dc * i, since c = f * c_prev + i * g",
+        "dc_prev": "dc * f, since c = f * c_prev + i * g",
+        "da": "[di * i (1 - i), df * f (1 - f), dg * (1 - g^2), do * o (1 - o)]",
+    }
     dh: Array = None
+    do: Array = None
+    dc: Array = None
     di: Array = None
     df: Array = None
     dg: Array = None
-    do: Array = None
-    dc: Array = None
-    da: Array = None
     dc_prev: Array = None
+    da: Array = None
 
 
 @dataclass(slots=True)
 class LSTMStep(StepRecord):
     """One time step of an LSTM, with everything that its equations name; every field (B, H), but gates (B, 4H)."""
 
-    outputs = ("h", "c")
+    inputs, outputs = ("c_prev", "a"), ("h", "c")
     c_prev: Array = None
     a: Array = None  # pre-activations; None in a sequence, where the gates take their place
     gates: Array = None  # i, f, g, o side by side

@@ -7,7 +7,7 @@ from numseq.backend import array_module
 from numseq.layers.bidirectional import BiLSTMParams, BiLSTMTrace, bilstm
 from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.lstm import STANDARD, LSTMParams, LSTMTrace, lstm
-from numseq.layers.record import Trace
+from numseq.record import Trace
 
 Array = Any
 

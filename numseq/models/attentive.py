@@ -28,11 +28,11 @@ from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, 
 from numseq.layers.init import glorot
 from numseq.layers.linear import LinearParams, LinearTrace, init_linear, linear, rows
 from numseq.layers.lstm import LSTMParams, init_lstm
-from numseq.layers.record import Trace, gather
 from numseq.layers.recurrent import Unroll
 from numseq.layers.stack import StackTrace, stack
 from numseq.models.plain import DecoderGrad
 from numseq.params import common_dtype
+from numseq.record import Trace, gather
 
 Array = Any
 

@@ -15,8 +15,8 @@ from numseq.layers.bidirectional import BiLSTMParams, init_bilstm
 from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, init_embedding
 from numseq.layers.lstm import STANDARD, LSTMParams, init_lstm
-from numseq.layers.record import Trace
 from numseq.layers.stack import StackTrace, stack
+from numseq.record import Trace
 
 Array = Any
 

@@ -15,8 +15,8 @@ from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, init_embedding
 from numseq.layers.linear import LinearParams, LinearTrace, init_linear, linear
 from numseq.layers.lstm import LSTMParams, init_lstm
-from numseq.layers.record import Trace
 from numseq.layers.stack import StackTrace, stack
+from numseq.record import Trace
 
 Array = Any
 

@@ -15,11 +15,11 @@ from numseq.backend import device_generator, generator
 from numseq.layers.dropout import dropout_mask
 from numseq.layers.loss import CrossEntropyTrace, cross_entropy
 from numseq.layers.lstm import LSTM, STANDARD
-from numseq.layers.record import Trace
 from numseq.models.attentive import AttentiveDecoder, AttentiveParams, AttentiveTrace
 from numseq.models.config import Seq2SeqConfig
 from numseq.models.encoder import EncoderParams, EncoderTrace, encode, init_encoder
 from numseq.models.plain import PlainDecoder, PlainParams, PlainTrace
+from numseq.record import Trace
 
 Array = Any
 DECODERS = {"attention": AttentiveDecoder, "plain": PlainDecoder}

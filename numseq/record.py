@@ -26,6 +26,7 @@ class StepRecord:
     """
 
     __slots__ = ("t", "whole")
+    inputs = ()  # fields that a step only reads
 
     def __getitem__(self, t):
         parts = (getattr(self, name) for name in names(type(self)))

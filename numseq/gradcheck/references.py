@@ -1,0 +1,106 @@
+"""Derivatives from forward evaluations alone, against which a backward is held.
+
+    complex step         Im L(x + i h) / h,  h = 1e-100                     no subtraction: exact to rounding
+    central differences  D(h) = (L(x + h) - L(x - h)) / 2h                  error about h^2 + 1e-16 / h
+    Richardson           (4 D(h / 2) - D(h)) / 3                            error about h^4 + 1e-16 / h
+
+Each is the slope of L along a direction v. Along the axes these are the numbers of a gradient; along one random
+direction it is <gradient, v>, which a wrong gradient misses for almost every v.
+
+Source: Squire & Trapp 1998, "Using complex variables to estimate derivatives of real functions"; Richardson 1911.
+"""
+
+import traceback
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from numseq import params as trees
+from numseq.errors import NumseqError
+
+HERE = str(Path(__file__).parent)
+STEP = {"complex-step": 1e-100, "central": 1e-5, "richardson": 1e-3}  # central ones where truncation meets rounding
+TOLERANCE = {"complex-step": 1e-10, "central": 1e-6, "richardson": 1e-8}
+
+
+class NotAnalyticError(NumseqError):
+    """The forward pass drops or conjugates the imaginary part, so the complex step says nothing about it."""
+
+
+def slope(loss, method, h=None):
+    """The slope of loss(step) at step 0, `step` being a multiple of some direction, by one of the methods."""
+    h = STEP[method] if h is None else h
+    if method == "complex-step":
+        return complex_step(loss, h)
+    central = lambda h: (loss(h) - loss(-h)) / (2 * h)  # noqa: E731
+    return central(h) if method == "central" else (4 * central(h / 2) - central(h)) / 3
+
+
+def complex_step(loss, h=STEP["complex-step"]):
+    """Im loss(i h) / h.
+
+    Raises: NotAnalyticError, with the line, when the imaginary part is dropped on the way.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        try:
+            value = loss(1j * h)
+        except (np.exceptions.ComplexWarning, TypeError) as error:
+            if "omplex" not in str(error):
+                raise
+            raise NotAnalyticError(
+                f"the forward pass cannot take the complex step: {_line_of(error)} puts complex numbers where only "
+                f"real ones fit ({error}); make such arrays with the dtype of the inputs, or use method='central'"
+            ) from None
+    if not np.iscomplexobj(value):
+        raise NotAnalyticError(
+            "the forward pass drops the imaginary part of its inputs (abs, .real, a float array?), so its outputs are "
+            "real; keep the dtype of the inputs, or use method='central'"
+        )
+    return value.imag / h
+
+
+def _line_of(error):
+    """The innermost line that is neither NumPy's nor the checker's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [f for f in frames if not f.filename.startswith((HERE, str(Path(np.__file__).parent)))]
+    frame = mine[-1] if mine else frames[-1]
+    return f"{frame.name} ({Path(frame.filename).name}, line {frame.lineno}: {frame.line})"
+
+
+def gradient(loss, inputs, method):
+    """The gradient of loss(inputs) by every number of every input: a dict of trees like inputs.
+
+    Args: loss, called with a dict like inputs. inputs, a dict of trees of float64 arrays.
+    """
+    dtype = np.complex128 if method == "complex-step" else np.float64
+    values = {name: trees.cast(tree, dtype) for name, tree in inputs.items()}
+
+    def of_leaf(leaf):
+        def moved(index, step):
+            before = leaf[index]
+            leaf[index] = before + step
+            try:
+                return loss(values)
+            finally:
+                leaf[index] = before
+
+        each = [slope(lambda step, index=index: moved(index, step), method) for index in np.ndindex(leaf.shape)]
+        return np.array(each, dtype=np.float64).reshape(leaf.shape)
+
+    return {name: trees.map(of_leaf, tree) for name, tree in values.items()}
+
+
+def along(inputs, directions, step):
+    """inputs + step * directions: a dict of trees, complex when the step is."""
+    dtype = np.complex128 if isinstance(step, complex) else np.float64
+    return {
+        name: trees.map(lambda leaf, v: leaf.astype(dtype) + step * v, tree, directions[name])
+        for name, tree in inputs.items()
+    }
+
+
+def random_directions(inputs, rng):
+    """Standard normal trees like inputs."""
+    return {name: trees.map(lambda leaf: rng.standard_normal(leaf.shape), tree) for name, tree in inputs.items()}

@@ -1,4 +1,5 @@
-"""Pictures: where the decoder looked (`attention_map`) and how training went (`learning_curve`).
+"""Pictures: where the decoder looked (`attention_map`), how training went (`learning_curve`), where a backward pass is
+wrong (`gradient_errors`), and how exact a numeric derivative is (`error_curve`).
 
 Every picture is a matplotlib `Figure` made without pyplot: no display is needed, and no global list keeps a
 figure that the caller has dropped. matplotlib is imported where it is used, so `import numseq` is quick.
@@ -8,6 +9,7 @@ import io
 import math
 import textwrap
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +121,59 @@ def learning_curve(metrics, *, title=None):
     return figure
 
 
+def gradient_errors(check):
+    """Draw a gradient check: the relative error of every named quantity at every time step, on a logarithmic scale.
+
+    `check` is the Check of `numseq.gradcheck.check`. Rows are quantities in the order of the walk back from the loss,
+    columns are time steps; what has no time stands in a column of its own, as do the results.
+
+    Returns a `Figure`.
+    Raises ValueError when the check looked at nothing.
+    """
+    cells = [(q.label, q.place.t, q.error) for q in check.quantities]
+    cells += [(name, None, error) for name, error in check.errors.items()]
+    if not cells:
+        raise ValueError(f"there is nothing to draw of {check.name}: {'; '.join(check.problems) or 'no gradient'}")
+    rows = list(dict.fromkeys(label for label, _, _ in cells))
+    steps = sorted({t for _, t, _ in cells if t is not None})
+    columns = [*steps, *([None] if any(t is None for _, t, _ in cells) else [])]
+    errors = np.full((len(rows), len(columns)), np.nan)
+    for label, t, error in cells:
+        errors[rows.index(label), columns.index(t)] = min(max(error, 1e-16), 10)
+
+    scale = import_module("matplotlib.colors").LogNorm(1e-16, 10)
+    figure = _figure_class()(figsize=(4 + 0.35 * len(columns), 1.2 + 0.2 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(errors, cmap="RdYlBu_r", norm=scale, aspect="auto", interpolation="nearest")
+    bar = figure.colorbar(image, ax=axes, label="relative error")
+    bar.ax.axhline(check.tolerance, color="black")
+    axes.set_xticks(range(len(columns)), ["-" if t is None else str(t) for t in columns])
+    axes.set_yticks(range(len(rows)), [_cut_left(label) for label in rows], fontsize=8, parse_math=False)
+    axes.set_xlabel("time step (-: no time)")
+    verdict = "right" if check.ok else "WRONG"
+    _set_title(axes, f"{check.name}: {verdict}", None, figure.get_size_inches()[0])
+    return figure
+
+
+def error_curve(curves):
+    """Draw the error of numeric derivatives against their step h.
+
+    `curves` is what `numseq.gradcheck.sweep` returns: method to (steps, relative errors).
+
+    Returns a `Figure`.
+    """
+    figure = _figure_class()(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    for (method, (steps, errors)), marker in zip(curves.items(), "os^", strict=False):
+        axes.loglog(steps, np.maximum(errors, 1e-17), f"{marker}-", markersize=4, label=method)
+    axes.invert_xaxis()
+    axes.set_xlabel("step h")
+    axes.set_ylabel("relative error of the derivative")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
 def save(figure, path):
     """Write a figure to `path` as PNG (150 dots per inch) or SVG, by its suffix.
 
@@ -154,6 +209,11 @@ def _figure_class():
 
 def _cut(text):
     return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 3] + "..."
+
+
+def _cut_left(text, longest=40):
+    """A dotted path keeps its end, which says most."""
+    return text if len(text) <= longest else "..." + text[3 - longest :]
 
 
 def _set_title(axes, text, family, inches):

@@ -20,7 +20,7 @@ from helpers_run import TINY, digits, how_to_go_on, numseq_cli, numseq_process, 
 import numseq
 from numseq import cli, demo
 from numseq.data import EOS, make_dates
-from numseq.gradcheck import cases
+from numseq.gradcheck import BUGS, cases, trial
 from numseq.training import Adam, TrainingOptions
 from numseq.training.checkpoint import load_arrays, load_config, save_arrays
 
@@ -379,7 +379,7 @@ def test_gradients_are_checked_by_name(tmp_path):
         (name, method) for name in ("linear", "lstm_step") for method in ("complex-step", "central")
     ]
     for check, row in zip(checks, result.out.splitlines()[1:], strict=True):
-        assert check.keys() == {"name", "method", "worst", "ok"} and check["ok"] is True
+        assert check.keys() >= {"name", "method", "worst", "ok", "first_wrong", "diagnosis"} and check["ok"] is True
         assert 0 <= check["worst"] < 1e-6
         assert row.split()[:3] == [check["name"], check["method"], f"{check['worst']:.1e}"]
 
@@ -403,8 +403,52 @@ def test_wrong_gradient_is_shown_and_is_a_failure(tmp_path, monkeypatch):
     monkeypatch.setattr(cases, "cases", lambda: table)
     result = numseq_cli("gradcheck", "linear", "lstm_step", "--json", tmp_path / "checks.json")
     assert result.code == 1
-    assert [line.endswith("WRONG") for line in result.out.splitlines()[1:]] == [True, True, False, False]
-    assert [check["ok"] for check in json.loads((tmp_path / "checks.json").read_text())] == [False, False, True, True]
+    rows = [line for line in result.out.splitlines()[1:] if not line.startswith(" ")]
+    assert [line.endswith("WRONG") for line in rows] == [True, True, False, False]
+    assert "it is 0.5 times what it should be" in result.out
+    found = json.loads((tmp_path / "checks.json").read_text())
+    assert [check["ok"] for check in found] == [False, False, True, True]
+    assert found[0]["first_wrong"] == ["dx", None]
+
+
+def test_gradients_by_one_method_and_drawn(tmp_path):
+    result = numseq_cli("gradcheck", "lstm", "--method", "richardson", "--heatmap", tmp_path / "errors.png")
+    assert result.code == 0
+    assert {line.split()[-3] for line in result.out.splitlines()[1:]} == {"richardson"}
+    assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--heatmap", "F.png"], ["--heatmap", "name it"]),
+        (["lstm", "stack", "--heatmap", "F.png"], ["--heatmap", "name it"]),
+        (["--bugs", "lstm"], ["--bugs", "--json only"]),
+        (["--method", "guess"], ["guess", "richardson"]),
+    ],
+)
+def test_gradcheck_options_that_do_not_go_together(options, words):
+    result = numseq_cli("gradcheck", *options)
+    assert result.code == 2 and all(word in result.err for word in words)
+
+
+def test_all_known_bugs_are_caught_and_named(tmp_path, monkeypatch):
+    """At the scale at which every tool should; `numseq gradcheck --bugs` tries smaller ones too."""
+    right = trial.trial
+    monkeypatch.setattr(trial, "trial", lambda: right(scales=(0.5,)))
+    result = numseq_cli("gradcheck", "--bugs", "--json", tmp_path / "bugs.json")
+    found = json.loads((tmp_path / "bugs.json").read_text())
+    assert result.code == 0
+    assert found["bugs"] == len(BUGS) >= 70
+    assert found["caught"] == found["named"] == {"0.5": len(BUGS)}
+    assert "NOT CAUGHT" not in result.out and f"{len(BUGS)} known bugs" in result.out
+
+
+def test_a_bug_that_is_not_caught_is_a_failure(monkeypatch):
+    missed = [trial.Verdict("one", 0.5, True, True, {}), trial.Verdict("two", 0.5, False, False, {})]
+    monkeypatch.setattr(trial, "trial", lambda: missed)
+    result = numseq_cli("gradcheck", "--bugs")
+    assert result.code == 1 and "NOT CAUGHT with weights at 0.5: two" in result.out
 
 
 # demo

@@ -335,10 +335,14 @@ def test_the_checker_says_which_array_is_wrong(monkeypatch):
     assert all(error < 1e-10 for name, error in result.errors.items() if name != "dc0")
 
 
-def test_a_missing_gradient_is_an_error(monkeypatch):
+def test_a_missing_gradient_is_a_problem(monkeypatch):
     backward_of(monkeypatch, lstm.LSTMTrace, lambda grad, t: SimpleNamespace(dx=grad.dx, dh0=grad.dh0))
-    with pytest.raises(AttributeError, match="c0"):
-        check(TABLE["lstm"].function, TABLE["lstm"].inputs)
+    result = check(TABLE["lstm"].function, TABLE["lstm"].inputs)
+    assert not result.ok and result.worst == np.inf
+    assert [problem.split(":")[0] for problem in result.problems] == [
+        "backward gives no dc0",
+        "backward gives no params",
+    ]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.complex128])
@@ -373,7 +377,8 @@ def test_what_is_not_finite_is_infinitely_wrong_on_either_side(bad):
 
 
 def test_an_error_that_is_not_a_number_is_not_ok():
-    assert not Check("x", "central", {"a": 0.0, "b": np.nan}).ok
+    assert not Check("x", "central", 1e-6, errors={"a": 0.0, "b": np.nan}).ok
+    assert Check("x", "central", 1e-6, errors={"a": 0.0, "b": 1e-6}).ok
 
 
 def test_run_cases_checks_by_both_methods_and_by_prefix():

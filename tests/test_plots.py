@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 
 from numseq import fonts, plots
+from numseq.gradcheck import Check, check, sweep
+from numseq.gradcheck.cases import cases
 
 RNG = np.random.default_rng(0)
 
@@ -301,3 +303,31 @@ def test_matplotlib_is_imported_late_and_pyplot_never():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_gradient_errors_are_drawn_by_quantity_and_step():
+    case = cases()["lstm, ragged"]
+    result = check(case.function, case.inputs, name="my $lstm$")
+    figure = plots.gradient_errors(result)
+    axes, bar = figure.axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[:3] == ["dh", "do", "dc"] and labels[-1] == "params.b"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "2", "3", "4", "5", "-"]
+    assert axes.get_title() == "my $lstm$: right" and bar.get_ylabel() == "relative error"
+    drawn = axes.images[0].get_array()
+    assert np.ma.count_masked(np.ma.masked_invalid(drawn)) == 8 + 6 * 6 and np.nanmax(drawn) < 1e-10
+
+
+def test_gradient_errors_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="nothing to draw of x: backward returned None"):
+        plots.gradient_errors(Check("x", "central", 1e-6, problems=["backward returned None"]))
+
+
+def test_the_error_curve_has_a_line_for_each_method():
+    case = cases()["lstm_step"]
+    figure = plots.error_curve(sweep(case.function, case.inputs, steps=[1e-2, 1e-6, 1e-12]))
+    [axes] = figure.axes
+    assert [line.get_label() for line in axes.lines] == ["complex-step", "central", "richardson"]
+    errors = {line.get_label(): line.get_ydata() for line in axes.lines}
+    assert errors["complex-step"][-1] < 1e-13 < errors["central"].min()  # rounding spoils the differences alone
+    assert errors["richardson"][0] < errors["central"][0]

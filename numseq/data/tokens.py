@@ -67,6 +67,14 @@ class Tokens:
         """The text of some ids; <pad>, <bos> and <eos> are left out, <unk> is shown."""
         return self._tokenizer.decode([k for k in ids if k not in (PAD, BOS, EOS)], skip_special_tokens=False)
 
+    def split(self, line):
+        """The tokens of a line as they are written there, unknown ones too; as many as `encode` gives."""
+        return [line[start:end] for start, end in self._tokenizer.encode(line).offsets]
+
+    def join(self, tokens):
+        """The text of some tokens as they are written."""
+        return ("" if self._tokenizer.decoder else " ").join(tokens)
+
     def token(self, k):
         """The token with id k, as text."""
         return self._tokenizer.id_to_token(int(k))

@@ -84,7 +84,7 @@ def match(function, trace, given, result):
                 wrong = _arrays(run(function, bug.change, trace, given), right)
             except ValueError:
                 continue  # these shapes do not allow the mistake
-        if _distance(wrong, right) > 1e3 * SAME and (distance := _distance(theirs, wrong)) <= SAME:
+        if _distance(wrong, right) > 10 * SAME and (distance := _distance(theirs, wrong)) <= SAME:
             found.append(Diagnosis(bug.name, bug.lesson, distance))
     return sorted(found, key=lambda diagnosis: diagnosis.distance)
 

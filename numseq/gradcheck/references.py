@@ -21,6 +21,7 @@ from numseq.errors import NumseqError
 
 HERE = str(Path(__file__).parent)
 STEP = {"complex-step": 1e-100, "central": 1e-5, "richardson": 1e-3}  # central ones where truncation meets rounding
+METHODS = (*STEP, "directional")
 TOLERANCE = {"complex-step": 1e-10, "central": 1e-6, "richardson": 1e-8}
 
 
@@ -69,10 +70,10 @@ def _line_of(error):
     return f"{frame.name} ({Path(frame.filename).name}, line {frame.lineno}: {frame.line})"
 
 
-def gradient(loss, inputs, method):
+def gradient(loss, inputs, method, h=None):
     """The gradient of loss(inputs) by every number of every input: a dict of trees like inputs.
 
-    Args: loss, called with a dict like inputs. inputs, a dict of trees of float64 arrays.
+    Args: loss, called with a dict like inputs. inputs, a dict of trees of float64 arrays. h, the method's step.
     """
     dtype = np.complex128 if method == "complex-step" else np.float64
     values = {name: trees.cast(tree, dtype) for name, tree in inputs.items()}
@@ -86,7 +87,7 @@ def gradient(loss, inputs, method):
             finally:
                 leaf[index] = before
 
-        each = [slope(lambda step, index=index: moved(index, step), method) for index in np.ndindex(leaf.shape)]
+        each = [slope(lambda step, index=index: moved(index, step), method, h) for index in np.ndindex(leaf.shape)]
         return np.array(each, dtype=np.float64).reshape(leaf.shape)
 
     return {name: trees.map(of_leaf, tree) for name, tree in values.items()}

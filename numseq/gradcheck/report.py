@@ -23,6 +23,7 @@ class Quantity:
     place: object
     label: str
     error: float
+    size: int  # how many numbers it has
 
 
 @dataclass(slots=True)
@@ -86,12 +87,13 @@ class Check:
         return None if self.first is None else (self.first.name, self.first.t)
 
     def to_dict(self):
+        """Everything, for JSON; what is not finite becomes None."""
         return {
             "name": self.name,
             "method": self.method,
-            "worst": self.worst,
+            "worst": _json(self.worst),
             "ok": self.ok,
-            "errors": self.errors,
+            "errors": {name: _json(error) for name, error in self.errors.items()},
             "problems": self.problems,
             "warnings": self.warnings,
             "first_wrong": self.first_wrong,
@@ -144,6 +146,10 @@ class Check:
             f"<b style='color: {color}'>{html.escape(self._verdict())}</b><ul>{said}</ul>"
             f"<details><summary>relative error of each result</summary><table>{rows}</table></details>"
         )
+
+
+def _json(error):
+    return float(error) if np.isfinite(error) else None
 
 
 def _some(names, most=6):

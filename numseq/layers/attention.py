@@ -10,6 +10,7 @@ Source: Bahdanau, Cho & Bengio 2015, section 3.1 and appendix A.1.2 (there W_a, 
 Positions come first inside, (S, B, .), so that one query is added to all positions over one long run of memory.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,14 @@ class AdditiveAttention:
         self.values, self.params, self.mask = values, params, mask
         self.keys = (rows(values) @ params.W_k + params.b).reshape(*values.shape[:2], -1)  # (S, B, A)
         self.exp_2k = np.exp(2 * self.keys) if _small(self.keys) else None
+
+    def of_rows(self, rows):
+        """The same attention for other rows of the batch, rows (N,) integers; a row may come several times."""
+        picked = copy(self)
+        picked.values, picked.keys = self.values[:, rows], self.keys[:, rows]
+        picked.exp_2k = None if self.exp_2k is None else self.exp_2k[:, rows]
+        picked.mask = None if self.mask is None else self.mask[:, rows]
+        return picked
 
     def storage(self, query):
         """Records of all T steps, for queries (T, B, Q): one of the forward pass, to be filled step by step."""

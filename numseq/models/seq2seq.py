@@ -135,3 +135,8 @@ class Seq2Seq:
         Returns: logits (B, V), the next state, and the attention weights (B, S), None for the plain model.
         """
         return self.decoder.step(ids, state, memory, self.params.decoder, self.cell)
+
+    @staticmethod
+    def of_rows(memory, state, rows):
+        """(memory, state) of other rows, (N,) integers; a search keeps, repeats and drops rows with it."""
+        return memory and memory.of_rows(rows), [tuple(part[rows] for part in layer) for layer in state]

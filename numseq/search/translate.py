@@ -1,60 +1,151 @@
 """Lines of text in, lines of text out: tokens, batches, search, and back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from numseq.backend import asarray
 from numseq.data.batches import Ragged, plan_batches
-from numseq.data.tokens import EOS, SPECIAL
+from numseq.data.tokens import EOS, SPECIAL, UNK
+from numseq.models.config import ConfigError
+from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.greedy import greedy
+from numseq.search.sampling import SamplingOptions, sample
 
 Array = Any
+POOL = 20  # batches whose lines are sorted by length together: lines come out in order, soon after they went in
 
 
 @dataclass(slots=True)
 class Translation:
-    """One line's result. alpha (len(target), len(source)): a row for each token said, None for the plain model."""
+    """One line's result. alpha (len(target), len(source)): a row for each token said, None for the plain model.
+
+    score, what hypotheses are ordered by, and logp, log p(target | source) in nats; None from greedy search. others:
+    the next best Translations, or the other samples, of the same line.
+    """
 
     text: str
     source: list[str]  # tokens
     target: list[str]  # tokens, <eos> last
     alpha: Array | None
+    score: float | None = None
+    logp: float | None = None
+    others: list["Translation"] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Translator:
-    """A model with its two vocabularies."""
+    """A model with its two vocabularies; `others` are further models of the same vocabularies, an ensemble with it.
+
+    Raises: ConfigError, when vocabularies differ (`ensemble`).
+    """
 
     model: Any
     source_tokens: Any
     target_tokens: Any
+    others: list = field(default_factory=list)
 
-    def translate(self, lines, batch_size=64):
-        """Translate lines; the order is kept, an empty line gives an empty line.
+    @classmethod
+    def ensemble(cls, translators):
+        """One translator of several, whose probabilities are averaged."""
+        first = translators[0]
+        for other in translators[1:]:
+            for side in ("source_tokens", "target_tokens"):
+                if getattr(first, side).to_json() != getattr(other, side).to_json():
+                    raise ConfigError(
+                        f"models with different {side.split('_')[0]} vocabularies cannot decode together: "
+                        "train them on the same data"
+                    )
+        return cls(
+            first.model, first.source_tokens, first.target_tokens, [translator.model for translator in translators[1:]]
+        )
 
+    def translate(self, lines, batch_size=64, search=None, **options):
+        """Translate lines; the order is kept, an empty line gives an empty line. Args: see `stream`."""
+        return list(self.stream(lines, batch_size, search, **options))
+
+    def stream(self, lines, batch_size=64, search=None, *, replace_unk=None, numbered_from=0):
+        """Translate lines and yield a Translation for each, in their order, as soon as it is there.
+
+        Args: lines, strings. batch_size, lines worked on together. search, None for greedy search, BeamOptions or
+            SamplingOptions. replace_unk, a dict of source word to translation: an <unk> becomes the translation of the
+            source word that it attended to most, or that word itself when the dict has none; None leaves <unk>.
+            numbered_from, the number of the first line: sampling draws by line number.
         A line may become at most twice as many tokens as it has, and ten more.
+        Raises: ConfigError, when an ensemble is asked for greedy search or samples, or a plain model to replace <unk>.
         """
-        sources = Ragged(self.source_tokens.encode([line.strip() for line in lines]))
-        results = [Translation("", [], [], None)] * len(lines)
-        real = np.flatnonzero(sources.lengths)
-        lengths = sources.lengths[real]
-        for batch in plan_batches(lengths, lengths, batch_size) if len(real) else []:
-            for k, result in self._batch(sources, real[batch]):
-                results[k] = result
-        return results
+        if self.others and not isinstance(search, BeamOptions):
+            search = BeamOptions(beam=1) if search is None else search
+            if isinstance(search, SamplingOptions):
+                raise ConfigError("samples are drawn from one model, not from several")
+        if replace_unk is not None and self.model.config.model == "plain":
+            raise ConfigError("a plain model attends to nothing, so its unknown words cannot be replaced")
+        lines = [line.strip() for line in lines]
+        for start in range(0, len(lines), POOL * batch_size):
+            pool = lines[start : start + POOL * batch_size]
+            results = [Translation("", [], [], None) for _ in pool]
+            sources = Ragged(self.source_tokens.encode(pool))
+            real = np.flatnonzero(sources.lengths)
+            lengths = sources.lengths[real]
+            done = sources.lengths == 0
+            said = 0
+            for batch in plan_batches(lengths, lengths, batch_size) if len(real) else []:
+                rows = real[batch]
+                for k, result in self._batch(sources, rows, pool, search, replace_unk, numbered_from + start):
+                    results[k] = result
+                done[rows] = True
+                while said < len(pool) and done[said]:
+                    yield results[said]
+                    said += 1
+            yield from results[said:]
 
-    def _batch(self, sources, rows):
+    def _batch(self, sources, rows, lines, search, replace_unk, first):
         source, mask = sources.pad(rows)
         limits = 2 * sources.lengths[rows] + 10
-        found = greedy(self.model, asarray(source), asarray(mask), limits)
+        arrays = asarray(source), asarray(mask), limits
+        if search is None:
+            found = greedy(self.model, *arrays)
+            found = (found.ids[:, :, None], found.lengths[:, None], _middle(found.alpha), None, None)
+        else:
+            if isinstance(search, SamplingOptions):
+                found = sample(self.model, *arrays, search, numbers=first + rows)
+            else:
+                found = beam_search([self.model, *self.others], *arrays, search)
+            found = (found.ids, found.lengths, found.alpha, found.scores, found.logp)
         for b, k in enumerate(rows):
-            said = found.ids[: found.lengths[b], b].tolist()
-            words = [self.source_tokens.token(s) for s in source[: sources.lengths[k], b]]
-            alpha = None if found.alpha is None else found.alpha[: len(said) + 1, b, : len(words)]
-            target = [self.target_tokens.token(t) for t in said] + [SPECIAL[EOS]]
-            yield k, Translation(self.target_tokens.decode(said), words, target, alpha)
+            words = self.source_tokens.split(lines[k])
+            count = found[1].shape[1] if found[3] is None else int(np.isfinite(found[3][b]).sum())
+            hypotheses = [self._hypothesis(words, found, b, j) for j in range(count)]
+            if replace_unk is not None:
+                for hypothesis in hypotheses:
+                    self._replace(hypothesis, replace_unk)
+            hypotheses[0].others = hypotheses[1:]
+            yield k, hypotheses[0]
+
+    def _hypothesis(self, words, found, b, j):
+        ids, lengths, alpha, scores, logp = found
+        length = lengths[b, j]
+        said = ids[:length, b, j].tolist()
+        return Translation(
+            text=self.target_tokens.decode(said),
+            source=words,
+            target=[self.target_tokens.token(t) for t in said] + [SPECIAL[EOS]],
+            alpha=None if alpha is None else alpha[: length + 1, b, j, : len(words)],
+            score=None if scores is None else float(scores[b, j]),
+            logp=None if logp is None else float(logp[b, j]),
+        )
+
+    def _replace(self, hypothesis, dictionary):
+        for t, token in enumerate(hypothesis.target):
+            if token == SPECIAL[UNK]:
+                word = hypothesis.source[int(hypothesis.alpha[t].argmax())]
+                hypothesis.target[t] = dictionary.get(word, word)
+        hypothesis.text = self.target_tokens.join(hypothesis.target[:-1])
+
+
+def _middle(alpha):
+    return None if alpha is None else alpha[:, :, None]
 
 
 def mean_loss(model, pairs, batch_size=64):

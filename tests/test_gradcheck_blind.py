@@ -1,0 +1,502 @@
+"""Wrong backward passes made without looking at the list of known bugs: each is found, at the equation that is wrong.
+
+Each edits one line of a backward, as somebody would write it by mistake.
+"""
+
+import inspect
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from helpers import at_scale_one, lengths_to_mask
+
+from numseq import layers
+from numseq.data import Batch
+from numseq.gradcheck import check, grade
+from numseq.gradcheck.cases import Case, cases
+from numseq.layers import attention, bidirectional, loss, recurrent
+from numseq.layers.stack import StackTrace
+from numseq.models import Seq2Seq, Seq2SeqConfig, attentive, draw_masks, encoder, forward, plain
+
+HIDDEN = ("dropout", "embedding", "linear", "lstm")  # files that functions of the same names hide
+dropout, embedding, linear, lstm = (sys.modules[f"numseq.layers.{name}"] for name in HIDDEN)
+
+
+def small_model():
+    """A model of the attention kind of a quarter of the cost of those among the cases, ragged and with dropout too."""
+    real, source_real = lengths_to_mask([4, 2, 3]), lengths_to_mask([3, 1, 2])
+    ids = lambda mask, most: np.where(mask, np.random.default_rng(most).integers(4, most, mask.shape), 0)  # noqa: E731
+    batch = Batch(ids(source_real, 7), source_real, ids(real, 8), ids(real, 8), real, tokens=int(real.sum()))
+    config = Seq2SeqConfig(7, 8, model="attention", embedding=3, hidden=2, attention=4, dropout=0.3)
+    model, masks = Seq2Seq.create(config, dtype=np.float64), draw_masks(config, batch, np.float64, 0)
+    inputs = {"params": at_scale_one(model.params)}
+    return Case(lambda params: forward(params, batch, model.decoder, masks), inputs, ("forward",))
+
+
+SMALL = "a small seq2seq"
+TABLE = cases() | {SMALL: small_model()}
+
+
+def edit(owner, name, *changes):
+    """owner, name and a new function of that name, whose source has each second of `changes` for the one before."""
+    function = getattr(owner, name)
+    source = textwrap.dedent(inspect.getsource(function))
+    for right, wrong in zip(changes[::2], changes[1::2], strict=True):
+        assert source.count(right) == 1, f"{right!r} is not once in {name}"
+        source = source.replace(right, wrong)
+    scope = {}
+    exec(source, function.__globals__, scope)
+    return owner, name, scope[name]
+
+
+def checked(monkeypatch, case, *edits):
+    for change in edits:
+        monkeypatch.setattr(*edit(*change))
+    return check(TABLE[case].function, TABLE[case].inputs, name=case)
+
+
+STEP = (layers.LSTMStep, "backward")
+CARRY = "tuple(dp + xp.where(real, 0, d) for dp, d in zip(dprev, dstate, strict=True))"
+DECODER = (attentive.AttentiveTrace, "backward")
+BACK_BPTT = "dstate = run.step_backward(t, dstate, da[t])"
+
+WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
+    "the forget gate is a hundredth too large": (
+        "lstm",
+        (*STEP, "grad.dc * self.f", "1.01 * grad.dc * self.f"),
+        ("dc_prev", 5),
+    ),
+    "tanh's derivative without the square": (
+        "lstm, ragged",
+        (*STEP, "tanh_backward(dh * self.o, self.tanh_c)", "dh * self.o * (1 - self.tanh_c)"),
+        ("dc", 5),
+    ),
+    "the input gate's own value for the candidate's": (
+        "lstm, ragged, reversed",
+        (*STEP, "grad.di = grad.dc * self.g", "grad.di = grad.dc * self.i"),
+        ("di", 0),
+    ),
+    "one row of one step": (
+        "lstm",
+        (*STEP, "return grad", "grad.da[3] *= 1.001 if self.t == 2 else 1\n    return grad"),
+        ("da", 2),
+    ),
+    "one column": (
+        "lstm, ragged",
+        (*STEP, "return grad", "grad.da[:, 5] += grad.da[:, 4]\n    return grad"),
+        ("da", 5),
+    ),
+    "the output gate sees the cell before its tanh": (
+        "bilstm",
+        (*STEP, "dh * self.tanh_c", "dh * self.c_prev"),
+        ("do", 5),
+    ),
+    "a millionth on the way from step to step": (
+        "lstm",
+        (lstm.LSTM, "recur_backward", "da @ params.W_h.T", "da @ params.W_h.T * (1 + 1e-6)"),
+        ("dh", 4),
+    ),
+    "the hidden state is cut between two steps": (
+        "lstm",
+        (lstm, "unroll_backward", BACK_BPTT, f"{BACK_BPTT}\n        dstate = (dstate[0] * (t != 3), dstate[1])"),
+        ("dh", 2),
+    ),
+    "an output's gradient replaces that of the next step": (
+        "lstm, ragged",
+        (lstm, "unroll_backward", "dstate = (dstate[0] + dh[t], *dstate[1:])", "dstate = (dh[t], *dstate[1:])"),
+        ("dh", 5),
+    ),
+    "padding does not carry the cell": (
+        "lstm, ragged",
+        (recurrent.Unroll, "step_backward", CARRY, "(dprev[0] + xp.where(real, 0, dstate[0]), dprev[1])"),
+        ("dc", 4),
+    ),
+    "padding is handed to the step as well": (
+        "lstm, ragged",
+        (recurrent.Unroll, "step_backward", "xp.where(real, d, 0) for d in dstate", "d for d in dstate"),
+        ("dh", 5),
+    ),
+    "the mask of the step after": (
+        "lstm, ragged",
+        (recurrent.Unroll, "step_backward", "self.mask[t][:", "self.mask[min(t + 1, len(self.mask) - 1)][:"),
+        ("dh", 4),
+    ),
+    "the weights see the state after the step": (
+        "lstm",
+        (lstm.LSTM, "after", "rows(prev[0])", "rows(np.roll(prev[0], -1, axis=0))"),
+        ("params.W_h", None),
+    ),
+    "the bias leaves out one row": (
+        "lstm, ragged",
+        (lstm.LSTM, "after", "da_rows.sum(axis=0)", "da_rows[1:].sum(axis=0)"),
+        ("params.b", None),
+    ),
+    "the input's columns are turned": (
+        "lstm",
+        (lstm.LSTM, "after", "reshape(x.shape)", "reshape(x.shape)[..., ::-1]"),
+        ("dx", None),
+    ),
+    "one direction's final states are forgotten": (
+        "bilstm",
+        (
+            bidirectional.BiLSTMTrace,
+            "backward",
+            "else d.reshape(2 * B, -1)",
+            "else (d * xp.array([1, 0])[:, None, None]).reshape(2 * B, -1)",
+        ),
+        ("dh", 5),
+    ),
+    "the back direction's outputs are not turned": (
+        "bilstm",
+        (bidirectional.BiLSTMTrace, "backward", "dh[::-1, :, H:]", "dh[:, :, H:]"),
+        ("dh", 5),
+    ),
+    "the back direction's steps are not turned": (
+        "bilstm",
+        (bidirectional.BothWays, "after", "da[::-1, back]", "da[:, back]"),
+        ("dx", None),
+    ),
+    "the first states of the two directions are swapped": (
+        "bilstm",
+        (bidirectional.BiLSTMTrace, "backward", "(d.reshape(2, B, -1)", "(d.reshape(2, B, -1)[::-1]"),
+        ("dh0", None),
+    ),
+    "both directions go back through one matrix": (
+        "bilstm",
+        (bidirectional.BothWays, "backward", "(da[half], weights)", "(da[half], params.ahead)"),
+        ("dh", 4),
+    ),
+    "the dropout between two layers is skipped": (
+        "stack",
+        (StackTrace, "backward", "self.dropouts[k - 1].backward(grads[0].dx).dx", "grads[0].dx"),
+        ("0.dh", None),
+    ),
+    "the final states of two layers are swapped": (
+        "stack",
+        (StackTrace, "backward", "d[k] for d in", "d[1 - k] for d in"),
+        ("1.dh_T", None),
+    ),
+    "padded targets count": (
+        "cross_entropy",
+        (loss.CrossEntropyTrace, "backward", "self.weights.reshape(-1)", "(self.weights.max() + 0 * self.z)"),
+        ("dlogits", None),
+    ),
+    "the targets of the next row": (
+        "cross_entropy",
+        (loss.CrossEntropyTrace, "backward", "self.targets", "xp.roll(self.targets, 1, axis=1)"),
+        ("dlogits", None),
+    ),
+    "the first token is not counted": (
+        "embedding",
+        (
+            embedding.EmbeddingTrace,
+            "backward",
+            "self.ids.reshape(-1), rows(dy)",
+            "self.ids.reshape(-1)[1:], rows(dy)[1:]",
+        ),
+        ("params.W", None),
+    ),
+    "what dropout keeps is not scaled": (
+        "dropout",
+        (dropout.DropoutTrace, "backward", "dy * self.mask", "dy * (self.mask > 0)"),
+        ("dx", None),
+    ),
+    "the neighbour's input": (
+        "linear",
+        (linear.LinearTrace, "backward", "rows(self.x)", "rows(np.roll(self.x, 1, axis=1))"),
+        ("params.W", None),
+    ),
+    "a millionth": (
+        "linear",
+        (linear.LinearTrace, "backward", "(dy_rows @ self.params.W.T)", "(dy_rows @ self.params.W.T * (1 - 1e-6))"),
+        ("dx", None),
+    ),
+    "the softmax sums over rows": (
+        "additive_attention",
+        (attention, "softmax_backward", "axis=-1", "axis=0"),
+        ("de", 0),
+    ),
+    "the weights' own gradient counts twice": (
+        "additive_attention",
+        (attention.AdditiveAttention, "step_backward", "through_context + dalpha", "through_context + 2 * dalpha"),
+        ("dalpha", 0),
+    ),
+    "the keys see the last look only": (
+        "additive_attention",
+        (attention.AdditiveAttention, "step_backward", "dkeys += dz", "dkeys[...] = dz"),
+        ("dvalues", None),
+    ),
+    "the query's gradient lacks the scores' vector": (
+        "additive_attention",
+        (attention.AdditiveAttention, "step_backward", "dz.sum(axis=0) * p.w", "dz.sum(axis=0)"),
+        ("dquery", 0),
+    ),
+    "the scores' vector is given the slope": (
+        "additive_attention",
+        (attention.AdditiveAttention, "after", "rows(steps.u)", "rows(1 - steps.u**2)"),
+        ("params.w", None),
+    ),
+    "the step does not pass its context back": (
+        SMALL,
+        (*DECODER, "dcontext[t] + da[t] @ params.W_context.T", "dcontext[t]"),
+        ("decoder.dcontext", 3),
+    ),
+    "the attention does not pass its query back": (
+        SMALL,
+        (*DECODER, "dh_prev + looks[t].dquery", "dh_prev"),
+        ("decoder.dh", 2),
+    ),
+    "the query goes back a step too early": (
+        SMALL,
+        (*DECODER, "dh_prev + looks[t].dquery", "dh_prev + (looks[t + 1].dquery if t < len(da) - 1 else 0)"),
+        ("decoder.dh", 2),
+    ),
+    "state and context are taken for one another": (
+        SMALL,
+        (*DECODER, "combine.dx[..., :H], combine.dx[..., H:]", "combine.dx[..., H:], combine.dx[..., :H]"),
+        ("decoder.dh", 3),
+    ),
+    "the context's weights see the context of the step before": (
+        SMALL,
+        (*DECODER, "rows(self.looks.context)", "rows(xp.roll(self.looks.context, 1, axis=0))"),
+        ("params.decoder.W_context", None),
+    ),
+    "the bridge forgets its tanh": (
+        SMALL,
+        (attentive.BridgeTrace, "backward", "trace.backward(tanh_backward(d, h0))", "trace.backward(d)"),
+        ("decoder.bridge.h.0.dy", None),
+    ),
+    "the bridge confuses the two directions": (
+        SMALL,
+        (
+            attentive.BridgeTrace,
+            "backward",
+            "xp.stack([grad.dx[:, :half], grad.dx[:, half:]])",
+            "xp.stack([grad.dx[:, half:], grad.dx[:, :half]])",
+        ),
+        ("encoder.dh_T", None),
+    ),
+    "the encoder does not hear of its final states": (
+        SMALL,
+        (encoder.EncoderTrace, "backward", "self.rnn.backward(dstates, dh_T, dc_T)", "self.rnn.backward(dstates)"),
+        ("encoder.dh_T", None),
+    ),
+    "the encoder's dropout is skipped": (
+        SMALL,
+        (encoder.EncoderTrace, "backward", "self.dropout.backward(rnn.dx).dx", "rnn.dx"),
+        ("encoder.embedding.dy", None),
+    ),
+    "the readout's dropout is skipped": (
+        SMALL,
+        (*DECODER, "self.readout_dropout.backward(readout.dx).dx", "readout.dx"),
+        ("decoder.combine.dy", None),
+    ),
+    "the encoder is given h for c": (
+        "seq2seq, plain, 2 layers",
+        (plain.PlainTrace, "backward", "dc_T=rnn.dc0", "dc_T=rnn.dh0"),
+        ("encoder.dc_T", None),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_backward_is_found_where_it_is_wrong(monkeypatch, mistake):
+    case, change, where = WRONG[mistake]
+    result = checked(monkeypatch, case, change)
+    assert not result.ok and not result.problems
+    assert result.first_wrong == where, str(result)
+
+
+NO_FORGET = "grad.dc * self.f", "grad.dc"
+FORGET = (*STEP, *NO_FORGET)
+MEAN = (linear.LinearTrace, "backward", "dy_rows.sum(axis=0)", "dy_rows.mean(axis=0)")
+ONE_HOT = (loss.CrossEntropyTrace, "backward", "-= weights", "-= 0")
+
+PAIRS = {  # (case, two edits, the first wrong quantity and its step)
+    "no forget gate, and a bias that is a mean": (
+        "lstm",
+        (FORGET, (lstm.LSTM, "after", "da_rows.sum(axis=0)", "da_rows.mean(axis=0)")),
+        ("dc_prev", 5),
+    ),
+    "no forget gate, and no derivative of the gates": (
+        "lstm_step",
+        ((*FORGET, "gates_backward(dgates, gates, out=dgates)", "dgates"),),
+        ("dc_prev", None),
+    ),
+    "no forget gate, and the cell's own way is forgotten": (
+        "lstm, ragged",
+        ((*FORGET, "dc + tanh_backward(", "tanh_backward("),),
+        ("dc", 5),
+    ),
+    "no matrix on the way to the previous step, and padding does not carry": (
+        "lstm, ragged",
+        (
+            (lstm.LSTM, "recur_backward", "da @ params.W_h.T", "da[:, : len(params.W_h)]"),
+            (recurrent.Unroll, "step_backward", CARRY, "dprev"),
+        ),
+        ("dh", 4),
+    ),
+    "a diagonal softmax, and values that are no keys": (
+        "additive_attention",
+        (
+            (attention, "softmax_backward", "(dp - (dp * p).sum(axis=-1, keepdims=True))", "dp"),
+            (attention.AdditiveAttention, "after", " + (dkeys_rows @ p.W_k.T).reshape(self.values.shape)", ""),
+        ),
+        ("de", 0),
+    ),
+    "no one-hot, and biases that are means": (SMALL, (ONE_HOT, MEAN), ("decoder.readout.dy", None)),
+    "no forget gate, and biases that are means": (SMALL, (FORGET, MEAN), ("decoder.dc_prev", 3)),
+    "no query, and no dropout of the source": (
+        SMALL,
+        (WRONG["the attention does not pass its query back"][1], WRONG["the encoder's dropout is skipped"][1]),
+        ("decoder.dh", 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistakes", PAIRS)
+def test_two_mistakes_are_not_taken_for_one(monkeypatch, mistakes):
+    case, changes, where = PAIRS[mistakes]
+    result = checked(monkeypatch, case, *changes)
+    assert not result.ok and result.first_wrong == where, str(result)
+    assert len({found.name for found in result.diagnosis}) != 1, str(result)
+
+
+# a record with a backward of its own
+
+
+class ForgetsByInput(layers.LSTMStep):
+    """The previous cell's gradient goes through the input gate."""
+
+    def backward(self, dh, dc, da=None):
+        grad = layers.LSTMStep.backward(self, dh, dc, da)
+        grad.dc_prev = grad.dc * self.i
+        return grad
+
+
+class LateCandidate(layers.LSTMStep):
+    """The candidate's gradient is wrong at one step, and only in the record: da is right."""
+
+    def backward(self, dh, dc, da=None):
+        grad = layers.LSTMStep.backward(self, dh, dc, da)
+        if self.t == 3:
+            grad.dg = grad.dg * 1.01
+        return grad
+
+
+def coupled_step(a, c_prev, s=None):
+    """A step whose input gate is i = 1 - f, and whose record brings the backward of another equation."""
+    s.c_prev, s.a = c_prev, a
+    s.gates = lstm.gates(s.a, out=s.gates)
+    s.i, s.f, s.g, s.o = lstm.blocks(s.gates)
+    s.i = np.subtract(1, s.f, out=s.i)
+    s.c = np.add(s.f * s.c_prev, s.i * s.g, out=s.c)
+    s.tanh_c = np.tanh(s.c, out=s.tanh_c)
+    s.h = np.multiply(s.o, s.tanh_c, out=s.h)
+    return s
+
+
+def checked_cell(cell):
+    return check(
+        lambda **kw: layers.lstm(**kw, mask=lengths_to_mask([6, 2, 4, 1, 3, 5, 2]), cell=cell), TABLE["lstm"].inputs
+    )
+
+
+def test_a_records_own_wrong_backward_is_found():
+    assert checked_cell(layers.LSTM(record=ForgetsByInput)).first_wrong == ("dc_prev", 5)
+
+
+def test_a_changed_equation_needs_another_backward():
+    result = checked_cell(layers.LSTM(step=coupled_step))
+    assert not result.ok and result.first_wrong == ("df", 5) and not result.diagnosis
+
+
+def test_a_wrong_number_in_the_record_alone_is_noted():
+    result = checked_cell(layers.LSTM(record=LateCandidate))
+    assert result.ok and any("dg at t = 3" in warning for warning in result.warnings)
+
+
+# functions handed in to be graded
+
+
+def step_backward(s, dh, dc):
+    """The right backward of an LSTM step, as somebody would write it, with everything inside."""
+    do = dh * s.tanh_c
+    dc = dc + dh * s.o * (1 - s.tanh_c**2)
+    di, df, dg = dc * s.g, dc * s.c_prev, dc * s.i
+    da = np.hstack([di * s.i * (1 - s.i), df * s.f * (1 - s.f), dg * (1 - s.g**2), do * s.o * (1 - s.o)])
+    return {"do": do, "di": di, "df": df, "dg": dg, "da": da, "dc_prev": dc * s.f}
+
+
+def blocks_in_another_order(s, dh, dc):
+    grad = step_backward(s, dh, dc)
+    i, f, g, o = np.split(grad["da"], 4, axis=1)
+    return grad | {"da": np.hstack([i, f, o, g])}
+
+
+def forgets_the_slope_of_one_gate(s, dh, dc):
+    grad = step_backward(s, dh, dc)
+    H = s.c.shape[1]
+    grad["da"][:, 3 * H :] = grad["do"] * s.o
+    return grad
+
+
+def one_gate_a_little_off(s, dh, dc):
+    grad = step_backward(s, dh, dc)
+    return grad | {"df": 1.001 * grad["df"], "da": 1.001 * grad["da"]}
+
+
+def one_number_off(s, dh, dc):
+    grad = step_backward(s, dh, dc)
+    grad["dc_prev"][4, 1] += 1e-8
+    return grad
+
+
+def softmax_of_the_wrong_axis(s, dy):
+    return s.y * (dy - (dy * s.y).sum(axis=0))
+
+
+def rows_added_once(s, dy):
+    dW = np.zeros_like(s.params.W)
+    dW[s.ids] += dy  # a repeated id is added once
+    return {"params": {"W": dW}}
+
+
+def mean_over_all(s, dloss):
+    return dloss * (s.weights > 0)[..., None] * (s.p - np.eye(s.p.shape[-1])[s.targets]) / s.targets.size
+
+
+def no_padding(s, dh, dh_T, dc_T):
+    """BPTT that does not know of padding."""
+    da, dh_next, dc_next = [None] * len(s.x), dh_T, dc_T
+    for t in reversed(range(len(s.x))):
+        grad = s.steps[t].backward(dh[t] + dh_next, dc_next)
+        da[t], dh_next, dc_next = grad.da, grad.da @ s.run.params.W_h.T, grad.dc_prev
+    da = np.array(da)
+    sums = {"W_x": np.einsum("tbd,tbk->dk", s.x, da), "W_h": np.einsum("tbd,tbk->dk", s.run.prev[0], da)}
+    return {"dx": da @ s.run.params.W_x.T, "dh0": dh_next, "dc0": dc_next, "params": sums | {"b": da.sum(axis=(0, 1))}}
+
+
+GRADED = {  # (what is graded, the function, the first wrong quantity)
+    "blocks in another order": ("lstm_step", blocks_in_another_order, "da"),
+    "one gate's slope is forgotten": ("lstm_step", forgets_the_slope_of_one_gate, "da"),
+    "one gate a thousandth off": ("lstm_step", one_gate_a_little_off, "df"),
+    "one number off in the eighth digit": ("lstm_step", one_number_off, "dc_prev"),
+    "a sum over the wrong axis": ("softmax", softmax_of_the_wrong_axis, "dx"),
+    "repeated ids": ("embedding", rows_added_once, "params.W"),
+    "a mean over padding too": ("cross_entropy", mean_over_all, "dlogits"),
+    "no padding": ("lstm", no_padding, "dh"),
+}
+
+
+def test_the_function_that_the_wrong_ones_are_made_of_is_right():
+    result = grade("lstm_step", step_backward)
+    assert result.ok and max(quantity.error for quantity in result.quantities) < 1e-12, str(result)
+
+
+@pytest.mark.parametrize("mistake", GRADED)
+def test_a_wrong_function_is_found_where_it_is_wrong(mistake):
+    name, function, where = GRADED[mistake]
+    result = grade(name, function)
+    assert not result.ok and not result.problems and result.first_wrong[0] == where, str(result)

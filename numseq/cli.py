@@ -12,28 +12,16 @@ from typing import Annotated
 import typer
 from typer import Argument, BadParameter, Context, Option
 
-from numseq import __version__, backend
+from numseq import __version__, cli_decode  # noqa: F401  (brings its commands)
+from numseq.cli_common import Backend, Batch, app, choose
 from numseq.data.tokens import KINDS
 from numseq.errors import NumseqError
 from numseq.gradcheck.references import METHODS
 from numseq.models.config import MODELS, ConfigError
 
-app = typer.Typer(
-    name="numseq",
-    help="Sequence-to-sequence learning in NumPy, with backpropagation written by hand.",
-    no_args_is_help=True,
-    add_completion=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
 Kind = StrEnum("Kind", KINDS)
 ModelName = StrEnum("ModelName", MODELS)
-BackendName = StrEnum("BackendName", backend.BACKENDS)
 Method = StrEnum("Method", [(name.replace("-", "_"), name) for name in METHODS])
-Run = Annotated[Path, Argument(metavar="DIR", help="A folder made by numseq train or demo.")]
-Backend = Annotated[BackendName | None, Option(help="Array library; else NUMSEQ_BACKEND, else numpy.")]
-Batch = Annotated[int, Option(min=1, help="Sentences worked on together.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -88,7 +76,7 @@ def train(
     from numseq.training.run import DataOptions, is_run, resumed_options, train_run
     from numseq.training.trainer import TrainingOptions
 
-    _choose(backend)
+    choose(backend)
     origin = {
         name: str(path.resolve()) if path else None
         for name, path in (("source", source), ("target", target), ("tsv", tsv),
@@ -164,86 +152,6 @@ def _pairs(source, target, tsv, both):
 
 
 @app.command()
-def translate(
-    folder: Run,
-    input: Annotated[Path | None, Option(help="One sentence a line. [default: standard input]")] = None,
-    output: Annotated[Path | None, Option(help="One translation a line. [default: standard output]")] = None,
-    batch: Batch = 64,
-    backend: Backend = None,
-):
-    """Translate lines by greedy search; the order is kept, an empty line stays empty."""
-    from numseq.data.corpus import decode_lines, read_lines
-    from numseq.files import write_atomically
-
-    _choose(backend)
-    if output and not output.parent.is_dir():
-        raise BadParameter(f"--output is {output}, but there is no folder {output.parent}")
-    translator = _load(folder)
-    lines = read_lines(input) if input else decode_lines(sys.stdin.buffer.read(), "standard input")
-    found = translator.translate(lines, batch)
-    text = "".join(f"{translation.text}\n" for translation in found)
-    if output:
-        write_atomically(output, text.encode())
-    else:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode())  # as it was read, whatever the terminal is set to
-        sys.stdout.flush()
-
-
-@app.command()
-def evaluate(
-    folder: Run,
-    source: Annotated[Path, Option(help="Source sentences, one a line.")],
-    reference: Annotated[Path, Option(help="Their right translations.")],
-    tokenize: Annotated[
-        str, Option(help="sacrebleu's tokeniser for BLEU; none for text that is tokenised already.")
-    ] = "13a",
-    json_file: Annotated[Path | None, Option("--json", help="Write the figures here too.")] = None,
-    batch: Batch = 64,
-    backend: Backend = None,
-):
-    """Score a model: BLEU, chrF, exact match (greedy search), and perplexity of the references."""
-    from numseq.data.corpus import read_parallel
-    from numseq.files import write_atomically
-    from numseq.metrics import evaluate
-
-    _choose(backend)
-    translator = _load(folder)
-    pairs, skipped = read_parallel(source, reference)
-    if skipped:
-        print(f"skipped {skipped:,} pairs with an empty side")
-    scores = evaluate(translator, pairs, tokenize, batch)
-    for name, value in scores.items():
-        print(f"{name:<16}{value:.4f}" if isinstance(value, float) else f"{name:<16}{value}")
-    if json_file:
-        write_atomically(json_file, (json.dumps(scores, indent=2) + "\n").encode())
-
-
-@app.command()
-def attention(
-    folder: Run,
-    sentence: Annotated[str, Argument(metavar="SENTENCE", help="What to translate.")],
-    out: Annotated[Path, Option(help="Where to draw: a .png or .svg file.")],
-):
-    """Draw where the model looked while it translated a sentence."""
-    from numseq import plots
-
-    if out.suffix.lower() not in (".png", ".svg"):
-        raise BadParameter(f"--out is {out}: its name must end in .png or .svg")
-    try:
-        sentence.encode()
-    except UnicodeEncodeError:
-        raise BadParameter("the sentence is not UTF-8") from None
-    translation = _load(folder).translate([sentence])[0]
-    if not translation.source:
-        raise BadParameter("the sentence is empty")
-    if translation.alpha is None:
-        raise BadParameter(f"{folder} holds a plain model, which attends to nothing")
-    plots.save(plots.attention_map(translation.alpha, translation.source, translation.target), out)
-    print(translation.text)
-
-
-@app.command()
 def gradcheck(
     names: Annotated[list[str] | None, Argument(help="Layers or models; all when none is named.")] = None,
     method: Annotated[Method | None, Option(help="Reference; else first complex-step, then central.")] = None,
@@ -310,18 +218,6 @@ def _program():
     if Path(sys.argv[0]).name == "numseq":
         return shlex.quote(sys.argv[0])
     return f"{shlex.quote(sys.executable)} -m numseq"
-
-
-def _choose(name):
-    if name is not None:
-        backend.use(name.value)
-
-
-def _load(folder):
-    from numseq.search.translate import Translator
-    from numseq.training.checkpoint import load_model
-
-    return Translator(*load_model(folder))
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ FLOORS = [  # a module stands on the floor of its longest prefix here
         "numseq.data",
         "numseq.gradcheck.core",
         "numseq.gradcheck.references",
+        "numseq.gradcheck.localise",
         "numseq.gradcheck.watch",
         "numseq.gradcheck.audit",
         "numseq.gradcheck.patterns",
@@ -32,7 +33,7 @@ FLOORS = [  # a module stands on the floor of its longest prefix here
         "numseq.fonts",
         "numseq.gradcheck",
     },
-    {"numseq.cli", "numseq.__main__", "numseq.demo"},
+    {"numseq.cli", "numseq.cli_common", "numseq.cli_decode", "numseq.__main__", "numseq.demo"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 

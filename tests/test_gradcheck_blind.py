@@ -23,19 +23,19 @@ HIDDEN = ("dropout", "embedding", "linear", "lstm")  # files that functions of t
 dropout, embedding, linear, lstm = (sys.modules[f"numseq.layers.{name}"] for name in HIDDEN)
 
 
-def small_model():
-    """A model of the attention kind of a quarter of the cost of those among the cases, ragged and with dropout too."""
+def small_model(kind):
+    """A model of a quarter of the cost of those among the cases, ragged and with dropout too."""
     real, source_real = lengths_to_mask([4, 2, 3]), lengths_to_mask([3, 1, 2])
     ids = lambda mask, most: np.where(mask, np.random.default_rng(most).integers(4, most, mask.shape), 0)  # noqa: E731
     batch = Batch(ids(source_real, 7), source_real, ids(real, 8), ids(real, 8), real, tokens=int(real.sum()))
-    config = Seq2SeqConfig(7, 8, model="attention", embedding=3, hidden=2, attention=4, dropout=0.3)
+    config = Seq2SeqConfig(7, 8, model=kind, embedding=3, hidden=2, attention=4, dropout=0.3)
     model, masks = Seq2Seq.create(config, dtype=np.float64), draw_masks(config, batch, np.float64, 0)
     inputs = {"params": at_scale_one(model.params)}
     return Case(lambda params: forward(params, batch, model.decoder, masks), inputs, ("forward",))
 
 
-SMALL = "a small seq2seq"
-TABLE = cases() | {SMALL: small_model()}
+SMALL, PLAIN = "a small seq2seq", "a small plain seq2seq"
+TABLE = cases() | {SMALL: small_model("attention"), PLAIN: small_model("plain")}
 
 
 def edit(owner, name, *changes):
@@ -71,6 +71,11 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
         "lstm, ragged",
         (*STEP, "tanh_backward(dh * self.o, self.tanh_c)", "dh * self.o * (1 - self.tanh_c)"),
         ("dc", 5),
+    ),
+    "tanh's derivative without the square, in a single step": (
+        "lstm_step",
+        (*STEP, "tanh_backward(dh * self.o, self.tanh_c)", "dh * self.o * (1 - self.tanh_c)"),
+        ("dc", None),
     ),
     "the input gate's own value for the candidate's": (
         "lstm, ragged, reversed",
@@ -293,7 +298,7 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
         ("decoder.combine.dy", None),
     ),
     "the encoder is given h for c": (
-        "seq2seq, plain, 2 layers",
+        PLAIN,
         (plain.PlainTrace, "backward", "dc_T=rnn.dc0", "dc_T=rnn.dh0"),
         ("encoder.dc_T", None),
     ),

@@ -29,7 +29,8 @@ def audit(inputs, trace, seen, left_out):
     warn(widths and max(shape[-1] for shape in widths) == 1, "there is one source position", "all of the attention")
     arrays = [leaf for name, tree in inputs.items() if name != "params" for leaf in trees.leaves(tree)]
     rows = [value.shape[0] for place, value in seen.values.items() if place.name in ("h", "alpha") and value.ndim == 2]
-    warn(rows and max(rows) == 1, "there is one row", "sums over the batch that are means, or missing")
+    alone = arrays and all(np.prod(leaf.shape[:-1], dtype=int) == 1 for leaf in arrays if leaf.ndim)
+    warn(alone or (rows and max(rows) == 1), "there is one row", "sums over the batch that are means, or missing")
     masks = found.get("mask", [])
     real = [mask for mask in masks if mask is not None and mask.dtype == bool]
     warn(steps and recurrent and not any((~mask).any() for mask in real), "there is no padding", "what padded steps do")
@@ -41,7 +42,7 @@ def audit(inputs, trace, seen, left_out):
     )
     starts = [name for name in ("h0", "c0", "c_prev", "h_prev") if name in inputs]
     zero = [name for name in starts if not any(leaf.any() for leaf in trees.leaves(inputs[name]))]
-    warn(zero, f"{' and '.join(zero)} {'is' if len(zero) == 1 else 'are'} zero", "mistakes at the first step")
+    warn(zero, f"{' and '.join(zero)} {'is' if len(zero) == 1 else 'are'} zero", "whatever multiplies them")
     dropouts = [mask for owner, mask in found.get("DropoutTrace.mask", [])] if "DropoutTrace.mask" in found else []
     warn(dropouts and all(mask is None for mask in dropouts), "dropout is off", "what becomes of its mask")
     square = [

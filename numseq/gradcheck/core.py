@@ -18,7 +18,7 @@ import numpy as np
 from numseq import params as trees
 from numseq.backend import array_module
 from numseq.gradcheck.audit import audit
-from numseq.gradcheck.patterns import patterns
+from numseq.gradcheck.localise import Inside
 from numseq.gradcheck.references import (
     TOLERANCE,
     NotAnalyticError,
@@ -28,9 +28,8 @@ from numseq.gradcheck.references import (
     random_directions,
     slope,
 )
-from numseq.gradcheck.report import Check, Quantity, Wrong, relative_error
-from numseq.gradcheck.watch import Claim, Watch
-from numseq.record import StepGrad
+from numseq.gradcheck.report import Check, relative_error
+from numseq.gradcheck.watch import Watch
 
 HERE = str(Path(__file__).parent)
 FLOAT32 = 2e-4  # float32 rounds each of the thousands of additions behind a gradient by 6e-8
@@ -55,36 +54,13 @@ def check(function, inputs, *, name=None, outputs=None, method="complex-step", s
     return _Checking(function, inputs, name, outputs, method, seed).run(diagnose)
 
 
-def sweep(function, inputs, steps=None, seed=0):
-    """How exact each numeric derivative of a function is, against its step h.
-
-    The slope of L (see the module) along a random direction through all inputs, by every method and step, against the
-    complex step with h = 1e-100. Large steps show truncation, small ones rounding; the complex step has no rounding.
-
-    Args: as of `check`. steps, values of h; by default 1e-1 to 1e-15.
-    Returns: a dict of method to (steps, relative errors), two arrays; `numseq.plots.error_curve` draws it.
-    """
-    steps = np.logspace(-1, -15, 29) if steps is None else np.asarray(steps)
-    rng = np.random.default_rng(seed)
-    trace = function(**inputs)
-    weights = {output: rng.standard_normal(np.shape(getattr(trace, output))) for output in trace.outputs}
-    directions = random_directions(inputs, rng)
-
-    def loss(step):
-        trace = function(**along(inputs, directions, step))
-        return sum((r * getattr(trace, output)).sum() for output, r in weights.items())
-
-    exact = complex_step(loss)
-    return {method: (steps, np.array([abs(slope(loss, method, h) / exact - 1) for h in steps])) for method in TOLERANCE}
-
-
-class _Checking:
+class _Checking(Inside):
     """One check under way."""
 
     def __init__(self, function, inputs, name, outputs, method, seed):
         self.given, self.method, self.name = inputs, method, name or getattr(function, "__name__", "function")
         dtype = trees.common_dtype(*inputs.values())
-        self.quick = method == "directional"
+        self.quick, self.dtype = method == "directional", dtype
         if method not in (*TOLERANCE, "directional"):
             raise ValueError(f"method is {method!r}: choose one of {', '.join(TOLERANCE)}, directional")
         if dtype != np.float64 and not (self.quick and dtype == np.float32):
@@ -97,44 +73,48 @@ class _Checking:
         with nullcontext() if self.quick else self.seen:  # probing is for what is on the host
             self.trace = function(**inputs)
             self.outputs = list(outputs or self.trace.outputs)
-            self.values = {output: getattr(self.trace, output) for output in self.outputs}
+            self.values = {output: self._output(output) for output in self.outputs}
             self.weights = {output: self.rng.standard_normal(value.shape) for output, value in self.values.items()}
             self.grad = self._backward()
         self._same_inputs(before)
 
     def run(self, diagnose):
-        self._deterministic()
-        analytic = self.method == "complex-step"
-        host = {name: trees.cast(trees.to_host(tree), np.float64) for name, tree in self.given.items()}
-        self.inputs = host
-        if analytic:
+        self.inputs = {name: trees.cast(trees.to_host(tree), np.float64) for name, tree in self.given.items()}
+        result = Check(self.name, self.method, self.tolerance, problems=self.problems)
+        if self._unfit():
+            return result
+        if self.method == "complex-step" or self.quick:
             self._analytic()
         found = self._results()
-        result = Check(self.name, self.method, self.tolerance, problems=self.problems)
-        numeric = {}
+        if self.grad is not None and not self.problems:
+            self._linear()
         if self.quick:
             result.errors = {"along a random direction": self._along_one_direction(found)} if found else {}
-        else:
-            for argument, tree in gradient(self._loss, self.inputs, self.method).items():
-                label = found[argument][0] if argument in found else f"d{argument}"
-                numeric |= dict(trees.walk(tree, label))
-            ours = {leaf: a for label, tree in found.values() for leaf, a in trees.walk(tree, label)}
-            result.errors = {leaf: relative_error(ours[leaf], n) for leaf, n in numeric.items() if leaf in ours}
-            if self.grad is not None:
-                result.quantities = self._quantities()
+            return result
+        numeric = {}
+        for argument, tree in gradient(self._loss, self.inputs, self.method).items():
+            numeric |= dict(trees.walk(tree, found[argument][0] if argument in found else f"d{argument}"))
+        ours = {leaf: a for label, tree in found.values() for leaf, a in trees.walk(tree, label)}
+        result.errors = {leaf: relative_error(ours[leaf], n) for leaf, n in numeric.items() if leaf in ours}
+        result.quantities = self._quantities() if self.grad is not None else []
         left_out = [name for name in self.trace.outputs if name not in self.outputs] if self._known_outputs() else []
-        if not self.quick:
-            result.warnings = audit(self.inputs, self.trace, self.seen, left_out)
+        result.warnings = audit(self.inputs, self.trace, self.seen, left_out)
         inside = next((quantity for quantity in result.quantities if not quantity.error <= self.tolerance), None)
         if result.ok and inside:
             at = "" if inside.place.t is None else f" at t = {inside.place.t}"
             by = inside.place.name
             result.warnings.append(f"{inside.label}{at}, as backward keeps it, is not the derivative by {by}")
-        if not result.ok and not self.quick:
+        if not result.ok:
             result.first = self._first(result, numeric, found)
             if diagnose and self.grad is not None:
                 result.diagnosis = diagnose(self)
         return result
+
+    def _output(self, name):
+        value = getattr(self.trace, name, None)
+        if value is None:
+            raise TypeError(f"{self.name} returns a {type(self.trace).__name__}, which has no output {name!r}")
+        return value if hasattr(value, "shape") else np.asarray(value)
 
     def _known_outputs(self):
         return bool(getattr(self.trace, "outputs", ()))
@@ -146,7 +126,7 @@ class _Checking:
         for name, r in self.weights.items():
             xp, dtype = array_module(self.values[name]), self.values[name].dtype
             upstream[f"d{name}"] = xp.asarray((factor * r).astype(dtype))
-        self.upstream = upstream
+        self.upstream = {name: r.copy() for name, r in upstream.items()}
         try:
             grad = self.trace.backward(**upstream)
         except Exception as error:
@@ -154,6 +134,9 @@ class _Checking:
             where = f" in {frames[-1].name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
             self.problems.append(f"backward raised {type(error).__name__}: {error}{where}")
             return None
+        for name, value in upstream.items():
+            if not bool((value == self.upstream[name]).all()):
+                self.problems.append(f"backward changed {name}, which it was given: it must write to arrays of its own")
         if grad is None:
             self.problems.append("backward returned None: it must return its gradients (is a `return` missing?)")
         return grad
@@ -182,6 +165,14 @@ class _Checking:
     def _usable(self, label, value, tree):
         """Whether a result has the names, shapes and kinds of its input; what does not is a problem."""
         before = len(self.problems)
+        if hasattr(tree, "shape") and not hasattr(value, "shape"):
+            self.problems.append(f"{label} is a {type(value).__name__}, not an array")
+            return False
+        if isinstance(value, dict):
+            self.problems.append(
+                f"{label} is a dict: it must be a {type(tree).__name__}, like what it is the gradient of"
+            )
+            return False
         ours = dict(trees.walk(value, label))
         for leaf, wanted in trees.walk(tree, label):
             a = ours.pop(leaf, None)
@@ -193,6 +184,10 @@ class _Checking:
                 self.problems.append(f"{leaf} has shape {a.shape}, but what it is the gradient of has {wanted.shape}")
             elif a.dtype.kind not in "f":
                 self.problems.append(f"{leaf} is of dtype {a.dtype}: a gradient is made of real floating numbers")
+            elif a.dtype.itemsize < self.dtype.itemsize:
+                self.problems.append(
+                    f"{leaf} is {a.dtype}, although the inputs are {self.dtype}: a float32 array inside?"
+                )
             elif not bool(np.isfinite(trees.to_host(a)).all()):
                 self.problems.append(f"{leaf} holds numbers that are not finite (NaN or infinity)")
         self.problems += [f"{leaf} is the gradient of nothing" for leaf in ours]
@@ -220,93 +215,6 @@ class _Checking:
         norm = sum((a.astype(np.float64) ** 2).sum() for a, _ in pairs) ** 0.5
         return float(abs(said - true) / max(norm, abs(true), np.finfo(np.float64).tiny))
 
-    def _quantities(self):
-        """Every claim of backward along a random direction; in the order in which it computed them."""
-        own = self.seen.number(self.trace)  # of its own outputs the outermost trace was told the gradient
-        claims = [c for c in self._claims() if c.place.number != own or c.place.name not in self.outputs]
-        self.paths = self.seen.path(self.trace)
-        real = self.method != "complex-step"
-        inputs = self.inputs if real else along(self.inputs, self.inputs, 0j)
-        found = []
-        for place, value in claims:
-            written = self.seen.values[place]
-            ours = np.zeros(written.shape) if value is None else np.asarray(value)
-            label = self._label(place)
-            if ours.shape != written.shape:
-                self.problems.append(f"d{place.name} has shape {ours.shape}, but {place.name} has {written.shape}")
-                continue
-            v = self.rng.standard_normal(written.shape)
-            true = slope(lambda step, place=place, v=v: self._loss(inputs, {place: step * v}), self.method)
-            norm = float(np.sqrt((ours**2).sum()))
-            scale = max(norm, abs(true))
-            error = abs((ours * v).sum() - true) / scale if scale > 0 else 0.0
-            found.append(Quantity(place, label, float(error) if np.isfinite(error) else np.inf, written.size))
-        return found
-
-    def _claims(self):
-        """What backward says of what is inside: in its records, or by name in the dict that it returned."""
-        claims = self.seen.claims()
-        for name, value in self.grad.items() if isinstance(self.grad, dict) else ():
-            places = [p for p in self.seen.values if p.t is None and f"d{p.name}" == name]
-            if len(places) == 1 and places[0].name not in self.inputs and hasattr(value, "shape"):
-                claims.append(Claim(places[0], value))
-        return claims
-
-    def _label(self, place):
-        path = self.paths.get(place.number, place.kind)
-        return f"{path}.d{place.name}" if path else f"d{place.name}"
-
-    # where it goes wrong
-
-    def _first(self, result, numeric, found):
-        """The first wrong quantity on the way back from the loss, looked at number by number."""
-        for quantity in result.quantities:
-            if not quantity.error <= self.tolerance:
-                return self._wrong_quantity(quantity)
-        for argument, (label, tree) in found.items():
-            for leaf, ours in trees.walk(tree, label):
-                if not result.errors.get(leaf, 0.0) <= self.tolerance:
-                    said = patterns(ours, numeric[leaf], self._sizes())
-                    after = bool(result.quantities) and argument == "params"
-                    return Wrong(leaf, None, None, said, sums=after, equation=self._equation_of(leaf))
-        return None
-
-    def _wrong_quantity(self, quantity):
-        place, written = quantity.place, self.seen.values[quantity.place]
-        value = next(claim.value for claim in self._claims() if claim.place == place)
-        ours = np.zeros(written.shape) if value is None else np.asarray(value)
-        inputs = self.inputs if self.method != "complex-step" else along(self.inputs, self.inputs, 0j)
-        true = np.empty(written.shape)
-        for index in np.ndindex(written.shape):
-            unit = np.zeros(written.shape)
-            unit[index] = 1
-            true[index] = slope(lambda step, unit=unit: self._loss(inputs, {place: step * unit}), self.method)
-        said = ["backward gave it no gradient at all"] if value is None else patterns(ours, true, self._sizes())
-        wrong = np.abs(ours - true).reshape(len(ours), -1).max(axis=1) if ours.ndim else np.abs(ours - true)[None]
-        row = int(wrong.argmax())
-        return Wrong(quantity.label, place.t, row, said, equation=self._equation(place.kind, f"d{place.name}"))
-
-    def _equation_of(self, leaf):
-        """The right equation of a result of a single step."""
-        kinds = {place.kind for place in self.seen.values if place.t is None}
-        return next(filter(None, (self._equation(kind, leaf) for kind in kinds)), None)
-
-    def _equation(self, kind, name):
-        """The right equation of a gradient inside a step, as text; None when it is not written down."""
-        records = {f"{base.__name__}Grad" for base in self.seen.kinds.get(kind, type(None)).__mro__}
-        grads = (grad for grad in StepGrad.__subclasses__() if grad.__name__ in records)
-        return next((grad.equations.get(name) for grad in grads), None)
-
-    def _sizes(self):
-        sizes = {}
-        for name, tree in self.inputs.items():
-            for leaf in trees.leaves(tree) if name != "params" else ():
-                for axis, word in zip(range(leaf.ndim), {3: ("steps", "rows")}.get(leaf.ndim, ("rows",)), strict=False):
-                    sizes.setdefault(word, leaf.shape[axis])
-        if "steps" in sizes:
-            sizes["tokens (steps times rows)"] = sizes["steps"] * sizes["rows"]
-        return sizes
-
     # is the function itself fit for a check
 
     def _same_inputs(self, before):
@@ -315,30 +223,29 @@ class _Checking:
                 if not bool((a == b).all()) and not bool((np.isnan(trees.to_host(a))).any()):
                     self.problems.append(f"the input {leaf} was changed: forward and backward must not write to it")
 
-    def _deterministic(self):
+    def _unfit(self):
+        """Whether the function is none, since the same inputs do not give the same outputs; then it is a problem."""
         again = self.function(**self.given)
         for name, value in self.values.items():
             if not np.array_equal(trees.to_host(value), trees.to_host(getattr(again, name)), equal_nan=True):
                 self.problems.append(
                     f"two calls with the same inputs gave different {name}: draw random numbers outside of it"
                 )
-        if self.grad is None:
-            return
-        kept, problems = self.upstream, list(self.problems)
+        return bool(self.problems)
+
+    def _linear(self):
+        """A gradient is linear in what comes from above; one that is not has a problem."""
+        kept = self.upstream
         doubled = self._backward(factor=2.0)
-        self.upstream, self.problems = kept, problems
-        if doubled is None:
-            return
+        self.upstream = kept
         for argument in self.given:
-            once, twice = (_get(grad, argument) for grad in (self.grad, doubled))
-            if once is None or twice is None:
-                continue
-            once, twice = trees.to_host(once), trees.to_host(twice)
-            for (leaf, a), (_, b) in zip(trees.walk(once, argument), trees.walk(twice, argument), strict=False):
-                if getattr(a, "shape", 0) == getattr(b, "shape", 1) and relative_error(2 * a, b) > 1e-4:
+            once, twice = _get(self.grad, argument), _get(doubled, argument)
+            label = "params" if argument == "params" else f"d{argument}"
+            for (leaf, a), (_, b) in zip(trees.walk(once, label), trees.walk(twice, label), strict=False):
+                if relative_error(2 * trees.to_host(a), trees.to_host(b)) > 1e-4:
                     self.problems.append(
-                        "backward is not linear: twice the gradient of the outputs does not give twice that of "
-                        f"{leaf} (does it clip, or keep something from call to call?)"
+                        f"backward is not linear: twice the gradient of the outputs does not give twice {leaf} "
+                        "(is what comes from above multiplied in? does it clip, or keep something from call to call?)"
                     )
                     return
 

@@ -39,7 +39,11 @@ class _Graded:
         given = self.function(self.trace, **upstream)
         if hasattr(given, "shape"):
             given = (given,)
-        if isinstance(given, tuple):
+        if isinstance(given, (tuple, list)):
+            if len(given) > len(self.results):
+                raise ValueError(
+                    f"{len(given)} results where {len(self.results)} are wanted: {', '.join(self.results)}"
+                )
             given = dict(zip(self.results, given, strict=False))
         if isinstance(given, dict) and isinstance(given.get("params"), dict):
             given = given | {"params": self._params(given["params"])}

@@ -7,11 +7,11 @@ import numpy as np
 SAME = 1e-7  # relative: a pattern fits or it does not; the rounding of the references lies far below
 
 
-def patterns(found, right, sizes=None):
+def patterns(found, right, sizes=None, gates=False):
     """Sentences on how `found` differs from `right`, the most telling first; empty when nothing simple fits.
 
     Args: found, right, arrays of one shape. sizes, a dict of words to numbers ("rows": 7) that a constant ratio is
-        compared with.
+        compared with. gates, whether the last axis holds the blocks i, f, g, o.
     """
     if not found.any():
         return ["it is zero everywhere"]
@@ -23,10 +23,10 @@ def patterns(found, right, sizes=None):
         said.append(_of_ratio(ratio, sizes or {}))
     if right.ndim == 2 and right.shape[0] == right.shape[1] and _same(found, right.T):
         said.append("it is transposed")
-    if not said and right.ndim and right.shape[-1] % 4 == 0 and (order := _permuted(found, right)):
+    if not said and gates and (order := _permuted(found, right)):
         said.append(f"its blocks i, f, g, o hold those of {', '.join(order)}")
     if not said:
-        said += _where_wrong(found, right)
+        said += _where_wrong(found, right, gates)
     return said
 
 
@@ -41,6 +41,8 @@ def _of_ratio(ratio, sizes):
         for value, how in ((size, "times"), (1 / size, "divided by")):
             if size > 1 and np.isclose(ratio, value, rtol=SAME):
                 return f"it is right but {how} {size}, the number of {word}"
+    if abs(ratio - 1) < 1e-4:
+        return f"it is off by a factor of 1 {'+' if ratio > 1 else '-'} {abs(ratio - 1):.1e}"
     return f"it is {ratio:.6g} times what it should be"
 
 
@@ -53,30 +55,28 @@ def _permuted(found, right):
     return None
 
 
-def _where_wrong(found, right):
+def _where_wrong(found, right, gates):
     wrong = np.abs(found - right) > SAME * np.abs(right).max()
     said = []
     for axis, word in ((wrong.ndim - 1, "columns"), (0, "rows")):
         if wrong.ndim > 1 or axis == 0:
             lines = wrong.any(axis=tuple(k for k in range(wrong.ndim) if k != axis))
             if 0 < lines.sum() < len(lines):
-                if word == "columns" and len(lines) % 4 == 0 and (which := _blocks_wrong(lines)):
-                    said.append(f"only the block{'s' * (len(which) > 1)} {', '.join(which)} {_is(which)} wrong")
+                if word == "columns" and gates:
+                    which = _blocks_wrong(lines)
+                    said.append(f"only in the block{'s' * (len(which) > 1)} {', '.join(which)}")
                 else:
-                    said.append(f"only in {word} {_listed(np.flatnonzero(lines))} of {len(lines)}")
+                    which = np.flatnonzero(lines)
+                    said.append(f"only in {word if len(which) > 1 else word[:-1]} {_listed(which)} of {len(lines)}")
     if not said and (wrong & (found != 0)).sum() == 0:
         said.append("it is zero where it should not be")
     return said
 
 
 def _blocks_wrong(lines):
-    """Which of the four gates are wrong, when each is so as a whole or not at all."""
+    """Which of the four gates have a wrong column."""
     quarters = lines.reshape(4, -1)
     return [name for name, quarter in zip("ifgo", quarters, strict=True) if quarter.any()]
-
-
-def _is(which):
-    return "is" if len(which) == 1 else "are"
 
 
 def _listed(numbers, most=8):

@@ -105,3 +105,27 @@ def along(inputs, directions, step):
 def random_directions(inputs, rng):
     """Standard normal trees like inputs."""
     return {name: trees.map(lambda leaf: rng.standard_normal(leaf.shape), tree) for name, tree in inputs.items()}
+
+
+def sweep(function, inputs, steps=None, seed=0):
+    """How exact each numeric derivative of a function is, against its step h.
+
+    The slope of L, a random weighting of the outputs, along a random direction through all inputs, by every method and
+    step, against the complex step with h = 1e-100. Large steps show truncation, small ones rounding, of which the
+    complex step has none.
+
+    Args: function and inputs, as of `check`. steps, values of h; by default 1e-1 to 1e-15.
+    Returns: a dict of method to (steps, relative errors), two arrays; `numseq.plots.error_curve` draws it.
+    """
+    steps = np.logspace(-1, -15, 29) if steps is None else np.asarray(steps)
+    rng = np.random.default_rng(seed)
+    trace = function(**inputs)
+    weights = {output: rng.standard_normal(np.shape(getattr(trace, output))) for output in trace.outputs}
+    directions = random_directions(inputs, rng)
+
+    def loss(step):
+        trace = function(**along(inputs, directions, step))
+        return sum((r * getattr(trace, output)).sum() for output, r in weights.items())
+
+    exact = complex_step(loss)
+    return {method: (steps, np.array([abs(slope(loss, method, h) / exact - 1) for h in steps])) for method in TOLERANCE}

@@ -126,8 +126,14 @@ class Check:
         for found in self.diagnosis:
             said.append(f"this looks like: {found.name}{found.where and f' ({found.where})'}")
             said.append(f"    {found.lesson}")
+        if self.diagnosis and any(found.where for found in self.diagnosis):
+            said.append("repair this and check again: there may be more elsewhere")
         if not self.ok and not self.diagnosis and self.first:
-            said.append("no known bug has this gradient")
+            said.append("this is not one of the known mistakes")
+        if not self.ok and not self.problems and self.worst < 1e-6:
+            said.append("so small a difference can be rounding where terms nearly cancel: try inputs at scale 1")
+        if not self.ok and len(self.errors) > 1 and min(self.errors.values()) > self.tolerance:
+            said.append("every result is wrong")
         right = [name for name, error in self.errors.items() if error <= self.tolerance]
         if not self.ok and right and len(self.errors) > 1:
             wrong = [name for name in self.errors if name not in right]

@@ -123,9 +123,13 @@ class Watch:
 
         return watched
 
-    def claims(self):
-        """What backward says, a list of Claim in the order in which it was computed, the outermost call's own too."""
-        events = [(at, _of_call(call, self.number(call.owner))) for at, call in enumerate(self.calls) if call]
+    def claims(self, outermost=None):
+        """What backward says, a list of Claim in the order in which it was computed.
+
+        The gradients that the outermost trace's own backward was handed are no claims: it was told them.
+        """
+        calls = [(at, call) for at, call in enumerate(self.calls) if call and call.owner is not outermost]
+        events = [(at, _of_call(call, self.number(call.owner))) for at, call in calls]
         events += [(at - 0.5, self._of_grad(grad)) for at, grad in self._grads]
         found = {}
         for _, claims in sorted(events, key=lambda event: event[0]):

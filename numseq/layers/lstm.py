@@ -39,9 +39,9 @@ class LSTMStepGrad(StepGrad):
     """Gradients inside one step; d before a name is the derivative of the loss by it. (B, H), da (B, 4H)."""
 
     equations = {
-        "dh": "dh as an output, plus dh from step t + 1: da_{t+1} W_h^T",
+        "dh": "dh as an output, plus what comes back from the next step: da_{t+1} W_h^T",
         "do": "dh * tanh(c), since h = o * tanh(c)",
-        "dc": "dc from step t + 1, plus dh * o * (1 - tanh(c)^2), since h = o * tanh(c)",
+        "dc": "dc as it comes back from the next step, plus dh * o * (1 - tanh(c)^2), since h = o * tanh(c)",
         "di": "dc * g, since c = f * c_prev + i * g",
         "df": "dc * c_prev, since c = f * c_prev + i * g",
         "dg": "dc * i, since c = f * c_prev + i * g",

@@ -1,0 +1,303 @@
+"""The commands that decode: translate, score, evaluate, attention."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, BadParameter, Option
+
+from numseq.cli_common import Backend, Batch, Run, Runs, app, choose, load
+from numseq.errors import NumseqError
+from numseq.metrics import METRICS
+from numseq.search.beam import NORMS, BeamOptions
+from numseq.search.sampling import SamplingOptions
+
+NormName = StrEnum("NormName", NORMS)
+Beam = Annotated[int | None, Option(min=1, help="Hypotheses kept at every step. [default: greedy search]")]
+LengthPenalty = Annotated[float, Option(min=0, help="Exponent by which length counts; 0 compares plain sums.")]
+Norm = Annotated[NormName, Option(help="Length normalisation: by the length, or Google's formula.")]
+CoveragePenalty = Annotated[float, Option(min=0, help="Weight of source words that were hardly looked at.")]
+MinLength = Annotated[int, Option(min=0, help="Fewest tokens of a translation.")]
+NoRepeat = Annotated[int, Option(min=0, help="No n-gram of this length twice; 0 allows all.")]
+Groups = Annotated[int, Option(min=1, help="Groups of beams that are to differ from one another.")]
+Sample = Annotated[bool, Option("--sample", help="Draw translations instead of searching the best.")]
+Temperature = Annotated[float, Option(min=0, help="Of the samples; below 1 the probable becomes more so.")]
+TopK = Annotated[int, Option(min=0, help="Sample from so many tokens; 0 from all.")]
+TopP = Annotated[float, Option(min=0, max=1, help="Sample from the fewest tokens of this probability together.")]
+ReplaceUnk = Annotated[bool, Option("--replace-unk", help="Put the most attended source word for an unknown one.")]
+Dictionary = Annotated[Path | None, Option(help="With --replace-unk: a file of source word, tab, translation.")]
+
+
+@app.command()
+def translate(
+    folders: Runs,
+    input: Annotated[Path | None, Option(help="One sentence a line. [default: standard input]")] = None,
+    output: Annotated[Path | None, Option(help="One translation a line. [default: standard output]")] = None,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = 1.0,
+    norm: Norm = NormName.average,
+    coverage_penalty: CoveragePenalty = 0.0,
+    min_length: MinLength = 0,
+    no_repeat_ngram: NoRepeat = 0,
+    groups: Groups = 1,
+    nbest: Annotated[int, Option(min=1, help="Print so many hypotheses or samples of each line.")] = 1,
+    do_sample: Sample = False,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    seed: Annotated[int, Option(min=0, help="Of the samples.")] = 0,
+    replace_unk: ReplaceUnk = False,
+    dictionary: Dictionary = None,
+    scores: Annotated[
+        bool, Option("--scores", help="Put score and log-probability before each line, with tabs.")
+    ] = False,
+    attention_file: Annotated[
+        Path | None,
+        Option("--attention", metavar="F.json", help="Write tokens and attention weights of each line here."),
+    ] = None,
+    strict: Annotated[bool, Option("--strict", help="Refuse lines longer than the model was trained on.")] = False,
+    batch: Batch = 64,
+    backend: Backend = None,
+):
+    """Translate lines, greedily or by beam search, or draw samples; the order is kept, an empty line stays empty."""
+    from numseq.data.corpus import decode_lines, read_lines
+    from numseq.files import write_atomically
+
+    choose(backend)
+    if output and not output.parent.is_dir():
+        raise BadParameter(f"--output is {output}, but there is no folder {output.parent}")
+    search = _search(
+        beam=beam, length_penalty=length_penalty, norm=norm.value, coverage_penalty=coverage_penalty,
+        min_length=min_length, no_repeat_ngram=no_repeat_ngram, groups=groups, sample=do_sample,
+        temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, nbest=nbest,
+    )  # fmt: skip
+    if scores and search is None:
+        raise BadParameter("greedy search keeps no scores: add --beam 1 or more", param_hint="--scores")
+    translator = _ensemble(folders)
+    lines = read_lines(input) if input else decode_lines(sys.stdin.buffer.read(), "standard input")
+    _check_lengths(translator, folders[0], lines, strict)
+    found = translator.stream(lines, batch, search, replace_unk=_dictionary(replace_unk, dictionary))
+    texts, kept = [], []
+    out = sys.stdout.buffer
+    sys.stdout.flush()
+    for translation in _with_progress(found, len(lines), quiet=output is None and sys.stdout.isatty()):
+        text = "".join(_line(hypothesis, scores) for hypothesis in [translation, *translation.others][:nbest])
+        if attention_file:
+            kept.append(_attention_of(translation))
+        if output:
+            texts.append(text)
+        else:
+            out.write(text.encode())  # as it was read, whatever the terminal is set to
+            out.flush()
+    if output:
+        write_atomically(output, "".join(texts).encode())
+    if attention_file:
+        write_atomically(attention_file, (json.dumps(kept) + "\n").encode())
+
+
+def _line(translation, scores):
+    if not scores or translation.score is None:
+        return f"{translation.text}\n"
+    return f"{translation.score:.6f}\t{translation.logp:.6f}\t{translation.text}\n"
+
+
+def _attention_of(translation):
+    alpha = None if translation.alpha is None else [[round(float(a), 6) for a in row] for row in translation.alpha]
+    return {"source": translation.source, "target": translation.target, "alpha": alpha}
+
+
+def _with_progress(found, total, quiet):
+    """What comes, with a bar on standard error while it does; none where lines already show the progress."""
+    from tqdm import tqdm
+
+    return tqdm(found, total=total, unit="line", leave=False, disable=True if quiet else None, mininterval=0.5)
+
+
+def _search(*, beam, sample, nbest, **options):
+    """The search that the options ask for: None for greedy, BeamOptions or SamplingOptions.
+
+    Raises: BadParameter, when options contradict each other.
+    """
+    of_samples = {name: options.pop(name) for name in ("temperature", "top_k", "top_p", "seed")}
+    if sample:
+        if beam is not None:
+            raise BadParameter("samples are drawn, a beam is searched: choose one", param_hint="--beam and --sample")
+        return SamplingOptions(samples=nbest, **of_samples)
+    for name, usual in (("temperature", 1.0), ("top_k", 0), ("top_p", 1.0)):
+        if of_samples[name] != usual:
+            raise BadParameter("it goes with --sample", param_hint=f"--{name.replace('_', '-')}")
+    if nbest > (beam or 1):
+        raise BadParameter(f"{nbest} hypotheses need a beam as wide: add --beam {nbest}", param_hint="--nbest")
+    usual = BeamOptions()
+    changed = [name for name, value in options.items() if value != getattr(usual, name)]
+    if beam is None:
+        if changed:
+            raise BadParameter("it goes with --beam", param_hint=f"--{changed[0].replace('_', '-')}")
+        return None
+    return BeamOptions(beam=beam, **options)
+
+
+def _ensemble(folders):
+    from numseq.search import Translator
+
+    return Translator.ensemble([load(folder) for folder in folders])
+
+
+def _dictionary(replace_unk, path):
+    """What unknown words become: None for no replacement, else a dict read from `source<tab>target` lines."""
+    from numseq.data.corpus import read_tsv
+
+    if path is None:
+        return {} if replace_unk else None
+    if not replace_unk:
+        raise BadParameter("it goes with --replace-unk", param_hint="--dictionary")
+    return dict(read_tsv(path)[0])
+
+
+def _check_lengths(translator, folder, lines, strict):
+    """Warn of lines longer than any that the model was trained on, or refuse them."""
+    from numseq.training.checkpoint import load_config
+
+    longest = load_config(folder)[1].get("data", {}).get("max_length")
+    lengths = [len(ids) for ids in translator.source_tokens.encode(lines)] if longest else []
+    if long := [k for k, length in enumerate(lengths, start=1) if length > longest]:
+        more = f" and {len(long) - 1} more" if len(long) > 1 else ""
+        said = f"line {long[0]}{more}: longer than the {longest} tokens that the model was trained on"
+        if strict:
+            raise NumseqError(said)
+        print(f"warning: {said}; translated all the same", file=sys.stderr)
+
+
+@app.command()
+def score(
+    folder: Run,
+    source: Annotated[Path, Option(help="Source sentences, one a line.")],
+    target: Annotated[Path, Option(help="Translations to score, line by line.")],
+    json_file: Annotated[Path | None, Option("--json", help="Write every token's figures here.")] = None,
+    batch: Batch = 64,
+    backend: Backend = None,
+):
+    """Score given translations: log-probability (nats) and perplexity of each, one a line."""
+    from numseq.data import Pairs
+    from numseq.data.corpus import read_parallel
+    from numseq.files import write_atomically
+    from numseq.search import score
+
+    choose(backend)
+    translator = load(folder)
+    pairs, skipped = read_parallel(source, target)
+    if skipped:
+        print(f"skipped {skipped:,} pairs with an empty side", file=sys.stderr)
+    found = score(translator.model, Pairs.encode(pairs, translator.source_tokens, translator.target_tokens), batch)
+    for scored in found:
+        print(f"{scored.total:.6f}\t{scored.perplexity:.6f}")
+    if json_file:
+        rows = [
+            {"logp": one.logp.tolist(), "rank": one.rank.tolist(), "entropy": one.entropy.tolist()} for one in found
+        ]
+        write_atomically(json_file, (json.dumps(rows) + "\n").encode())
+
+
+@app.command()
+def evaluate(
+    folders: Runs,
+    source: Annotated[Path, Option(help="Source sentences, one a line.")],
+    reference: Annotated[list[Path], Option(help="Their right translations; several times for several references.")],
+    metric: Annotated[
+        str, Option(help=f"Which figures, with commas between: {','.join(METRICS)}.")
+    ] = "bleu,chrf,exact,ppl",
+    compare: Annotated[Path | None, Option(metavar="DIR", help="Another model: is the difference significant?")] = None,
+    tokenize: Annotated[
+        str, Option(help="sacrebleu's tokeniser for BLEU; none for text that is tokenised already.")
+    ] = "13a",
+    beam: Beam = None,
+    length_penalty: LengthPenalty = 1.0,
+    norm: Norm = NormName.average,
+    coverage_penalty: CoveragePenalty = 0.0,
+    min_length: MinLength = 0,
+    no_repeat_ngram: NoRepeat = 0,
+    groups: Groups = 1,
+    do_sample: Sample = False,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    seed: Annotated[int, Option(min=0, help="Of the samples.")] = 0,
+    replace_unk: ReplaceUnk = False,
+    dictionary: Dictionary = None,
+    json_file: Annotated[Path | None, Option("--json", help="Write the figures here too.")] = None,
+    batch: Batch = 64,
+    backend: Backend = None,
+):
+    """Score a model, or several together, against references."""
+    from numseq import metrics
+    from numseq.data.corpus import read_parallel
+    from numseq.files import write_atomically
+
+    choose(backend)
+    search = _search(
+        beam=beam, length_penalty=length_penalty, norm=norm.value, coverage_penalty=coverage_penalty,
+        min_length=min_length, no_repeat_ngram=no_repeat_ngram, groups=groups, sample=do_sample,
+        temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, nbest=1,
+    )  # fmt: skip
+    how = {"search": search, "replace_unk": _dictionary(replace_unk, dictionary)}
+    translator = _ensemble(folders)
+    pairs, skipped = read_parallel(source, reference[0])
+    if skipped:
+        print(f"skipped {skipped:,} pairs with an empty side")
+    more = _further_references(source, reference)
+    names = tuple(name.strip() for name in metric.split(","))
+    scores = metrics.evaluate(translator, pairs, tokenize, batch, metrics=names, references=more, **how)
+    if compare:
+        sources = [line for line, _ in pairs]
+        ours, theirs = ([t.text for t in one.translate(sources, batch, **how)] for one in (translator, load(compare)))
+        names = [name for name in names if name in ("bleu", "chrf", "ter")] or ["bleu"]
+        references = [[right, *(further[k] for further in more or [])] for k, (_, right) in enumerate(pairs)]
+        for name in names:
+            found = metrics.compare(ours, theirs, references, name, tokenize)
+            scores |= {f"compare_{name}_{key}": value for key, value in found.items()}
+    for name, value in scores.items():
+        print(f"{name:<16}{value:.4f}" if isinstance(value, float) else f"{name:<16}{value}")
+    if json_file:
+        write_atomically(json_file, (json.dumps(scores, indent=2) + "\n").encode())
+
+
+def _further_references(source, references):
+    """For each pair of the first reference, its line in the other files; None when there is one file."""
+    from numseq.data.corpus import DataError, read_lines
+
+    if len(references) == 1:
+        return None
+    columns = [read_lines(path) for path in (source, *references)]
+    if len({len(column) for column in columns}) > 1:
+        counts = ", ".join(
+            f"{path} {len(column):,}" for path, column in zip((source, *references), columns, strict=True)
+        )
+        raise DataError(f"the files must have as many lines as one another: {counts}")
+    rows = zip(*columns, strict=True)
+    return [[line.strip() for line in more] for line, first, *more in rows if line.strip() and first.strip()]
+
+
+@app.command()
+def attention(
+    folder: Run,
+    sentence: Annotated[str, Argument(metavar="SENTENCE", help="What to translate.")],
+    out: Annotated[Path, Option(help="Where to draw: a .png or .svg file.")],
+):
+    """Draw where the model looked while it translated a sentence."""
+    from numseq import plots
+
+    if out.suffix.lower() not in (".png", ".svg"):
+        raise BadParameter(f"--out is {out}: its name must end in .png or .svg")
+    try:
+        sentence.encode()
+    except UnicodeEncodeError:
+        raise BadParameter("the sentence is not UTF-8") from None
+    translation = load(folder).translate([sentence])[0]
+    if not translation.source:
+        raise BadParameter("the sentence is empty")
+    if translation.alpha is None:
+        raise BadParameter(f"{folder} holds a plain model, which attends to nothing")
+    plots.save(plots.attention_map(translation.alpha, translation.source, translation.target), out)
+    print(translation.text)

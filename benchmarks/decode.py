@@ -58,9 +58,8 @@ def torch_beam(peer, source, lengths, limits, K):
         ended = (token == EOS) & value.isfinite() & ~done[:, None]
         for b, k in ended.nonzero().tolist():
             best[b].append((float(value[b, k]) / (t + 1), said[:, b * K + parent[b, k]].tolist()))
-            best[b] = sorted(best[b], key=lambda one: -one[0])[:K]
-            if len(best[b]) == K:
-                worst[b] = best[b][-1][0]
+            best[b] = [max(best[b], key=lambda one: one[0])]
+            worst[b] = best[b][0][0]
         score = value.masked_fill(token == EOS, -torch.inf)
         done |= (score.max(-1).values / (limits + 1) <= worst) | (limits <= t)
         if done.all():
@@ -93,7 +92,7 @@ def main():
         greedy(model, source, mask, limits)
         seconds["greedy"] += time.perf_counter() - began
         began = time.perf_counter()
-        ours = beam_search(model, source, mask, limits, BeamOptions(beam=options.beam), keep_alpha=False)
+        ours = beam_search(model, source, mask, limits, BeamOptions(beam=options.beam, nbest=1), keep_alpha=False)
         seconds["numseq"] += time.perf_counter() - began
         tensors = [torch.from_numpy(x) for x in (source, sources.lengths[rows], limits)]
         began = time.perf_counter()

@@ -136,7 +136,7 @@ def _search(*, beam, sample, nbest, **options):
         if changed:
             raise BadParameter("it goes with --beam", param_hint=f"--{changed[0].replace('_', '-')}")
         return None
-    return BeamOptions(beam=beam, **options)
+    return BeamOptions(beam=beam, nbest=nbest, **options)
 
 
 def _ensemble(folders):
@@ -206,8 +206,8 @@ def evaluate(
     source: Annotated[Path, Option(help="Source sentences, one a line.")],
     reference: Annotated[list[Path], Option(help="Their right translations; several times for several references.")],
     metric: Annotated[
-        str, Option(help=f"Which figures, with commas between: {','.join(METRICS)}.")
-    ] = "bleu,chrf,exact,ppl",
+        str | None, Option(help=f"Figures, with commas: {','.join(METRICS)}. [default: bleu,chrf,exact,ppl]")
+    ] = None,
     compare: Annotated[Path | None, Option(metavar="DIR", help="Another model: is the difference significant?")] = None,
     tokenize: Annotated[
         str, Option(help="sacrebleu's tokeniser for BLEU; none for text that is tokenised already.")
@@ -247,7 +247,8 @@ def evaluate(
     if skipped:
         print(f"skipped {skipped:,} pairs with an empty side")
     more = _further_references(source, reference)
-    names = tuple(name.strip() for name in metric.split(","))
+    usual = "bleu,chrf,exact,ppl" if len(folders) == 1 else "bleu,chrf,exact"  # perplexity is of one model
+    names = tuple(name.strip() for name in (metric or usual).split(","))
     scores = metrics.evaluate(translator, pairs, tokenize, batch, metrics=names, references=more, **how)
     if compare:
         sources = [line for line, _ in pairs]

@@ -204,11 +204,10 @@ def test_everything_is_everything():
 @each_model
 def test_a_narrow_beam_is_a_search_of_one_hypothesis_at_a_time(kind, depth, rule, count):
     models, limits = models_of(kind, depth, count), (6, 4, 5, 0)
-    for width in (2, 3):
-        options = BeamOptions(beam=width, **RULES[rule])
-        found = beam_search(models, *arrays(SOURCES, limits), options)
-        for b, (source, limit) in enumerate(zip(SOURCES, limits, strict=True)):
-            assert_hypotheses(hypotheses(found, b), one_at_a_time(models, source, limit, options))
+    options = BeamOptions(beam=4 - count, **RULES[rule])
+    found = beam_search(models, *arrays(SOURCES, limits), options)
+    for b, (source, limit) in enumerate(zip(SOURCES, limits, strict=True)):
+        assert_hypotheses(hypotheses(found, b), one_at_a_time(models, source, limit, options))
 
 
 def test_a_model_that_attends_and_one_that_does_not_decode_together():
@@ -526,8 +525,8 @@ def test_stopping_early_loses_nothing(kind, depth, rule, monkeypatch):
     def looked_at(found):
         return sum(int((step.fate != FATES.index(IMPOSSIBLE)).any(axis=1).sum()) for step in found.steps)
 
-    for seed in range(6):
-        model, given = biased(small(kind, depth, seed), eos=2), arrays(SOURCES, [7, 5, 8, 3])
+    for seed in range(8):
+        model, given = biased(small(kind, depth, seed), eos=3), arrays(SOURCES, [7, 5, 8, 3])
         found = beam_search(model, *given, options, keep_steps=True)
         with monkeypatch.context() as patch:
             patch.setattr(beam._Complete, "add", add_and_forget)
@@ -536,7 +535,7 @@ def test_stopping_early_loses_nothing(kind, depth, rule, monkeypatch):
             assert_hypotheses(hypotheses(found, b), hypotheses(patient, b))
         assert looked_at(found) <= looked_at(patient)
         saved += looked_at(patient) - looked_at(found)
-    assert saved > 0, "no search stopped early: the test says nothing"
+    assert saved > 0 or options.min_length, "no search stopped early: the test says nothing"
 
 
 # the best of many
@@ -804,11 +803,6 @@ def translator(kind="attention", depth=1, seed=0, words="a b c d e f g", cut="wo
     return Translator(model, source, target)
 
 
-def full_of_unk(made, bias=2.0):
-    """The translator with a model that says <unk> more often."""
-    return dataclasses.replace(made, model=biased(made.model, unk=bias))
-
-
 def flat(translations):
     """Each line's results as plain values."""
     return [
@@ -947,29 +941,24 @@ def test_samples_of_a_line_follow_its_number(monkeypatch):
 
 @pytest.mark.parametrize("cut", ["word", "char"])
 def test_unknown_words_are_replaced_by_what_they_attended_to(cut, way):
-    made = full_of_unk(translator(cut=cut))
     space = " " if cut == "word" else ""
     lines = [space.join(line) for line in ("abXd", "Yc", "ZZaXg")]
-    before = made.translate(lines, search=way)
-    after = {
-        "nothing known": (made.translate(lines, search=way, replace_unk={}), {}),
-        "some known": (made.translate(lines, search=way, replace_unk={"X": "ten", "a": "A"}), {"X": "ten", "a": "A"}),
-    }
     replaced = kept = 0
-    for found, known in after.values():
-        for line, one, other in zip(lines, before, found, strict=True):
-            for plain, result in zip((one, *one.others), (other, *other.others), strict=True):
-                assert result.source == [line[k] for k in range(0, len(line), 1 + len(space))]
-                for t, token in enumerate(plain.target):
-                    word = plain.source[plain.alpha[t].argmax()]
-                    expected = known.get(word, word) if token == "<unk>" else token
-                    assert result.target[t] == expected
+    for seed, known in itertools.product((0, 5), ({}, {"X": "ten", "a": "A"})):
+        made = translator(cut=cut, seed=seed)
+        made = dataclasses.replace(made, model=biased(made.model, unk=2.5))
+        before, after = (made.translate(lines, search=way, replace_unk=words) for words in (None, known))
+        for line, one, other in zip(lines, before, after, strict=True):
+            for plain, found in zip((one, *one.others), (other, *other.others), strict=True):
+                assert found.source == plain.source == [letter for letter in line if letter != space]
+                for token, new, looks in zip(plain.target, found.target, plain.alpha, strict=True):
+                    word = plain.source[looks.argmax()]
+                    assert new == (known.get(word, word) if token == "<unk>" else token)
                     replaced += token == "<unk>"
                     kept += token != "<unk>"
-                assert result.text == space.join(result.target[:-1]) and len(result.target) == len(plain.target)
-                assert (result.score, result.logp) == (plain.score, plain.logp)
+                assert found.text == space.join(found.target[:-1])
+                assert (found.score, found.logp) == (plain.score, plain.logp)
     assert replaced > 5 and kept > 5
-    assert any("<unk>" in one.text for one in before)
 
 
 def test_a_plain_model_cannot_replace_unknown_words(way):

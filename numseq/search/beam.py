@@ -6,9 +6,9 @@
                | score / ((5 + length) / 6) ** a                "gnmt"
                  + b * sum over source positions j of log min(1, sum over t of alpha_tj)      coverage
 
-All sentences and all their beams are rows of one batch; nothing loops over either. A sentence is done when it has K
-complete hypotheses and no beginning can still beat the worst of them: as logp <= 0, a beginning's final score is at
-most its present score divided by the norm of the longest length allowed.
+All sentences and all their beams are rows of one batch; nothing loops over either. A sentence is done when it has n
+complete hypotheses (n-best) and no beginning can still beat the worst of these: as logp <= 0, a beginning's final score
+is at most its present score divided by the norm of the longest length allowed.
 
 Source: Graves 2012, section 3; Wu et al. 2016, section 7 (length and coverage); Vijayakumar et al. 2018 (groups);
 Paulus, Xiong & Socher 2018, section 2.5 (no n-gram twice).
@@ -34,6 +34,7 @@ class BeamOptions:
     """How to search. Raises: ConfigError, naming the option, when a value makes no sense."""
 
     beam: int = 5  # hypotheses kept for each sentence
+    nbest: int | None = None  # how many of the best must be certain before the search stops; None: as many as the beam
     length_penalty: float = 1.0  # the exponent a; 0 compares plain sums, which favours short translations
     norm: str = "average"  # or "gnmt"
     coverage_penalty: float = 0.0  # b
@@ -49,6 +50,8 @@ class BeamOptions:
         for name in ("length_penalty", "coverage_penalty", "min_length", "no_repeat_ngram", "diversity"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 0")
+        if self.nbest is not None and not 1 <= self.nbest <= self.beam:
+            raise ConfigError(f"nbest is {self.nbest}: it must be from 1 to the beam, which is {self.beam}")
         if self.norm not in NORMS:
             raise ConfigError(f"norm is {self.norm!r}: choose one of {', '.join(NORMS)}")
         if self.beam % self.groups:
@@ -129,7 +132,7 @@ class _Search:
         self.score[:, 0] = 0  # one empty beginning; the other beams are filled from it
         self.covered = None  # (rows, S): attention so far
         self.looked = []  # (rows, S) of each step, ordered like history
-        self.done = _Complete(self.B, self.K, options)
+        self.done = _Complete(self.B, self.K, options.nbest or self.K)
         self.steps = []
 
     def run(self):
@@ -269,10 +272,10 @@ class _Search:
 class _Complete:
     """The K best complete hypotheses of each sentence so far."""
 
-    def __init__(self, B, K, options):
-        self.K = K
+    def __init__(self, B, K, nbest):
+        self.K, self.nbest = K, nbest
         self.found = [[] for _ in range(B)]  # (final score, logp, tokens, alpha)
-        self.worst = np.full(B, -np.inf)  # final score of the K-th best, -inf while there are fewer
+        self.worst = np.full(B, -np.inf)  # final score of the nbest-th, -inf while there are fewer
 
     def add(self, sentences, final, logp, history, alpha):
         for n, b in enumerate(sentences.tolist()):
@@ -281,8 +284,8 @@ class _Complete:
             found.append((float(final[n]), float(logp[n]), history[:, n], looks))
             found.sort(key=lambda one: -one[0])  # stable: of equals, the one found first
             del found[self.K :]
-            if len(found) == self.K:
-                self.worst[b] = found[-1][0]
+            if len(found) >= self.nbest:
+                self.worst[b] = found[self.nbest - 1][0]
 
     def result(self, steps):
         B, K = len(self.found), self.K

@@ -254,12 +254,13 @@ def evaluate(
         sources = [line for line, _ in pairs]
         ours, theirs = ([t.text for t in one.translate(sources, batch, **how)] for one in (translator, load(compare)))
         names = [name for name in names if name in ("bleu", "chrf", "ter")] or ["bleu"]
-        references = [[right, *(further[k] for further in more or [])] for k, (_, right) in enumerate(pairs)]
+        references = [[right, *(more[k] if more else [])] for k, (_, right) in enumerate(pairs)]
         for name in names:
             found = metrics.compare(ours, theirs, references, name, tokenize)
             scores |= {f"compare_{name}_{key}": value for key, value in found.items()}
+    width = max(16, *(len(name) + 2 for name in scores))
     for name, value in scores.items():
-        print(f"{name:<16}{value:.4f}" if isinstance(value, float) else f"{name:<16}{value}")
+        print(f"{name:<{width}}{value:.4f}" if isinstance(value, float) else f"{name:<{width}}{value}")
     if json_file:
         write_atomically(json_file, (json.dumps(scores, indent=2) + "\n").encode())
 

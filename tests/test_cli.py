@@ -83,7 +83,7 @@ def test_version():
 
 def test_help_lists_every_command():
     out = numseq_cli("--help").out
-    assert set(COMMANDS) == {"demo", "train", "translate", "evaluate", "attention", "gradcheck"}
+    assert set(COMMANDS) == {"demo", "train", "translate", "score", "evaluate", "attention", "gradcheck"}
     assert all(f"  {name} " in out for name in COMMANDS)
 
 

@@ -538,6 +538,20 @@ def test_stopping_early_loses_nothing(kind, depth, rule, monkeypatch):
     assert saved > 0 or options.min_length, "no search stopped early: the test says nothing"
 
 
+@each_model
+def test_those_that_must_be_certain_are_the_best_of_all(kind, depth):
+    saved = 0
+    for seed, nbest in itertools.product(range(6), (1, 2)):
+        model, given = biased(small(kind, depth, seed), eos=3), arrays(SOURCES, [7, 5, 8, 3])
+        options = BeamOptions(beam=4, norm="gnmt", length_penalty=0.6)
+        whole = beam_search(model, *given, options, keep_steps=True)
+        found = beam_search(model, *given, dataclasses.replace(options, nbest=nbest), keep_steps=True)
+        for b in range(len(SOURCES)):
+            assert_hypotheses(hypotheses(found, b)[:nbest], hypotheses(whole, b)[:nbest])
+        saved += len(whole.steps) - len(found.steps)
+    assert saved > 0
+
+
 # the best of many
 
 
@@ -750,6 +764,8 @@ def test_other_rows_of_an_attention_are_another_attention():
 
 WRONG_BEAM = {
     "beam is 0: it must be at least 1": {"beam": 0},
+    "nbest is 0: it must be at least 1 and at most the beam, which is 5": {"nbest": 0},
+    "nbest is 4: it must be at least 1 and at most the beam, which is 3": {"nbest": 4, "beam": 3},
     "groups is 0: it must be at least 1": {"groups": 0},
     "groups is 2: it must divide the beam, which is 5": {"groups": 2},
     "length_penalty is -0.1: it must be at least 0": {"length_penalty": -0.1},

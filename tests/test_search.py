@@ -203,7 +203,7 @@ def test_everything_is_everything():
 @each_rule
 @each_model
 def test_a_narrow_beam_is_a_search_of_one_hypothesis_at_a_time(kind, depth, rule, count):
-    models, limits = models_of(kind, depth, count), (6, 4, 5, 0)
+    models, limits = models_of(kind, depth, count), (5, 4, 3, 0)
     options = BeamOptions(beam=4 - count, **RULES[rule])
     found = beam_search(models, *arrays(SOURCES, limits), options)
     for b, (source, limit) in enumerate(zip(SOURCES, limits, strict=True)):
@@ -290,7 +290,7 @@ def search_for(model, options, sources, limits, numbers, steps=0):
 @pytest.mark.parametrize("name", SEARCHES)
 @each_model
 @given(some_sources, st.integers(0, 20), st.integers(0, 3), st.data())
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 def test_a_sentence_does_not_see_its_batch(kind, depth, name, sources, seed, steps, data):
     """Nor its size, its order, nor the padding."""
     model, options = small(kind, depth, seed), SEARCHES[name]
@@ -459,7 +459,8 @@ def test_a_draw_is_the_inverse_of_the_cumulated_probabilities(seed, temperature,
     z[2] = -np.inf
     options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
     p = softmax(z / temperature)
-    order, kept, whole = np.argsort(-p), [], 0.0
+    sorts = top_k or top_p < 1  # all tokens are taken as they stand
+    order, kept, whole = np.argsort(-p) if sorts else np.arange(len(p)), [], 0.0
     for k in order[: top_k or None]:
         if whole < top_p:
             kept.append(int(k))
@@ -848,10 +849,10 @@ def way(request):
 def test_lines_keep_their_order_over_pools_and_batches(kind, way, monkeypatch):
     made = translator(kind)
     rng = np.random.default_rng(0)
-    lines = [" ".join(rng.choice(list("abcdefg"), rng.integers(0, 9))) for _ in range(23)]
-    lines[3] = lines[22] = "  \t"
+    lines = [" ".join(rng.choice(list("abcdefg"), rng.integers(0, 9))) for _ in range(15)]
+    lines[3] = lines[14] = "  \t"
     expected = made.translate(lines, search=way)
-    for pool, size in ((1, 1), (2, 3), (3, 2), (20, 4), (1, 30)):
+    for pool, size in ((1, 1), (2, 3), (20, 4)):
         monkeypatch.setattr(translate, "POOL", pool)
         assert_translations(made.translate(lines, size, way), expected)
     for k, (line, result) in enumerate(zip(lines, expected, strict=True)):
@@ -935,6 +936,10 @@ def test_lines_come_out_before_all_have_gone_in(way, monkeypatch):
     assert came[0][1] == 1 and came[-1][1] == 6
     for k, (_, count) in enumerate(came):
         assert count <= k + 2, "a pool of two lines has one to come at most"
+    started.clear()
+    monkeypatch.setattr(translate, "POOL", 20)
+    came = [sum(started) for _ in made.stream(["a", "", "b c", "d e f"], 1, way)]
+    assert came == [1, 1, 2, 3], "a pool is not waited for when its shortest lines come first"
 
 
 def test_samples_of_a_line_follow_its_number(monkeypatch):

@@ -18,11 +18,10 @@ class Inside:
         """Every claim of backward along a random direction; in the order in which it computed them."""
         claims = self._claims()
         self.paths = self.seen.path(self.trace)
-        real = self.method != "complex-step"
-        inputs = self.inputs if real else along(self.inputs, self.inputs, 0j)
-        # a difference of two losses is rounded to eps |L|, whatever the size of the gradient that it is to show
-        exact = self.method == "complex-step"
-        rounding = 0.0 if exact else 8 * np.finfo(float).eps * abs(self._loss(self.inputs)) / STEP[self.method]
+        inputs, rounding = self._ready_inputs(), 0.0
+        if self.method != "complex-step":
+            # a difference of two losses is rounded to eps |L|, whatever the size of the gradient that it is to show
+            rounding = 8 * np.finfo(float).eps * abs(self._loss(inputs)) / STEP[self.method]
         found = []
         for place, value in claims:
             written = self.seen.values[place]
@@ -38,6 +37,10 @@ class Inside:
             error = max(0.0, abs((ours * v).sum() - true) - rounding) / scale if scale > 0 else 0.0
             found.append(Quantity(place, label, float(error) if np.isfinite(norm) else np.inf, written.size))
         return found
+
+    def _ready_inputs(self):
+        """The inputs in the dtype that the reference needs."""
+        return along(self.inputs, self.inputs, 0j) if self.method == "complex-step" else self.inputs
 
     def _claims(self):
         """What backward says of what is inside: in its records, or by name in the dict that it returned."""
@@ -73,17 +76,14 @@ class Inside:
         place, written = quantity.place, self.seen.values[quantity.place]
         value = next(claim.value for claim in self._claims() if claim.place == place)
         ours = np.zeros(written.shape) if value is None else np.asarray(value)
-        inputs = self.inputs if self.method != "complex-step" else along(self.inputs, self.inputs, 0j)
-        true = np.empty(written.shape)
+        inputs, true = self._ready_inputs(), np.empty(written.shape)
         for index in np.ndindex(written.shape):
             unit = np.zeros(written.shape)
             unit[index] = 1
             true[index] = slope(lambda step, unit=unit: self._loss(inputs, {place: step * unit}), self.method)
-        said = (
-            ["backward gave it no gradient at all"]
-            if value is None
-            else patterns(ours, true, self._sizes(), _has_gates(place.name))
-        )
+        said = ["backward gave it no gradient at all"]
+        if value is not None:
+            said = patterns(ours, true, self._sizes(), _has_gates(place.name))
         wrong = np.abs(ours - true).reshape(len(ours), -1).max(axis=1) if ours.ndim else np.abs(ours - true)[None]
         row = int(wrong.argmax())
         return Wrong(quantity.label, place.t, row, said, equation=self._equation(place.kind, f"d{place.name}"))

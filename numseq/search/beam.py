@@ -51,7 +51,9 @@ class BeamOptions:
             if not 0 <= getattr(self, name) < np.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 0")
         if self.nbest is not None and not 1 <= self.nbest <= self.beam:
-            raise ConfigError(f"nbest is {self.nbest}: it must be from 1 to the beam, which is {self.beam}")
+            raise ConfigError(
+                f"nbest is {self.nbest}: it must be at least 1 and at most the beam, which is {self.beam}"
+            )
         if self.norm not in NORMS:
             raise ConfigError(f"norm is {self.norm!r}: choose one of {', '.join(NORMS)}")
         if self.beam % self.groups:
@@ -128,8 +130,9 @@ class _Search:
         started = [model.start(source, source_mask) for model in self.models]
         self.parts = [model.of_rows(*part, rows) for model, part in zip(self.models, started, strict=True)]
         self.history = np.empty((0, self.B * self.K), dtype=np.int64)  # (t, rows): what each beginning has said
-        self.score = np.full((self.B, self.K), -np.inf)
-        self.score[:, 0] = 0  # one empty beginning; the other beams are filled from it
+        self.score = np.full((self.B, self.K), -np.inf)  # what beams compete by
+        self.score[:, :: self.K // options.groups] = 0  # one empty beginning a group, from which its beams are filled
+        self.logp = np.zeros((self.B, self.K))  # the same without the diversity penalty
         self.covered = None  # (rows, S): attention so far
         self.looked = []  # (rows, S) of each step, ordered like history
         self.done = _Complete(self.B, self.K, options.nbest or self.K)
@@ -144,8 +147,11 @@ class _Search:
                     self.looked = [*self.looked, alpha]
             self._forbid(logp, t)
             token, parent, score = self._best(logp)
-            kept = self._finish(token, parent, score, t)
-            if not self._keep(token, parent, score, kept, t):
+            row = np.arange(len(token))[:, None] * self.K + parent
+            said = to_numpy(logp[asarray(row), asarray(token)]).astype(np.float64)
+            total = np.take_along_axis(self.logp, parent, axis=1) + said
+            kept = self._finish(token, parent, score, total, t)
+            if not self._keep(token, parent, score, total, kept, t):
                 break
         return self.done.result(self.steps)
 
@@ -212,7 +218,7 @@ class _Search:
             found.append((token, parent, value))
         return [np.concatenate(part, axis=1) for part in zip(*found, strict=True)]
 
-    def _finish(self, token, parent, score, t):
+    def _finish(self, token, parent, score, logp, t):
         """Put the hypotheses that end now among the complete ones; returns where a continuation is kept, a mask.
 
         Of the K best continuations (of a group), those that end are complete and the others go on. So a beam of 1 is
@@ -226,38 +232,46 @@ class _Search:
         kept = (token != EOS) & possible & among_best
         sentence, slot = np.nonzero(complete)
         row = sentence * self.K + parent[sentence, slot]
-        final = score[sentence, slot] / self.options.divisor(t + 1)
+        final = logp[sentence, slot] / self.options.divisor(t + 1)
         if self.options.coverage_penalty and self.covered is not None:
             seen = np.log(np.clip(self.covered[row], 1e-10, 1))
             real = self.mask.T[self.alive[sentence]]
             final = final + self.options.coverage_penalty * np.where(real, seen, 0).sum(axis=-1)
         alpha = np.stack([look[row] for look in self.looked]) if self.looked else None
-        self.done.add(self.alive[sentence], final, score[sentence, slot], self.history[:, row], alpha)
+        self.done.add(self.alive[sentence], final, logp[sentence, slot], self.history[:, row], alpha)
         if self.keep_steps:
             fate = np.select([kept, complete, possible], [KEPT, COMPLETE, WORSE], IMPOSSIBLE)
             self._note(token, parent, score, fate, kept)
         return kept
 
     def _note(self, token, parent, score, fate, kept):
-        beam = np.where(kept, kept.cumsum(axis=1) - 1, -1)
+        groups = self.options.groups
+        by_group = kept.reshape(len(kept), groups, -1)
+        number = by_group.cumsum(axis=2) - 1 + np.arange(groups)[:, None] * (self.K // groups)
+        beam = np.where(kept, number.reshape(kept.shape), -1)
         whole = [np.full((self.B, token.shape[1]), fill) for fill in (PAD, -1, -np.inf, IMPOSSIBLE, -1)]
         for array, part in zip(whole, (token, parent, score, fate, beam), strict=True):
             array[self.alive] = part
         self.steps.append(SearchStep(*whole))
 
-    def _keep(self, token, parent, score, kept, t):
+    def _keep(self, token, parent, score, logp, kept, t):
         """Go on with the kept continuations of the sentences that are not done; False when all are."""
-        order = np.argsort(~kept, axis=1, kind="stable")[:, : self.K]  # the kept ones first, best first
+        groups = self.options.groups
+        by_group = kept.reshape(len(kept), groups, -1)
+        first = np.argsort(~by_group, axis=2, kind="stable")[
+            :, :, : self.K // groups
+        ]  # the kept ones first, best first
+        order = (first + np.arange(groups)[:, None] * by_group.shape[2]).reshape(len(kept), self.K)
         pick = lambda x: np.take_along_axis(x, order, axis=1)  # noqa: E731
-        token, parent, real = pick(token), pick(parent), pick(kept)
+        token, parent, logp, real = pick(token), pick(parent), pick(logp), pick(kept)
         score = np.where(real, pick(score), -np.inf)
-        bound = score.max(axis=1) / self.options.divisor(self.limits[self.alive] + 1)
+        bound = np.where(real, logp, -np.inf).max(axis=1) / self.options.divisor(self.limits[self.alive] + 1)
         open_ = (bound > self.done.worst[self.alive]) & (self.limits[self.alive] > t)
         if not open_.any():
             return False
         sentences = np.flatnonzero(open_)
         row = (sentences[:, None] * self.K + parent[sentences]).reshape(-1)
-        self.alive, self.score = self.alive[sentences], score[sentences]
+        self.alive, self.score, self.logp = self.alive[sentences], score[sentences], logp[sentences]
         self.history = np.concatenate([self.history[:, row], token[sentences].reshape(1, -1)])
         self.looked = [look[row] for look in self.looked]
         self.covered = None if self.covered is None else self.covered[row]
@@ -281,6 +295,8 @@ class _Complete:
         for n, b in enumerate(sentences.tolist()):
             looks = None if alpha is None else alpha[:, n]
             found = self.found[b]
+            if any(np.array_equal(history[:, n], tokens) for _, _, tokens, _ in found):
+                continue  # another group has said the same
             found.append((float(final[n]), float(logp[n]), history[:, n], looks))
             found.sort(key=lambda one: -one[0])  # stable: of equals, the one found first
             del found[self.K :]

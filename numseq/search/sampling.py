@@ -88,6 +88,9 @@ def draw(logits, uniform, options):
     """One token for each row of logits (N, V), by the inverse of the cumulated probabilities at `uniform` (N,)."""
     xp = array_module(logits)
     logp = log_softmax(logits / options.temperature).astype(np.float64)
+    if not options.top_k and options.top_p == 1:  # any order will do
+        total = xp.cumsum(xp.exp(logp), axis=1)
+        return (total <= asarray(uniform)[:, None] * total[:, -1:]).sum(axis=1)
     order = xp.argsort(-logp, axis=1)
     p = xp.exp(xp.take_along_axis(logp, order, axis=1))  # the most probable first
     before = xp.cumsum(p, axis=1) - p

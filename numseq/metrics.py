@@ -114,8 +114,8 @@ def compare(hypotheses_a, hypotheses_b, references, metric="bleu", tokenize="13a
     Args: hypotheses_a, hypotheses_b, references, tokenize, see `corpus_scores`. metric, "bleu", "chrf" or "ter".
         samples, how often the corpus is drawn. seed, a number from 0.
     Returns: a dict: score_a, score_b, difference (b - a; for "ter" less is better), p_value (sacrebleu's own; 1 when
-        the scores are equal), interval (two numbers that hold 95 % of the differences drawn), samples, and the signature
-        of sacrebleu, whose SACREBLEU_SEED is seed + 1, as it takes 0 for none.
+        the scores are equal), interval (two numbers that hold 95 % of the differences drawn), samples, and the
+        signature of sacrebleu, whose SACREBLEU_SEED is seed + 1, as it takes 0 for none.
     Raises: ConfigError, see `corpus_scores`; also fewer than one sample or a negative seed.
     Needs about 100 bytes a line and sample.
     Source: Koehn 2004; p-value and signature by sacrebleu.significance.

@@ -316,7 +316,7 @@ def said_for(sources, found):
     return Pairs(Ragged(given), Ragged(said)), np.array(logp)
 
 
-@pytest.mark.parametrize("name", [name for name in SEARCHES if name not in ("greedy", "groups")])
+@pytest.mark.parametrize("name", [name for name in SEARCHES if name != "greedy"])
 @each_model
 def test_logp_is_that_of_forced_decoding(kind, depth, name):
     for seed in range(4):
@@ -551,6 +551,72 @@ def test_those_that_must_be_certain_are_the_best_of_all(kind, depth):
             assert_hypotheses(hypotheses(found, b)[:nbest], hypotheses(whole, b)[:nbest])
         saved += len(whole.steps) - len(found.steps)
     assert saved > 0
+
+
+# groups
+
+
+def in_groups(model, source, limit, options):
+    """Beam search of one sentence, one group after the other, in loops: what is complete, best first."""
+    complete, groups = {}, [[((), 0.0, 0.0)] for _ in range(options.groups)]  # said, with the penalty, without
+    for t in range(limit + 1):
+        said_now = np.zeros(WORDS)
+        for g, beams in enumerate(groups):
+            if not beams:
+                continue
+            logp, _ = forced([model], source, [said for said, *_ in beams])
+            found = [
+                (value + logp[t, n, k] - options.diversity * said_now[k], total + logp[t, n, k], said, k)
+                for n, (said, value, total) in enumerate(beams)
+                for k in range(WORDS)
+                if k not in (PAD, BOS) and (t < limit or k == EOS)
+            ]
+            found = sorted(found, key=lambda one: -one[0])[: options.beam // options.groups]
+            for _, total, said, k in found:
+                said_now[k] += 1
+                if k == EOS:
+                    complete[said] = final_score(options, total, t + 1, None), total
+            groups[g] = [((*said, k), value, total) for value, total, said, k in found if k != EOS]
+    return sorted(((said, *scores) for said, scores in complete.items()), key=lambda one: -one[1])[: options.beam]
+
+
+@pytest.mark.parametrize("groups, per, diversity", [(2, 1, 0.5), (2, 2, 2.0), (3, 2, 0.7), (4, 1, 40.0), (2, 3, 0.0)])
+@each_model
+def test_groups_are_searches_one_after_the_other(kind, depth, groups, per, diversity):
+    """The penalty decides what goes on, and is in no score; what two groups say counts once."""
+    for seed in range(3):
+        model, options = small(kind, depth, seed), BeamOptions(beam=groups * per, groups=groups, diversity=diversity)
+        found = beam_search(model, *arrays(SOURCES, (5, 4, 6, 1)), options)
+        for b, (source, limit) in enumerate(zip(SOURCES, (5, 4, 6, 1), strict=True)):
+            assert_hypotheses(hypotheses(found, b), in_groups(model, source, limit, options))
+
+
+@each_model
+def test_groups_say_different_first_tokens_when_they_must(kind, depth):
+    model, options = biased(small(kind, depth), eos=-50), BeamOptions(beam=4, groups=4, diversity=40)
+    found = beam_search(model, *arrays(SOURCES, [3] * 4), options, keep_steps=True)
+    for b in range(4):
+        assert np.isfinite(found.scores[b]).all() and sorted(found.ids[0, b].tolist()) == [UNK, 4, 5, 6]
+
+
+@each_model
+def test_a_group_goes_on_with_its_own_beams(kind, depth):
+    options = BeamOptions(beam=6, groups=3)
+    found = beam_search(small(kind, depth, seed=3), *arrays(SOURCES, (7, 4, 6, 0)), options, keep_steps=True)
+    for b in range(4):
+        before, ended = {0: (), 2: (), 4: ()}, set()
+        for step in found.steps:
+            after = {}
+            for c in np.flatnonzero(np.isfinite(step.score[b])):
+                token, parent, into = (getattr(step, name)[b, c].item() for name in ("token", "parent", "beam"))
+                group = c // 4  # of four candidates each
+                assert parent // 2 == group and (into < 0 or (into // 2 == group and into not in after))
+                if into >= 0:
+                    after[into] = (*before[parent], token)
+                elif FATES[step.fate[b, c]] == "complete":
+                    ended.add(before[parent])
+            before = after
+        assert {tokens for tokens, *_ in hypotheses(found, b)} <= ended
 
 
 # the best of many

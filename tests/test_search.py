@@ -252,7 +252,7 @@ def test_ids_end_once_and_are_padded(kind, depth):
 
 @each_model
 @given(some_sources, st.integers(0, 30), st.integers(0, 1000))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 def test_a_beam_of_one_is_greedy(kind, depth, sources, seed, limits_seed):
     model = small(kind, depth, seed)
     given = arrays(sources, np.random.default_rng(limits_seed).integers(0, 9, len(sources)))
@@ -584,7 +584,7 @@ def in_groups(model, source, limit, options):
 @each_model
 def test_groups_are_searches_one_after_the_other(kind, depth, groups, per, diversity):
     """The penalty decides what goes on, and is in no score; what two groups say counts once."""
-    for seed in range(3):
+    for seed in range(2):
         model, options = small(kind, depth, seed), BeamOptions(beam=groups * per, groups=groups, diversity=diversity)
         found = beam_search(model, *arrays(SOURCES, (5, 4, 6, 1)), options)
         for b, (source, limit) in enumerate(zip(SOURCES, (5, 4, 6, 1), strict=True)):
@@ -664,7 +664,7 @@ def test_the_best_of_a_large_vocabulary():
 KEPT, COMPLETE, WORSE, IMPOSSIBLE = FATES
 
 
-@pytest.mark.parametrize("width", [1, 3, 5])
+@pytest.mark.parametrize("width", [1, 4])
 @each_rule
 @each_model
 def test_the_trace_tells_how_each_hypothesis_came_about(kind, depth, rule, width):
@@ -1206,3 +1206,42 @@ def test_single_precision_says_the_same_but_at_near_ties(kind, name):
                 logp = forced([double], source, [expected])[0][t, 0]
                 assert abs(logp[[*said, EOS][t]] - logp[[*expected, EOS][t]]) < 1e-4
     assert different <= 0.01 * sentences, f"{different} of {sentences}"
+
+
+@pytest.mark.parametrize("seed", [6, 19])
+def test_a_group_that_has_ended_penalises_nothing(seed):
+    model, limits = biased(small("attention", 1, seed), eos=3, unk=3), (6, 5, 7, 4)
+    options = BeamOptions(beam=6, groups=3, diversity=3.0)
+    found = beam_search(model, *arrays(SOURCES, limits), options)
+    for b, (source, limit) in enumerate(zip(SOURCES, limits, strict=True)):
+        assert_hypotheses(hypotheses(found, b), in_groups(model, source, limit, options))
+
+
+def test_a_sentence_that_has_said_every_word_once_ends():
+    options = BeamOptions(beam=2, min_length=5, no_repeat_ngram=1)
+    [found] = translator(words="a").translate(["a b"], search=options)
+    assert found.target[-1] == "<eos>" and len(set(found.target)) == len(found.target) < 6
+
+
+def test_unknown_words_need_the_attention_of_every_model():
+    made = translator()
+    mixed = Translator.ensemble([dataclasses.replace(made, model=biased(made.model, unk=9)), translator("plain")])
+    with pytest.raises(ConfigError, match="a plain model attends to nothing"):
+        mixed.translate(["a b"], search=BeamOptions(beam=2), replace_unk={})
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (BeamOptions, {"beam": 2.5}),
+        (BeamOptions, {"beam": True}),
+        (BeamOptions, {"min_length": 1.5}),
+        (BeamOptions, {"groups": 1.5, "beam": 3}),
+        (SamplingOptions, {"samples": 1.5}),
+        (SamplingOptions, {"seed": "1"}),
+    ],
+)
+def test_what_counts_must_be_a_whole_number(kind, options):
+    name = next(iter(options))
+    with pytest.raises(ConfigError, match=f"^{name} is .*: it must be a whole number$"):
+        kind(**options)

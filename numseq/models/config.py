@@ -11,6 +11,12 @@ class ConfigError(NumseqError):
     """A configuration that no model can be built from."""
 
 
+def whole(name, value):
+    """Raise ConfigError when an option that counts is neither None nor a whole number."""
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise ConfigError(f"{name} is {value!r}: it must be a whole number")
+
+
 @dataclass(frozen=True)
 class Seq2SeqConfig:
     """What a model is, without its numbers. Sizes count units; dropout is a probability.

@@ -22,7 +22,7 @@ import numpy as np
 from numseq.backend import array_module, asarray, to_numpy
 from numseq.data.tokens import BOS, EOS, PAD
 from numseq.layers.activations import log_softmax
-from numseq.models.config import ConfigError
+from numseq.models.config import ConfigError, whole
 
 Array = Any
 NORMS = ("average", "gnmt")
@@ -44,6 +44,8 @@ class BeamOptions:
     diversity: float = 0.5  # what a token loses for each beam of an earlier group that has just said it
 
     def __post_init__(self):
+        for name in ("beam", "groups", "min_length", "no_repeat_ngram", "nbest"):
+            whole(name, getattr(self, name))
         for name in ("beam", "groups"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 1")
@@ -176,7 +178,7 @@ class _Search:
 
     def _forbid(self, logp, t):
         """Give -inf to what may not be said now."""
-        xp, rows = self.xp, np.arange(len(logp))
+        xp, rows, ends = self.xp, np.arange(len(logp)), logp[:, EOS].copy()
         logp[:, PAD] = logp[:, BOS] = -xp.inf  # no sentence contains them
         limits = np.repeat(self.limits[self.alive], self.K)
         logp[asarray(rows[t < np.minimum(self.options.min_length, limits)]), EOS] = -xp.inf
@@ -189,9 +191,11 @@ class _Search:
             logp[asarray(row), asarray(windows[step, row, -1])] = -xp.inf
         last = asarray(rows[limits == t])
         if len(last):  # only <eos> is left to say; its probability counts
-            ends = logp[last, EOS]
             logp[last] = -xp.inf
-            logp[last, EOS] = ends
+            logp[last, EOS] = ends[last]
+        if n:  # where all has been said already, too
+            speechless = xp.isinf(logp).all(axis=1)
+            logp[:, EOS] = xp.where(speechless, ends, logp[:, EOS])
 
     def _best(self, logp):
         """The best continuations of each sentence: token, parent beam and score, (sentences, 2K), best first.
@@ -214,7 +218,8 @@ class _Search:
             token, parent = index % V, index // V + g * per
             if said is not None:
                 for k in range(per):
-                    said[self.xp.arange(N), asarray(token[:, k])] += 1
+                    real = np.isfinite(value[:, k])  # a group that has ended says nothing
+                    said[asarray(np.flatnonzero(real)), asarray(token[real, k])] += 1
             found.append((token, parent, value))
         return [np.concatenate(part, axis=1) for part in zip(*found, strict=True)]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numseq.backend import array_module, asarray, generator, to_numpy
 from numseq.data.tokens import BOS, EOS, PAD
 from numseq.layers.activations import log_softmax
-from numseq.models.config import ConfigError
+from numseq.models.config import ConfigError, whole
 from numseq.search.beam import BeamResult
 
 
@@ -31,6 +31,8 @@ class SamplingOptions:
     seed: int = 0
 
     def __post_init__(self):
+        for name in ("samples", "top_k", "seed"):
+            whole(name, getattr(self, name))
         if self.samples < 1:
             raise ConfigError(f"samples is {self.samples}: it must be at least 1")
         if not 0 < self.temperature < np.inf:

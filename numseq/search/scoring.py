@@ -41,7 +41,7 @@ def score(model, pairs, batch_size=64):
     Returns: a list of Scored, in the order of the pairs.
     """
     found = [None] * len(pairs)
-    for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, batch_size):
+    for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, batch_size) if len(pairs) else []:
         batch = pairs.batch(rows)
         logits = model.forward(batch).decoder.logits
         xp = array_module(logits)

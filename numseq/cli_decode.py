@@ -20,6 +20,9 @@ LengthPenalty = Annotated[float, Option(min=0, help="Exponent by which length co
 Norm = Annotated[NormName, Option(help="Length normalisation: by the length, or Google's formula.")]
 CoveragePenalty = Annotated[float, Option(min=0, help="Weight of source words that were hardly looked at.")]
 MinLength = Annotated[int, Option(min=0, help="Fewest tokens of a translation.")]
+MinRatio = Annotated[float, Option(min=0, help="The same, in lengths of the source.")]
+MaxRatio = Annotated[float, Option(min=0, help="Most tokens of a translation, in lengths of the source ...")]
+Extra = Annotated[int, Option(min=0, help="... and so many more.")]
 NoRepeat = Annotated[int, Option(min=0, help="No n-gram of this length twice; 0 allows all.")]
 Groups = Annotated[int, Option(min=1, help="Groups of beams that are to differ from one another.")]
 Sample = Annotated[bool, Option("--sample", help="Draw translations instead of searching the best.")]
@@ -40,6 +43,9 @@ def translate(
     norm: Norm = NormName.average,
     coverage_penalty: CoveragePenalty = 0.0,
     min_length: MinLength = 0,
+    min_ratio: MinRatio = 0.0,
+    max_ratio: MaxRatio = 2.0,
+    extra: Extra = 10,
     no_repeat_ngram: NoRepeat = 0,
     groups: Groups = 1,
     nbest: Annotated[int, Option(min=1, help="Print so many hypotheses or samples of each line.")] = 1,
@@ -70,7 +76,7 @@ def translate(
         raise BadParameter(f"--output is {output}, but there is no folder {output.parent}")
     search = _search(
         beam=beam, length_penalty=length_penalty, norm=norm.value, coverage_penalty=coverage_penalty,
-        min_length=min_length, no_repeat_ngram=no_repeat_ngram, groups=groups, sample=do_sample,
+        min_length=min_length, min_ratio=min_ratio, no_repeat_ngram=no_repeat_ngram, groups=groups, sample=do_sample,
         temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, nbest=nbest,
     )  # fmt: skip
     if scores and search is None:
@@ -78,7 +84,8 @@ def translate(
     translator = _ensemble(folders)
     lines = read_lines(input) if input else decode_lines(sys.stdin.buffer.read(), "standard input")
     _check_lengths(translator, folders[0], lines, strict)
-    found = translator.stream(lines, batch, search, replace_unk=_dictionary(replace_unk, dictionary))
+    how = {"replace_unk": _dictionary(replace_unk, dictionary), "max_ratio": max_ratio, "extra": extra}
+    found = translator.stream(lines, batch, search, **how)
     texts, kept = [], []
     out = sys.stdout.buffer
     sys.stdout.flush()
@@ -217,6 +224,9 @@ def evaluate(
     norm: Norm = NormName.average,
     coverage_penalty: CoveragePenalty = 0.0,
     min_length: MinLength = 0,
+    min_ratio: MinRatio = 0.0,
+    max_ratio: MaxRatio = 2.0,
+    extra: Extra = 10,
     no_repeat_ngram: NoRepeat = 0,
     groups: Groups = 1,
     do_sample: Sample = False,
@@ -238,10 +248,11 @@ def evaluate(
     choose(backend)
     search = _search(
         beam=beam, length_penalty=length_penalty, norm=norm.value, coverage_penalty=coverage_penalty,
-        min_length=min_length, no_repeat_ngram=no_repeat_ngram, groups=groups, sample=do_sample,
+        min_length=min_length, min_ratio=min_ratio, no_repeat_ngram=no_repeat_ngram, groups=groups, sample=do_sample,
         temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, nbest=1,
     )  # fmt: skip
-    how = {"search": search, "replace_unk": _dictionary(replace_unk, dictionary)}
+    how = {"replace_unk": _dictionary(replace_unk, dictionary), "max_ratio": max_ratio, "extra": extra}
+    how["search"] = search
     translator = _ensemble(folders)
     pairs, skipped = read_parallel(source, reference[0])
     if skipped:

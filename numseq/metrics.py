@@ -22,15 +22,15 @@ def evaluate(
     *,
     metrics=("bleu", "chrf", "exact", "ppl"),
     search=None,
-    replace_unk=None,
     references=None,
+    **options,
 ):
     """Translate the sources of some pairs and score them against the targets.
 
     Args: translator, a Translator. pairs, a list of (source, reference) strings. tokenize, see `corpus_scores`.
-        batch_size, lines worked on together. metrics, some of METRICS, or their names with commas between. search,
-        replace_unk, see `Translator.stream`. references, further references of each pair (a string, or a list of
-        them), or None.
+        batch_size, lines worked on together. metrics, some of METRICS, or their names with commas between. search and
+        options, see `Translator.stream`. references, further references of each pair (a string, or a list of them), or
+        None.
     Returns: a dict: what `corpus_scores` returns, and for "ppl" perplexity, that of the pairs' own references (per
         token, <eos> included, unknown words counting as <unk>), whatever the search.
     Raises: ConfigError, see `corpus_scores`; and when perplexity is asked of an ensemble, or given an empty source.
@@ -54,7 +54,7 @@ def evaluate(
     scores = {"sentences": len(pairs)}
     if scored:
         sources = [source for source, _ in pairs]
-        found = translator.translate(sources, batch_size, search, replace_unk=replace_unk)
+        found = translator.translate(sources, batch_size, search, **options)
         scores = corpus_scores([result.text for result in found], wanted, scored, tokenize)
     if "ppl" in metrics:
         loss = mean_loss(translator.model, coded, batch_size)

@@ -63,9 +63,23 @@ def test_nbest_with_scores_is_the_search_of_the_library(room):
 def test_options_of_the_search_arrive(room):
     options = ("--length-penalty", 0.6, "--norm", "gnmt", "--min-length", 3, "--no-repeat-ngram", 2, "--groups", 2)
     said = translated(room, "--beam", 4, *options, "--coverage-penalty", 0.1)
-    search = BeamOptions(4, 1, 0.6, "gnmt", 0.1, 3, 2, 2)
+    search = BeamOptions(
+        4, nbest=1, length_penalty=0.6, norm="gnmt", coverage_penalty=0.1, min_length=3, no_repeat_ngram=2, groups=2
+    )
     found = Translator(*load_model(room / "run")).translate(lines_of(room), search=search)
     assert said == [translation.text for translation in found]
+
+
+def test_lengths_are_bounded_by_those_of_the_source(room):
+    longest = [len(line.split()) for line in lines_of(room)]
+    for said, n in zip(translated(room, "--max-ratio", 0.5, "--extra", 1), longest, strict=True):
+        assert len(said.split()) <= n // 2 + 1
+    for said, n in zip(translated(room, "--beam", 2, "--min-ratio", 1.5), longest, strict=True):
+        assert len(said.split()) >= 1.5 * n
+    for said, n in zip(
+        translated(room, "--beam", 2, "--min-ratio", 9, "--max-ratio", 1, "--extra", 0), longest, strict=True
+    ):
+        assert len(said.split()) == n
 
 
 def test_samples_are_those_of_their_seed(room):

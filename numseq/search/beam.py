@@ -39,6 +39,7 @@ class BeamOptions:
     norm: str = "average"  # or "gnmt"
     coverage_penalty: float = 0.0  # b
     min_length: int = 0  # tokens before <eos>
+    min_ratio: float = 0.0  # the same, in lengths of the source; the larger of the two counts
     no_repeat_ngram: int = 0  # no n-gram of this length twice in a hypothesis; 0 allows all
     groups: int = 1  # of beams, each kept from saying what those before it said at the same step
     diversity: float = 0.5  # what a token loses for each beam of an earlier group that has just said it
@@ -49,7 +50,7 @@ class BeamOptions:
         for name in ("beam", "groups"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 1")
-        for name in ("length_penalty", "coverage_penalty", "min_length", "no_repeat_ngram", "diversity"):
+        for name in ("length_penalty", "coverage_penalty", "min_length", "min_ratio", "no_repeat_ngram", "diversity"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 0")
         if self.nbest is not None and not 1 <= self.nbest <= self.beam:
@@ -127,6 +128,7 @@ class _Search:
         self.xp, self.K, self.B = array_module(source), options.beam, source.shape[1]
         self.limits = to_numpy(limits)
         self.mask = np.ones(source.shape, dtype=bool) if source_mask is None else to_numpy(source_mask)
+        self.fewest = np.maximum(options.min_length, np.ceil(options.min_ratio * self.mask.sum(axis=0)))
         self.alive = np.arange(self.B)
         rows = asarray(np.repeat(self.alive, self.K))
         started = [model.start(source, source_mask) for model in self.models]
@@ -181,7 +183,8 @@ class _Search:
         xp, rows, ends = self.xp, np.arange(len(logp)), logp[:, EOS].copy()
         logp[:, PAD] = logp[:, BOS] = -xp.inf  # no sentence contains them
         limits = np.repeat(self.limits[self.alive], self.K)
-        logp[asarray(rows[t < np.minimum(self.options.min_length, limits)]), EOS] = -xp.inf
+        fewest = np.repeat(self.fewest[self.alive], self.K)
+        logp[asarray(rows[t < np.minimum(fewest, limits)]), EOS] = -xp.inf
         n = self.options.no_repeat_ngram
         if n and t >= n:
             windows = np.lib.stride_tricks.sliding_window_view(self.history, n, axis=0)  # (t - n + 1, rows, n)

@@ -65,16 +65,19 @@ class Translator:
         """Translate lines; the order is kept, an empty line gives an empty line. Args: see `stream`."""
         return list(self.stream(lines, batch_size, search, **options))
 
-    def stream(self, lines, batch_size=64, search=None, *, replace_unk=None, numbered_from=0):
+    def stream(self, lines, batch_size=64, search=None, *, replace_unk=None, max_ratio=2.0, extra=10, numbered_from=0):
         """Translate lines and yield a Translation for each, in their order, as soon as it is there.
 
         Args: lines, strings. batch_size, lines worked on together. search, None for greedy search, BeamOptions or
             SamplingOptions. replace_unk, a dict of source word to translation: an <unk> becomes the translation of the
             source word that it attended to most, or that word itself when the dict has none; None leaves <unk>.
-            numbered_from, the number of the first line: sampling draws by line number.
-        A line may become at most twice as many tokens as it has, and ten more.
-        Raises: ConfigError, when an ensemble is asked for greedy search or samples, or a plain model to replace <unk>.
+            max_ratio, extra: a line of n tokens becomes at most max_ratio * n + extra. numbered_from, the number of the
+            first line: sampling draws by line number.
+        Raises: ConfigError, when max_ratio or extra is negative, samples are asked of an ensemble, or a plain model is
+            to replace <unk>.
         """
+        if max_ratio < 0 or extra < 0:
+            raise ConfigError(f"at most {max_ratio} * n + {extra} tokens: neither number may be negative")
         if self.others and not isinstance(search, BeamOptions):
             search = BeamOptions(beam=1) if search is None else search
             if isinstance(search, SamplingOptions):
@@ -88,11 +91,14 @@ class Translator:
             sources = Ragged(self.source_tokens.encode(pool))
             real = np.flatnonzero(sources.lengths)
             lengths = sources.lengths[real]
+            most = (max_ratio * sources.lengths + extra).astype(np.int64)
             done = sources.lengths == 0
             said = 0
             for batch in plan_batches(lengths, lengths, batch_size) if len(real) else []:
                 rows = real[batch]
-                for k, result in self._batch(sources, rows, pool, search, replace_unk, numbered_from + start):
+                for k, result in self._batch(
+                    sources, rows, pool, search, replace_unk, most[rows], numbered_from + start
+                ):
                     results[k] = result
                 done[rows] = True
                 while said < len(pool) and done[said]:
@@ -100,9 +106,8 @@ class Translator:
                     said += 1
             yield from results[said:]
 
-    def _batch(self, sources, rows, lines, search, replace_unk, first):
+    def _batch(self, sources, rows, lines, search, replace_unk, limits, first):
         source, mask = sources.pad(rows)
-        limits = 2 * sources.lengths[rows] + 10
         arrays = asarray(source), asarray(mask), limits
         if search is None:
             found = greedy(self.model, *arrays)

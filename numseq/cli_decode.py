@@ -72,8 +72,7 @@ def translate(
     from numseq.files import write_atomically
 
     choose(backend)
-    if output and not output.parent.is_dir():
-        raise BadParameter(f"--output is {output}, but there is no folder {output.parent}")
+    _can_write(output=output, attention=attention_file)
     search = _search(
         beam=beam, length_penalty=length_penalty, norm=norm.value, coverage_penalty=coverage_penalty,
         min_length=min_length, min_ratio=min_ratio, no_repeat_ngram=no_repeat_ngram, groups=groups, sample=do_sample,
@@ -83,7 +82,7 @@ def translate(
         raise BadParameter("greedy search keeps no scores: add --beam 1 or more", param_hint="--scores")
     translator = _ensemble(folders)
     lines = read_lines(input) if input else decode_lines(sys.stdin.buffer.read(), "standard input")
-    _check_lengths(translator, folders[0], lines, strict)
+    _check_lengths(translator, folders, lines, strict)
     how = {"replace_unk": _dictionary(replace_unk, dictionary), "max_ratio": max_ratio, "extra": extra}
     found = translator.stream(lines, batch, search, **how)
     texts, kept = [], []
@@ -128,22 +127,33 @@ def _search(*, beam, sample, nbest, **options):
     Raises: BadParameter, when options contradict each other.
     """
     of_samples = {name: options.pop(name) for name in ("temperature", "top_k", "top_p", "seed")}
+    usual = BeamOptions()
+    of_beams = [name for name, value in options.items() if value != getattr(usual, name)]
     if sample:
         if beam is not None:
             raise BadParameter("samples are drawn, a beam is searched: choose one", param_hint="--beam and --sample")
+        _not_without("--beam", of_beams)
         return SamplingOptions(samples=nbest, **of_samples)
-    for name, usual in (("temperature", 1.0), ("top_k", 0), ("top_p", 1.0)):
-        if of_samples[name] != usual:
-            raise BadParameter("it goes with --sample", param_hint=f"--{name.replace('_', '-')}")
+    drawn = SamplingOptions()
+    _not_without("--sample", [name for name, value in of_samples.items() if value != getattr(drawn, name)])
     if nbest > (beam or 1):
         raise BadParameter(f"{nbest} hypotheses need a beam as wide: add --beam {nbest}", param_hint="--nbest")
-    usual = BeamOptions()
-    changed = [name for name, value in options.items() if value != getattr(usual, name)]
     if beam is None:
-        if changed:
-            raise BadParameter("it goes with --beam", param_hint=f"--{changed[0].replace('_', '-')}")
+        _not_without("--beam", of_beams)
         return None
     return BeamOptions(beam=beam, nbest=nbest, **options)
+
+
+def _not_without(other, names):
+    if names:
+        raise BadParameter(f"it goes with {other}", param_hint=f"--{names[0].replace('_', '-')}")
+
+
+def _can_write(**files):
+    """Raise BadParameter when a file that is to be written has no folder to be in, before any work is done."""
+    for option, path in files.items():
+        if path and not path.parent.is_dir():
+            raise BadParameter(f"--{option} is {path}, but there is no folder {path.parent}")
 
 
 def _ensemble(folders):
@@ -163,11 +173,12 @@ def _dictionary(replace_unk, path):
     return dict(read_tsv(path)[0])
 
 
-def _check_lengths(translator, folder, lines, strict):
-    """Warn of lines longer than any that the model was trained on, or refuse them."""
+def _check_lengths(translator, folders, lines, strict):
+    """Warn of lines longer than any that every model was trained on, or refuse them."""
     from numseq.training.checkpoint import load_config
 
-    longest = load_config(folder)[1].get("data", {}).get("max_length")
+    trained = [load_config(folder)[1].get("data", {}).get("max_length") for folder in folders]
+    longest = min(filter(None, trained), default=None)
     lengths = [len(ids) for ids in translator.source_tokens.encode(lines)] if longest else []
     if long := [k for k, length in enumerate(lengths, start=1) if length > longest]:
         more = f" and {len(long) - 1} more" if len(long) > 1 else ""
@@ -193,6 +204,7 @@ def score(
     from numseq.search import score
 
     choose(backend)
+    _can_write(json=json_file)
     translator = load(folder)
     pairs, skipped = read_parallel(source, target)
     if skipped:
@@ -246,6 +258,7 @@ def evaluate(
     from numseq.files import write_atomically
 
     choose(backend)
+    _can_write(json=json_file)
     search = _search(
         beam=beam, length_penalty=length_penalty, norm=norm.value, coverage_penalty=coverage_penalty,
         min_length=min_length, min_ratio=min_ratio, no_repeat_ngram=no_repeat_ngram, groups=groups, sample=do_sample,

@@ -7,6 +7,7 @@ assignment is where the gradient checker hooks in (`numseq.gradcheck.watch`); no
 
 from dataclasses import fields
 from functools import cache
+from numbers import Integral
 
 from numseq.backend import array_module
 
@@ -31,7 +32,7 @@ class StepRecord:
     def __getitem__(self, t):
         parts = (getattr(self, name) for name in names(type(self)))
         step = type(self)(*[None if part is None else part[t] for part in parts])
-        step.t, step.whole = t, self
+        step.t, step.whole = int(t) if isinstance(t, Integral) else t, self
         return step
 
 
@@ -39,6 +40,7 @@ class StepGrad(StepRecord):
     """Base of the gradients inside a step; `step` is the record of the step that they undo."""
 
     __slots__ = ("step",)
+    equations = {}  # name of a gradient to its right equation, in words, for the report of a check
 
 
 @cache

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from numseq.gradcheck.cases import cases, run_cases
 from numseq.gradcheck.diagnosis import function_of, match
 from numseq.gradcheck.grade import names
 from numseq.models import ConfigError, forward
+from numseq.record import StepGrad, StepRecord
 from numseq.training.optimizers import clip_by_global_norm
 
 lstm = sys.modules["numseq.layers.lstm"]  # a file that a function of the same name hides
@@ -656,3 +658,36 @@ def test_right_code_is_never_given_the_name_of_a_bug(function):
         given = output_gradients(trace, seed)
         with np.errstate(all="ignore"):
             assert match(function, trace, given, trace.backward(**given)) == [], seed
+
+
+@dataclass(slots=True)
+class SquareGrad(StepGrad):
+    dy: object = None
+
+
+@dataclass(slots=True)
+class Square(StepRecord):
+    """A reader's own step, z = 2 x^2, whose backward takes 3 for the 2."""
+
+    outputs = ("z",)
+    x: object = None
+    y: object = None
+    z: object = None
+
+    def backward(self, dz):
+        grad = SquareGrad(dy=3 * dz)
+        grad.step = self
+        return {"dx": grad.dy * 2 * self.x}
+
+
+def square(x):
+    s = Square(x=x)
+    s.y = s.x**2
+    s.z = 2 * s.y
+    return s
+
+
+def test_a_readers_own_record_is_looked_into_without_a_list_of_its_equations():
+    result = check(square, {"x": normal(3, 4)})
+    assert result.first_wrong == ("dy", None) and result.first.shows == ["it is 1.5 times what it should be"]
+    assert result.first.equation is None

@@ -1245,3 +1245,13 @@ def test_what_counts_must_be_a_whole_number(kind, options):
     name = next(iter(options))
     with pytest.raises(ConfigError, match=f"^{name} is .*: it must be a whole number$"):
         kind(**options)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_extreme_temperatures_draw_the_best_token_or_any(dtype):
+    logits = np.random.default_rng(0).standard_normal((200, 9)).astype(dtype)
+    logits[:, 0] = -np.inf
+    uniform = np.random.default_rng(1).random(200)
+    for cold in (1e-5, 1e-40, 1e-300):
+        assert (draw(logits, uniform, SamplingOptions(temperature=cold)) == logits.argmax(axis=1)).all()
+    assert set(draw(logits, uniform, SamplingOptions(temperature=1e39)).tolist()) == set(range(1, 9))

@@ -45,7 +45,8 @@ def check(function, inputs, *, name=None, outputs=None, method="complex-step", s
         name. outputs, names of the trace's differentiable outputs; by default the trace's own `outputs`.
         method, "complex-step", "central" or "richardson", or "directional": one complex step along a random direction
         through all inputs, which says only whether everything is right, for large models; with it, the inputs may be
-        float32 and on a GPU, and are held to float64. seed, of the weights r and the directions.
+        float32 and on a GPU, and are held to float64. seed, of the weights r and the directions. diagnose, who names
+        the mistake (see `numseq.gradcheck.diagnosis`).
     Returns: a Check. The gradient of an input `x` is looked for as `dx` in what `backward` returns, a record or a
         dict, and a tree of parameters as `params`.
     Raises: TypeError, when inputs are not float64; NotAnalyticError, when the forward pass is not fit for the complex
@@ -121,7 +122,7 @@ class _Checking(Inside):
 
     # what backward gives
 
-    def _backward(self, factor=1.0):
+    def _backward(self, factor=1.0, again=""):
         upstream = {}
         for name, r in self.weights.items():
             xp, dtype = array_module(self.values[name]), self.values[name].dtype
@@ -132,7 +133,7 @@ class _Checking(Inside):
         except Exception as error:
             frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(HERE)]
             where = f" in {frames[-1].name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
-            self.problems.append(f"backward raised {type(error).__name__}: {error}{where}")
+            self.problems.append(f"backward{again} raised {type(error).__name__}: {error}{where}")
             return None
         for name, value in upstream.items():
             if not bool((value == self.upstream[name]).all()):
@@ -236,8 +237,10 @@ class _Checking(Inside):
     def _linear(self):
         """A gradient is linear in what comes from above; one that is not has a problem."""
         kept = self.upstream
-        doubled = self._backward(factor=2.0)
+        doubled = self._backward(2.0, ", called once more on the same trace (which it must leave as it was),")
         self.upstream = kept
+        if doubled is None:
+            return
         for argument in self.given:
             once, twice = _get(self.grad, argument), _get(doubled, argument)
             label = "params" if argument == "params" else f"d{argument}"

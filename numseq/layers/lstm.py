@@ -60,7 +60,7 @@ class LSTMStepGrad(StepGrad):
 
 @dataclass(slots=True)
 class LSTMStep(StepRecord):
-    """One time step of an LSTM, with everything that its equations name; every field (B, H), but gates (B, 4H)."""
+    """One time step of an LSTM, with everything that its equations name: (B, H), but a and gates (B, 4H)."""
 
     inputs, outputs = ("c_prev", "a"), ("h", "c")
     c_prev: Array = None

@@ -12,8 +12,8 @@ class ConfigError(NumseqError):
 
 
 def whole(name, value):
-    """Raise ConfigError when an option that counts is neither None nor a whole number."""
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+    """Raise ConfigError when an option that counts is not a whole number."""
+    if not isinstance(value, int) or isinstance(value, bool):
         raise ConfigError(f"{name} is {value!r}: it must be a whole number")
 
 

@@ -45,8 +45,10 @@ class BeamOptions:
     diversity: float = 0.5  # what a token loses for each beam of an earlier group that has just said it
 
     def __post_init__(self):
-        for name in ("beam", "groups", "min_length", "no_repeat_ngram", "nbest"):
+        for name in ("beam", "groups", "min_length", "no_repeat_ngram"):
             whole(name, getattr(self, name))
+        if self.nbest is not None:
+            whole("nbest", self.nbest)
         for name in ("beam", "groups"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 1")

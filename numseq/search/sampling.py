@@ -89,7 +89,8 @@ def sample(model, source, source_mask, limits, options=None, numbers=None):
 def draw(logits, uniform, options):
     """One token for each row of logits (N, V), by the inverse of the cumulated probabilities at `uniform` (N,)."""
     xp = array_module(logits)
-    logp = log_softmax(logits / options.temperature).astype(np.float64)
+    logits = logits.astype(np.float64)
+    logp = log_softmax((logits - logits.max(axis=1, keepdims=True)) / options.temperature)
     if not options.top_k and options.top_p == 1:  # any order will do
         total = xp.cumsum(xp.exp(logp), axis=1)
         return (total <= asarray(uniform)[:, None] * total[:, -1:]).sum(axis=1)

@@ -73,11 +73,11 @@ class Translator:
             source word that it attended to most, or that word itself when the dict has none; None leaves <unk>.
             max_ratio, extra: a line of n tokens becomes at most max_ratio * n + extra. numbered_from, the number of the
             first line: sampling draws by line number.
-        Raises: ConfigError, when max_ratio or extra is negative, samples are asked of an ensemble, or a plain model is
-            to replace <unk>.
+        Raises: ConfigError, when max_ratio or extra is out of bounds, samples are asked of an ensemble, or a plain
+            model is to replace <unk>.
         """
-        if max_ratio < 0 or extra < 0:
-            raise ConfigError(f"at most {max_ratio} * n + {extra} tokens: neither number may be negative")
+        if not (0 <= max_ratio <= 1e6 and 0 <= extra <= 1e6):
+            raise ConfigError(f"at most {max_ratio} * n + {extra} tokens: both numbers must be from 0 to a million")
         if self.others and not isinstance(search, BeamOptions):
             search = BeamOptions(beam=1) if search is None else search
             if isinstance(search, SamplingOptions):

@@ -607,7 +607,7 @@ BAD = {
     "references do not pair up": ("evaluate {room}/run --source {room}/source.txt --reference {room}/short.txt", 1,
                                   ["source.txt has 100 lines", "short.txt 1"]),
     "scores into a file": ("evaluate {room}/run --source {room}/source.txt --reference {room}/target.txt "
-                           "--json {room}/short.txt/scores.json", 1, ["{room}/short.txt/scores.json:"]),
+                           "--json {room}/short.txt/scores.json", 2, ["--json", "no folder {room}/short.txt"]),
     "attention of a plain model": ("attention {room}/plain 12 --out {room}/a.png", 2, ["{room}/plain", "plain"]),
     "attention of nothing": ("attention {room}/run '' --out {room}/a.png", 2, ["empty"]),
     "picture of unknown kind": ("attention {room}/run '1 2' --out {room}/a.jpeg", EITHER, ["a.jpeg", ".png", ".svg"]),

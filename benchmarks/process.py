@@ -27,6 +27,7 @@ def peak():
 
 
 def numseq_step(shape):
+    """One training step, with its optimiser's state, at a shape."""
     keep_freed_memory()
     model, batch = model_and_batch(shape)
     optimizer = Adam(model.params)

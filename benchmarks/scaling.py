@@ -13,27 +13,12 @@ import tracemalloc
 
 import numpy as np
 
-from benchmarks.shapes import model_and_batch
+from benchmarks.process import numseq_step
 from benchmarks.timing import arguments, describe, in_turn, write
-from numseq.backend import keep_freed_memory
-from numseq.training import Adam, clip_by_global_norm
 
 BASE = {"V": 1000, "E": 64, "H": 64, "B": 32, "S": 16, "T": 16}
 MIB = 1 << 20
 AXES = {"S": 5, "T": 5, "B": 5, "H": 5, "V": 6}  # doublings
-
-
-def step_of(shape):
-    """One training step, with its optimiser's state, at a shape."""
-    model, batch = model_and_batch(shape)
-    optimizer = Adam(model.params)
-
-    def step():
-        grad = model.forward(batch).backward().params
-        clip_by_global_norm(grad, 1.0)
-        optimizer.update(model.params, grad)
-
-    return step
 
 
 def peak(function):
@@ -54,7 +39,7 @@ def exponent(sizes, values):
 def grow(axis, doublings, rounds, base=BASE):
     """Measure along one axis, print and return the rows."""
     sizes = [base[axis] << k for k in range(doublings + 1)]
-    steps = {size: step_of(tuple((base | {axis: size}).values())) for size in sizes}
+    steps = {size: numseq_step(tuple((base | {axis: size}).values())) for size in sizes}
     times = in_turn(steps, rounds, warm_up=2)
     seconds = [statistics.median(times[size]) for size in sizes]
     bytes_ = [peak(steps[size]) for size in sizes]
@@ -71,7 +56,6 @@ def grow(axis, doublings, rounds, base=BASE):
 def main():
     options = arguments(__doc__.splitlines()[0], rounds=7)
     describe()
-    keep_freed_memory()
     write(options.json, [grow(axis, doublings, options.rounds) for axis, doublings in AXES.items()])
 
 

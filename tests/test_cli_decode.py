@@ -179,3 +179,20 @@ def test_options_that_contradict_each_other_are_refused(room, runs, options, wor
     result = numseq_cli("translate", *(room / run for run in runs.split()), "--input", room / "lines.txt", *options)
     assert result.code == 2 and result.out == "", result
     assert all(word in result.err for word in words), result.err
+
+
+def test_an_nbest_list_is_put_in_another_models_order(room):
+    one, other = (Translator(*load_model(room / name)) for name in ("run", "second"))
+    given = one.translate(lines_of(room), search=BeamOptions(4))
+    found = other.rescore(given)
+    assert [translation.text for translation in found][5] == "" and found[5].others == []
+    for before, after in zip(given, found, strict=True):
+        texts, hypotheses = {h.text for h in [before, *before.others]}, [after, *after.others]
+        assert {h.text for h in hypotheses} == texts
+        scores = [h.score for h in hypotheses if h.source]
+        assert scores == sorted(scores, reverse=True)
+    own = other.translate(lines_of(room), search=BeamOptions(1))
+    again = other.rescore(own)
+    known = [(a.logp, b.logp) for a, b in zip(own, again, strict=True) if a.source and "<unk>" not in a.target]
+    assert np.allclose(*zip(*known, strict=True), atol=1e-4)
+    assert other.rescore([]) == []

@@ -1,17 +1,18 @@
 """Lines of text in, lines of text out: tokens, batches, search, and back."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from numseq.backend import asarray
-from numseq.data.batches import Ragged, plan_batches
+from numseq.data.batches import Pairs, Ragged, plan_batches
 from numseq.data.tokens import EOS, SPECIAL, UNK
 from numseq.models.config import ConfigError
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.greedy import greedy
 from numseq.search.sampling import SamplingOptions, sample
+from numseq.search.scoring import score
 
 Array = Any
 POOL = 20  # batches whose lines are sorted by length together: lines come out in order, soon after they went in
@@ -105,6 +106,25 @@ class Translator:
                     yield results[said]
                     said += 1
             yield from results[said:]
+
+    def rescore(self, translations, batch_size=64):
+        """Put n-best lists in the order of this model's own mean log-probability of a token.
+
+        Args: translations, as another translator gave them with `others`; batch_size, hypotheses scored together.
+        Returns: a list of Translations with new score and logp, the best first and the rest in its `others`.
+        """
+        lists = [[first, *first.others] if first.source else [] for first in translations]
+        flat = [one for found in lists for one in found]
+        pairs = [(self.source_tokens.join(one.source), self.target_tokens.join(one.target[:-1])) for one in flat]
+        coded = Pairs.encode(pairs, self.source_tokens, self.target_tokens) if pairs else []
+        scored = iter(score(self.model, coded, batch_size) if pairs else [])
+        results = []
+        for first, found in zip(translations, lists, strict=True):
+            known = [(one, next(scored)) for one in found]
+            new = [replace(one, score=float(s.logp.mean()), logp=s.total, others=[]) for one, s in known]
+            new.sort(key=lambda one: -one.score)
+            results.append(replace(new[0], others=new[1:]) if new else first)
+        return results
 
     def _batch(self, sources, rows, lines, search, replace_unk, limits, first):
         source, mask = sources.pad(rows)

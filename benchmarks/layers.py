@@ -100,11 +100,11 @@ def attention_sides(T, S, B, H):
         torch.stack(steps).backward(dcontext_)
 
     def ours():
-        return additive_attention(query, values, params).backward(dcontext)
+        return additive_attention(query, values, values, params).backward(dcontext)
 
     theirs()
     grad = ours()
-    close(grad.dvalues, values_.grad)
+    close(grad.dkeys + grad.dvalues, values_.grad)
     close(grad.params.W_q, p["W_q"].grad)
     return {"numseq": ours, "torch": theirs}
 

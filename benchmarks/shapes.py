@@ -18,10 +18,10 @@ def label(shape):
     return "V {} E {} H {} B {} S {} T {}".format(*shape)
 
 
-def model_and_batch(shape):
-    """An attention model and a batch of random tokens without padding."""
+def model_and_batch(shape, **options):
+    """An attention model, of further options, and a batch of random tokens without padding."""
     V, E, H, B, S, T = shape
-    model = Seq2Seq.create(Seq2SeqConfig(V, V, embedding=E, hidden=H, attention=H))
+    model = Seq2Seq.create(Seq2SeqConfig(V, V, embedding=E, hidden=H, attention_size=H, **options))
     rng = np.random.default_rng(0)
     source, target = rng.integers(4, V, size=(S, B)), rng.integers(4, V, size=(T + 1, B))
     batch = SimpleNamespace(

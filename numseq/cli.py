@@ -1,6 +1,5 @@
 """The command line: `numseq --help`. Exit code 0 when done, 2 on bad use, 1 on failure, 130 after Ctrl-C."""
 
-import contextlib
 import json
 import os
 import shlex
@@ -10,17 +9,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import Argument, BadParameter, Context, Option
+from typer import Argument, BadParameter, Option
 
-from numseq import __version__, cli_decode  # noqa: F401  (brings its commands)
-from numseq.cli_common import Backend, Batch, app, choose
-from numseq.data.tokens import KINDS
+from numseq import __version__, cli_data, cli_decode, cli_train  # noqa: F401  (they bring their commands)
+from numseq.cli_common import app, how_to_resume, program
 from numseq.errors import NumseqError
 from numseq.gradcheck.references import METHODS
-from numseq.models.config import MODELS, ConfigError
+from numseq.models.config import ConfigError
 
-Kind = StrEnum("Kind", KINDS)
-ModelName = StrEnum("ModelName", MODELS)
 Method = StrEnum("Method", [(name.replace("-", "_"), name) for name in METHODS])
 
 
@@ -39,116 +35,9 @@ def demo(
     """Learn to turn human-written dates into ISO 8601, in a few minutes, and show what was learned."""
     from numseq import demo
 
-    with _how_to_resume(f"{_program()} demo --out {shlex.quote(str(out))} --resume"):
+    with how_to_resume(f"{program()} demo --out {shlex.quote(str(out))} --resume"):
         demo.run(out, resume)
-    print(f'try it:   echo "Sunday, July 20, 1969" | {_program()} translate {shlex.quote(str(out))}')
-
-
-@app.command()
-def train(
-    context: Context,
-    out: Annotated[Path, Option(help="Folder of the run.")],
-    source: Annotated[Path | None, Option(help="Source sentences, one a line.")] = None,
-    target: Annotated[Path | None, Option(help="Target sentences, one a line.")] = None,
-    tsv: Annotated[Path | None, Option(help="Two columns, in place of --source and --target.")] = None,
-    val_source: Annotated[Path | None, Option(help="Validation; else 1 in 20 pairs is held out.")] = None,
-    val_target: Annotated[Path | None, Option(help="The same for the targets.")] = None,
-    val_tsv: Annotated[Path | None, Option(help="The same as two columns.")] = None,
-    model: Annotated[ModelName, Option(help="plain: a fixed context vector.")] = ModelName.attention,
-    source_tokens: Annotated[Kind, Option(help="What the source is cut into.")] = Kind.word,
-    target_tokens: Annotated[Kind, Option(help="What the target is cut into.")] = Kind.word,
-    min_count: Annotated[
-        int | None, Option(min=1, help="Rarer tokens become <unk>. [default: 2 for words, 1 for characters]")
-    ] = None,
-    max_length: Annotated[int, Option(min=1, help="Leave out pairs with more tokens.")] = 150,
-    hidden: Annotated[int, Option(min=1, help="Units of an LSTM layer, and of the attention.")] = 256,
-    embedding: Annotated[int, Option(min=1, help="Numbers for a token.")] = 256,
-    layers: Annotated[int, Option(min=1, help="Of the encoder and of the decoder.")] = 1,
-    batch: Batch = 64,
-    epochs: Annotated[int, Option(min=1, help="Passes over the data.")] = 10,
-    lr: Annotated[float, Option(help="Step size of Adam; halved after an epoch without progress.")] = 1e-3,
-    dropout: Annotated[float, Option(min=0, max=1, help="Probability of dropping a unit, below 1.")] = 0.3,
-    seed: Annotated[int, Option(min=0, help="The same seed gives the same bits.")] = 0,
-    backend: Backend = None,
-    resume: Annotated[bool, Option("--resume", help="Go on with the run in --out.")] = False,
-):
-    """Train a translator on sentence pairs."""
-    from numseq.training.run import DataOptions, is_run, resumed_options, train_run
-    from numseq.training.trainer import TrainingOptions
-
-    choose(backend)
-    origin = {
-        name: str(path.resolve()) if path else None
-        for name, path in (("source", source), ("target", target), ("tsv", tsv),
-                           ("val_source", val_source), ("val_target", val_target), ("val_tsv", val_tsv))
-    }  # fmt: skip
-    parts = {
-        "model": {"model": model.value, "embedding": embedding, "hidden": hidden, "attention": hidden,
-                  "layers": layers, "dropout": dropout},
-        "data": {"source_tokens": source_tokens.value, "target_tokens": target_tokens.value,
-                 "min_count": min_count, "max_length": max_length},
-        "training": {"epochs": epochs, "batch": batch, "lr": lr, "seed": seed},
-        "origin": origin,
-    }  # fmt: skip
-    if resume and not is_run(out) and not any(origin.values()):
-        raise BadParameter(f"{out} holds no run to resume")
-    if resume and is_run(out):
-        parts = _as_begun(context, out, parts, *resumed_options(out))
-    pairs, valid = _read_pairs(**parts["origin"])
-    with _how_to_resume(f"{_program()} train --out {shlex.quote(str(out))} --resume"):
-        train_run(
-            out, pairs, valid, parts["model"], DataOptions(**parts["data"]), TrainingOptions(**parts["training"]),
-            origin=parts["origin"], resume=resume,
-        )  # fmt: skip
-    print(f"the best model is in {out}; to use it: {_program()} translate {shlex.quote(str(out))}")
-
-
-def _as_begun(context, out, parts, model, data, training, origin):
-    """The parts as the run began with; an option given now may only repeat them, but for epochs and moved files."""
-    from dataclasses import asdict
-
-    if "tsv" not in (origin or {}):
-        raise BadParameter(f"{out} was not begun by numseq train")
-    began = {"model": model, "data": asdict(data), "training": asdict(training), "origin": origin}
-    if _given(context, "epochs"):
-        began["training"]["epochs"] = parts["training"]["epochs"]
-    # files may have moved: train_run compares what is in them
-    began["origin"] |= {name: path for name, path in parts["origin"].items() if path}
-    for part in parts:
-        for name, now in parts[part].items():
-            if _given(context, name) and began[part][name] != now:
-                option = "--" + name.replace("_", "-")
-                raise BadParameter(f"{option} is {now}, but the run in {out} began with {began[part][name]}")
-    return began
-
-
-def _given(context, name):
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
-
-
-def _read_pairs(source, target, tsv, val_source, val_target, val_tsv):
-    """(training pairs, validation pairs or None) of the files that were named."""
-    if bool(source or target) == bool(tsv):
-        raise BadParameter("give --source and --target, or --tsv")
-    train = _pairs(source, target, tsv, "--source and --target")
-    if not (val_source or val_target or val_tsv):
-        return train, None
-    return train, _pairs(val_source, val_target, val_tsv, "--val-source and --val-target")
-
-
-def _pairs(source, target, tsv, both):
-    from numseq.data.corpus import read_parallel, read_tsv
-
-    if tsv:
-        pairs, skipped = read_tsv(tsv)
-    elif source and target:
-        pairs, skipped = read_parallel(source, target)
-    else:
-        raise BadParameter(f"{both} go together")
-    if skipped:
-        print(f"skipped {skipped:,} pairs with an empty side in {tsv or source}")
-    return pairs
+    print(f'try it:   echo "Sunday, July 20, 1969" | {program()} translate {shlex.quote(str(out))}')
 
 
 @app.command()
@@ -211,25 +100,6 @@ def _try_bugs():
         if not (verdict.caught and verdict.named):
             print(f"{'not named' if verdict.caught else 'NOT CAUGHT'} with weights at {verdict.scale}: {verdict.name}")
     return found, all(count == found["bugs"] for count in found["caught"].values())
-
-
-def _program():
-    """How this program was called, so that what is printed can be pasted."""
-    if Path(sys.argv[0]).name == "numseq":
-        return shlex.quote(sys.argv[0])
-    return f"{shlex.quote(sys.executable)} -m numseq"
-
-
-@contextlib.contextmanager
-def _how_to_resume(command):
-    """Say how to go on after Ctrl-C."""
-    from numseq.training.trainer import InterruptedTraining
-
-    try:
-        yield
-    except InterruptedTraining as stop:
-        print(f"{stop}\nto go on: {command}", file=sys.stderr)
-        raise typer.Exit(130) from None
 
 
 def main():

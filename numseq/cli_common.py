@@ -1,5 +1,8 @@
 """What all commands share: the program, the options that several have, and loading a run."""
 
+import contextlib
+import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -39,3 +42,22 @@ def load(folder):
     from numseq.training.checkpoint import load_model
 
     return Translator(*load_model(folder))
+
+
+def program():
+    """How this program was called, so that what is printed can be pasted."""
+    if Path(sys.argv[0]).name == "numseq":
+        return shlex.quote(sys.argv[0])
+    return f"{shlex.quote(sys.executable)} -m numseq"
+
+
+@contextlib.contextmanager
+def how_to_resume(command):
+    """Say how to go on after Ctrl-C."""
+    from numseq.training.trainer import InterruptedTraining
+
+    try:
+        yield
+    except InterruptedTraining as stop:
+        print(f"{stop}\nto go on: {command}", file=sys.stderr)
+        raise typer.Exit(130) from None

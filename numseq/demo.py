@@ -11,7 +11,7 @@ from numseq.files import write_atomically
 from numseq.training.run import DataOptions, train_run
 from numseq.training.trainer import TrainingOptions
 
-MODEL = {"model": "attention", "embedding": 64, "hidden": 128, "attention": 64}
+MODEL = {"attention": "additive", "embedding": 64, "hidden": 128, "attention_size": 64}
 DATA = DataOptions(source_tokens="char", target_tokens="char")
 TRAINING = TrainingOptions(epochs=8, batch=64, lr=2e-3, seed=0)
 SIZES = (6000, 500, 1000)  # pairs for training, validation, test: no day is in two of them

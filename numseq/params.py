@@ -5,6 +5,7 @@ checkpoint, gradient checker) meets names and arrays and knows no layer. A leaf 
 """
 
 import dataclasses
+from functools import cache
 
 import numpy as np
 
@@ -17,11 +18,17 @@ class TreeError(ValueError):
 
 def _children(tree):
     """The (name, child) pairs of a node, or None when `tree` is a leaf."""
-    if dataclasses.is_dataclass(tree):
-        return [(field.name, getattr(tree, field.name)) for field in dataclasses.fields(tree)]
+    if (names := _names(type(tree))) is not None:
+        return [(name, getattr(tree, name)) for name in names]
     if isinstance(tree, list | tuple):
         return [(str(k), child) for k, child in enumerate(tree)]
     return None
+
+
+@cache
+def _names(kind):
+    """The names of a dataclass's fields, or None of another class."""
+    return [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None
 
 
 def _rebuild(tree, children):

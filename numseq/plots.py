@@ -1,5 +1,6 @@
 """Pictures: where the decoder looked (`attention_map`), how training went (`learning_curve`), where a backward pass is
-wrong (`gradient_errors`), how exact a numeric derivative is (`error_curve`), and how a beam search went (`beam_tree`).
+wrong (`gradient_errors`), how exact a numeric derivative is (`error_curve`), how a beam search went (`beam_tree`), how
+far a gradient gets (`gradient_flow`), which gates are saturated (`saturation`), and what clipping does (`updates`).
 
 Every picture is a matplotlib `Figure` made without pyplot: no display is needed, and no global list keeps a
 figure that the caller has dropped. matplotlib is imported where it is used, so `import numseq` is quick.
@@ -19,6 +20,7 @@ from numseq.fonts import drawable, text_width, visible
 
 LONGEST_LABEL = 24  # characters; a longer token is cut, so that one odd token cannot squeeze the picture
 LARGEST_SIDE = 16.0  # inches, of the coloured cells
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"]  # colour-blind safe: Okabe & Ito 2008
 
 
 def attention_map(alpha, source, target, *, title=None):
@@ -221,6 +223,138 @@ def beam_tree(rows, *, title=None, dropped=2):
     if title:
         axes.text(0.2, 0.42 * tall + 0.55, heading[0], family=title_family, fontsize=11, parse_math=False)
     return figure
+
+
+def gradient_flow(rows, *, theories=("theory",), title=None):
+    """Draw how a gradient shrinks or grows on its way back from the loss, on a logarithmic scale.
+
+    `rows` is a dict of row headings to panels, these a dict of headings to lines, and these a dict of labels to lists
+    of arrays (K,), norms at distance 0, 1, ... from the loss: first the measured ones, then what the theories say,
+    drawn dashed and dotted, or None. `theories` are their names. What is not positive or not finite has no point. All
+    panels share their axes, which are as high as what was measured needs: a line of theory may leave them.
+
+    Returns a `Figure`.
+    Raises ValueError when there is no panel.
+    """
+    kinds = {"measured": {"linestyle": "-"}}
+    kinds |= {name: {"linestyle": kind, "linewidth": 1.2} for name, kind in zip(theories, ("--", ":"), strict=False)}
+    measured = [_positive(line[0]) for panels in rows.values() for lines in panels.values() for line in lines.values()]
+    measured = np.concatenate([np.ones(1), *measured])
+    low, high = np.nanmin(measured), np.nanmax(measured)
+
+    def draw(axes, lines, style):
+        for label, found in lines.items():
+            for line, kind in zip(found, kinds.values(), strict=False):
+                if line is not None:
+                    marked = {"markevery": (5, 20)} if kind["linestyle"] == "-" else {"marker": None}
+                    axes.plot(_positive(line), **{**style[label], **kind, **marked})
+        axes.set_yscale("log")
+        axes.set_ylim(max(low, 1e-16) / 10, high * 100)
+        axes.axhline(1, color="0.6", linewidth=0.8, zorder=0)
+
+    return _grid(rows, draw, kinds, "steps back from the loss", "norm, relative to that at 0", title)
+
+
+def saturation(rows, *, title=None):
+    """Draw which share of a gate's units is saturated at every t: above, drawn upwards, and below, drawn downwards.
+
+    `rows` is as of `gradient_flow`, its lines a dict of the gates' names to `numseq.flow.Saturation`, as
+    `numseq.flow.gate_saturation` returns it.
+
+    Returns a `Figure`.
+    Raises ValueError when there is no panel.
+    """
+
+    def draw(axes, lines, style):
+        for label, shares in lines.items():
+            first = 3 + 4 * list(lines).index(label)  # marks beside one another, where lines are on one another
+            for share in (shares.above, -shares.below):
+                axes.plot(share, markevery=(first, 20), linewidth=1.2, **style[label])
+        axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
+        axes.set_ylim(-1.05, 1.05)
+        axes.set_yticks([-1, -0.5, 0, 0.5, 1], ["1", "0.5", "0", "0.5", "1"])
+
+    return _grid(rows, draw, {}, "time step t", "share below       share above", title)
+
+
+def updates(panels, *, chance=None, title=None):
+    """Draw the norm of the gradient before each update, and the loss below it, of several runs.
+
+    `panels` is a dict of headings to lines, and these a dict of labels to runs: a list of `numseq.flow.CopyRun` that
+    differ in their seed. A run that ended early stops with a cross. chance: the loss of who knows nothing.
+
+    Returns a `Figure`.
+    Raises ValueError when there is no panel.
+    """
+
+    def draw_of(name):
+        def draw(axes, lines, style):
+            for label, runs in lines.items():
+                for run in runs:
+                    values = getattr(run, name)
+                    axes.plot(values, linewidth=0.9, alpha=0.8, **style[label])
+                    made = int(np.isfinite(values).sum())
+                    if 0 < made < len(values):
+                        axes.plot(made - 1, values[made - 1], "x", color=style[label]["color"], markersize=8)
+            if name == "norm":
+                axes.set_yscale("log")
+            elif chance is not None:
+                axes.axhline(chance, color="0.4", linestyle=":", linewidth=1.5, zorder=0)
+
+        return draw
+
+    kinds = {} if chance is None else {"chance": {"linestyle": ":", "color": "0.4", "linewidth": 1.5}}
+    draws = {"norm of the gradient": draw_of("norm"), "loss (nats per symbol)": draw_of("loss")}
+    return _grid(dict.fromkeys(draws, panels), draws, kinds, "update", None, title, marks=False)
+
+
+def _grid(rows, draw, kinds, x_label, y_label, title, marks=True):
+    """Panels in rows and columns, and one legend below: a column for each set of labels, and one for kinds of lines.
+
+    draw(axes, lines, style) draws a panel. Without a y_label it is a dict of row headings to such functions, and the
+    headings are the labels.
+    """
+    columns = max((len(panels) for panels in rows.values()), default=0)
+    if columns == 0:
+        raise ValueError("there is no panel to draw")
+    sets = list(dict.fromkeys(tuple(lines) for panels in rows.values() for lines in panels.values()))
+    style = {
+        label: {"color": COLOURS[k % 5], **({"marker": "os^Dv"[k % 5], "markersize": 4} if marks else {})}
+        for labels in sets
+        for k, label in enumerate(labels)
+    }
+    tall = max(map(len, sets))
+    figure = _figure_class()(
+        figsize=(max(6.4, 0.8 + 2.9 * columns), 0.9 + 2.4 * len(rows) + 0.2 * tall), layout="constrained"
+    )
+    grid = figure.subplots(len(rows), columns, sharex=True, sharey="row" if y_label is None else True, squeeze=False)
+    for row, (heading, panels), all_axes in zip(range(len(rows)), rows.items(), grid, strict=True):
+        for axes, (name, lines) in zip(all_axes, panels.items(), strict=False):
+            (draw[heading] if y_label is None else draw)(axes, lines, style)
+            axes.grid(alpha=0.3)
+            if row == 0:
+                axes.set_title(name, fontsize=11, parse_math=False)
+            if row == len(rows) - 1:
+                axes.set_xlabel(x_label)
+        all_axes[0].set_ylabel(heading if y_label is None else f"{heading}\n{y_label}", parse_math=False)
+    line = import_module("matplotlib.lines").Line2D
+    groups = [[line([], [], label=label, **style[label]) for label in labels] for labels in sets]
+    if kinds:
+        groups.append([line([], [], **{"color": "black", **kind}, label=name) for name, kind in kinds.items()])
+    nothing = line([], [], linestyle="none", label=" ")
+    tall = max(map(len, groups))
+    handles = [handle for group in groups for handle in group + [nothing] * (tall - len(group))]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(groups), frameon=False, fontsize=9)
+    if title:
+        [(heading, family)] = drawable([title])
+        figure.suptitle(heading[0], family=family, parse_math=False)
+    return figure
+
+
+def _positive(values):
+    """What a logarithmic axis can show; the rest is nan."""
+    values = np.asarray(values, float)
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
 
 
 def save(figure, path):

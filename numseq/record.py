@@ -28,6 +28,7 @@ class StepRecord:
 
     __slots__ = ("t", "whole")
     inputs = ()  # fields that a step only reads
+    blocks = ""  # the letters of the blocks that lie side by side in its pre-activations and weights, if any
 
     def __getitem__(self, t):
         parts = (getattr(self, name) for name in names(type(self)))

@@ -1,6 +1,7 @@
 """What several test files use: random models, ragged batches, and comparisons of trees."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,12 @@ from numseq.models import Seq2Seq, Seq2SeqConfig
 SOURCES = ([5, 6, 7, 5, 8], [9, 4], [6, 6, 10, 4], [7])  # ragged; ids repeat within and across rows
 TARGETS = ([4, 9, 4, 12, 8, 11], [5], [6, 4, 4], [12, 12, 10, 9])
 MODELS = [("plain", 1), ("plain", 2), ("attention", 1), ("attention", 2)]
+KINDS = {  # of decoders, and what makes one
+    "plain": {"attention": "none"},
+    "attention": {},
+    "luong": {"order": "luong", "attention": "general"},
+    "feeding": {"order": "luong", "attention": "general", "input_feeding": True},
+}
 
 
 def normal(*shape, seed=0, dtype=np.float64):
@@ -24,10 +31,10 @@ def at_scale_one(tree, seed=0):
     return trees.map(lambda leaf: rng.standard_normal(leaf.shape).astype(leaf.dtype), tree)
 
 
-def create(kind, layers=1, dtype=np.float64, dropout=0.0):
-    """A model with all sizes different, parameters at scale 1, on the host."""
-    sizes = {"embedding": 7, "hidden": 16, "attention": 9}
-    config = Seq2SeqConfig(11, 13, model=kind, layers=layers, dropout=dropout, **sizes)
+def create(kind, layers=1, dtype=np.float64, dropout=0.0, **options):
+    """A model with all sizes different, parameters at scale 1, on the host. kind: of KINDS."""
+    sizes = {"source_vocabulary": 11, "target_vocabulary": 13, "embedding": 7, "hidden": 16, "attention_size": 9}
+    config = Seq2SeqConfig(**(sizes | {"layers": layers, "dropout": dropout} | KINDS[kind] | options))
     model = Seq2Seq.create(config, dtype=dtype)
     model.params = at_scale_one(model.params)
     return model
@@ -36,6 +43,21 @@ def create(kind, layers=1, dtype=np.float64, dropout=0.0):
 def batch(sources=SOURCES, targets=TARGETS):
     """A Batch on the current backend."""
     return Pairs(Ragged(sources), Ragged(targets)).batch(np.arange(len(sources)))
+
+
+def oracle(name, prefix=""):
+    """The arrays of a file of oracles/ whose names begin with the prefix, without it."""
+    with np.load(Path(__file__).parent / "oracles" / f"{name}.npz") as file:
+        names, values = file["names"].tolist(), file["values"]
+    arrays, start = {}, 0
+    for name, *shape in map(str.split, names):
+        shape = tuple(map(int, shape))
+        stop = start + int(np.prod(shape))
+        if name.startswith(prefix):
+            arrays[name.removeprefix(prefix)] = values[start:stop].reshape(shape)
+        start = stop
+    assert start == len(values) and arrays
+    return arrays
 
 
 def padded(given, steps=3, rows=2, seed=0):
@@ -106,4 +128,5 @@ def arrays_in(thing, seen=None):
 def output_gradients(trace, seed=1):
     """Random gradients of a trace's outputs, as its `backward` takes them."""
     rng = np.random.default_rng(seed)
-    return {f"d{name}": rng.standard_normal(np.shape(getattr(trace, name))) for name in trace.outputs}
+    outputs = {name: getattr(trace, name) for name in trace.outputs if getattr(trace, name) is not None}
+    return {f"d{name}": rng.standard_normal(np.shape(value)) for name, value in outputs.items()}

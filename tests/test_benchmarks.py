@@ -43,3 +43,19 @@ def test_a_training_step_leaves_nothing_behind():
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 30 * 1024  # a single (B, H) array left by each step would be 30 * 8192
+
+
+def test_every_cell_and_attention_can_be_timed(monkeypatch):
+    from benchmarks import cells
+
+    def once(sides, rounds):
+        for side in sides.values():
+            side()
+        return {name: [1.0] for name in sides}
+
+    monkeypatch.setattr(cells, "in_turn", once)
+    monkeypatch.setattr(cells, "SHAPES", {"middle": (20, 4, 8, 2, 3, 3)})
+    for name, size in {"T": 3, "B": 2, "D": 4, "H": 6}.items():
+        monkeypatch.setattr(cells, name, size)
+    names = {row["name"] for row in cells.cells(1) + cells.attentions(1)}
+    assert names >= {"lstm", "gru", "rnn-relu", "additive", "multi-head", "dot, input feeding"}

@@ -21,7 +21,7 @@ import numseq
 from numseq import cli, demo
 from numseq.data import EOS, make_dates
 from numseq.gradcheck import BUGS, cases, trial
-from numseq.training import Adam, TrainingOptions
+from numseq.training import Optimizer, TrainingOptions
 from numseq.training.checkpoint import load_arrays, load_config, save_arrays
 
 CHARACTERS = ("--source-tokens", "char", "--target-tokens", "char")
@@ -48,13 +48,15 @@ def room(tmp_path_factory):
     valid = ("--val-source", folder / "val-source.txt", "--val-target", folder / "val-target.txt")
     for arguments in (
         ("--out", folder / "run", *sides, *valid, "--epochs", 2),
-        ("--out", folder / "plain", "--tsv", folder / "pairs.tsv", *CHARACTERS, "--model", "plain", "--epochs", 4),
+        ("--out", folder / "plain", "--tsv", folder / "pairs.tsv", *CHARACTERS, "--attention", "none", "--epochs", 4),
         ("--out", folder / "wider", *sides, *valid, "--epochs", 1, "--hidden", 10),
     ):
         result = numseq_cli("train", *TINY, *arguments)
         assert (result.code, result.err) == (0, ""), result
         assert f"numseq translate {arguments[1]}" in result.out
-    for name in ("truncated", "pickled", "wrong-shapes", "unfinished", "moved-on"):
+    (folder / "two.vec").write_text("1 0.5 1.5\n")
+    (folder / "others.vec").write_text("house 0.5 1.5\n")
+    for name in ("truncated", "pickled", "wrong-shapes", "unfinished", "moved-on", "older"):
         shutil.copytree(folder / "run", folder / name)
     for name in ("model", "training"):
         broken = folder / "truncated" / f"{name}.safetensors"
@@ -62,6 +64,8 @@ def room(tmp_path_factory):
     (folder / "pickled" / "model.safetensors").write_bytes(pickle.dumps({"W": [1.0]}))
     shutil.copy(folder / "wider" / "model.safetensors", folder / "wrong-shapes")
     (folder / "unfinished" / "model.safetensors").unlink()
+    older = folder / "older" / "config.json"
+    older.write_text(older.read_text().replace('"format": 2', '"format": 1'))
     changed = folder / "changed.txt"  # the corpus of a run that has another last line now
     changed.write_text((folder / "source.txt").read_text().replace("1", "2"))
     config = folder / "moved-on" / "config.json"
@@ -83,7 +87,7 @@ def test_version():
 
 def test_help_lists_every_command():
     out = numseq_cli("--help").out
-    assert set(COMMANDS) == {"demo", "train", "translate", "score", "evaluate", "attention", "gradcheck"}
+    assert set(COMMANDS) == {"demo", "dates", "train", "translate", "score", "evaluate", "attention", "gradcheck"}
     assert all(f"  {name} " in out for name in COMMANDS)
 
 
@@ -107,11 +111,11 @@ def test_python_dash_m_is_the_command_line():
 
 def test_run_holds_what_was_asked_for(room):
     config, training = load_config(room / "run")
-    assert (config.model, config.hidden, config.embedding, config.layers) == ("attention", 8, 6, 1)
+    assert (config.attention, config.hidden, config.embedding, config.layers) == ("additive", 8, 6, 1)
     assert training["options"]["epochs"] == 2 and training["options"]["batch"] == 8
     assert len((room / "run" / "metrics.jsonl").read_text().splitlines()) == 2
     config, training = load_config(room / "plain")
-    assert config.model == "plain"
+    assert config.attention == "none"
     assert (training["data"]["source_tokens"], training["data"]["target_tokens"]) == ("char", "char")
     assert config.source_vocabulary == config.target_vocabulary == 4 + 10
 
@@ -124,18 +128,87 @@ def test_pairs_are_held_out_only_when_no_validation_files_are_given(room, tmp_pa
     assert "held out" not in result.out and "; 60 training pairs" in result.out
 
 
-def test_every_option_of_training_reaches_the_run(room, tmp_path):
-    given = {"model": "plain", "source-tokens": "char", "target-tokens": "word", "min-count": 1, "max-length": 9,
-             "hidden": 4, "embedding": 3, "layers": 2, "batch": 7, "epochs": 1, "lr": 0.02, "dropout": 0.1,
-             "seed": 5, "backend": "numpy"}  # fmt: skip
-    arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
-    result = numseq_cli("train", "--out", tmp_path / "run", "--tsv", room / "pairs.tsv", *arguments)
+SMALL = {"hidden": 4, "embedding": 3, "epochs": 1}
+GIVEN = {  # between them every option of numseq train that says how, each at a value that is not its default
+    "plain": SMALL | {
+        "source-tokens": "char", "min-count": 1, "max-length": 9, "attention": "none", "cell": "gru", "layers": 2,
+        "readout": "maxout", "readout-embedding": True, "tied": "target", "init": "uniform", "recurrent-init": "same",
+        "dropout": 0.1, "variational": True, "word-dropout": 0.2, "weight-drop": 0.3, "batch": 7, "lr": 0.02,
+        "optimizer": "adamw", "weight-decay": 0.2, "clip": 0.5, "seed": 5, "backend": "numpy"},
+    "bahdanau": SMALL | {
+        "target-tokens": "char", "cell": "lstm-peephole", "attention": "coverage", "attention-size": 3,
+        "coverage-loss": 0.3, "readout-context": False, "forget-bias": 2.0, "samples": 4, "zoneout": 0.2},
+    "feeding": SMALL | {
+        "order": "luong", "input-feeding": True, "attention": "multi-head", "attention-size": 6, "heads": 3,
+        "layers": 2, "residual": True, "label-smoothing": 0.1, "confidence-penalty": 0.4, "optimizer": "sgd"},
+    "local": SMALL | {"attention": "local-p", "window": 2, "order": "luong", "readout": "linear", "cell": "rnn"},
+    "all tied": SMALL | {"source-tokens": "char", "target-tokens": "char", "tied": "all"},
+}  # fmt: skip
+
+
+def as_arguments(given):
+    for name, value in given.items():
+        yield from [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", value]
+
+
+@pytest.mark.parametrize("case", GIVEN)
+def test_every_option_of_training_reaches_the_run(room, tmp_path, case):
+    given = GIVEN[case]
+    result = numseq_cli("train", "--out", tmp_path / "run", "--tsv", room / "pairs.tsv", *as_arguments(given))
     assert (result.code, result.err) == (0, "")
     config, training = load_config(tmp_path / "run")
-    found = vars(config) | training["data"] | training["options"]
-    assert {name: found[name.replace("-", "_")] for name in given if name != "backend"} == {
-        name: value for name, value in given.items() if name != "backend"
-    }
+    found = vars(config) | training["data"] | training["options"] | {"backend": "numpy"}
+    assert {name: found[name.replace("-", "_")] for name in given} == given
+    assert numseq_cli("translate", tmp_path / "run", "--input", room / "short.txt").code == 0
+
+
+def test_no_option_of_training_is_left_out_above():
+    ours = {parameter.opts[0].removeprefix("--") for parameter in COMMANDS["train"].params}
+    files = {"out", "resume", "source", "target", "tsv", "val-source", "val-target", "val-tsv"}
+    vectors = {"source-vectors", "target-vectors"}  # below
+    assert set().union(*GIVEN.values()) == ours - files - vectors
+
+
+def embeddings(run):
+    arrays, _ = load_arrays(run / "model.safetensors")
+    return [arrays[f"{side}.embedding.W"] for side in ("encoder", "decoder")]
+
+
+def test_vectors_begin_the_embeddings(room, tmp_path):
+    """Trained with steps too small to be seen, so that they end with them, too."""
+    (tmp_path / "s.vec").write_text("2 3\n1 0.5 -1 2\n2 4 5 6\n")
+    (tmp_path / "t.vec").write_text("7 1 1 -1\n")
+    files = ("--source-vectors", tmp_path / "s.vec", "--target-vectors", tmp_path / "t.vec")
+    command = ("train", "--tsv", room / "pairs.tsv", *CHARACTERS, "--hidden", 4, "--embedding", 3, "--epochs", 1)
+    result = numseq_cli(*command, "--lr", 1e-30, "--out", tmp_path / "run", *files)
+    assert (result.code, result.err) == (0, "")
+    assert f"2 of 14 source tokens begin with vectors of {tmp_path}/s.vec" in result.out
+    source, target = (W.tolist() for W in embeddings(tmp_path / "run"))
+    assert [0.5, -1, 2] in source and [4, 5, 6] in source and [1, 1, -1] in target
+    assert load_config(tmp_path / "run")[1]["data"]["source_vectors"] == str(tmp_path / "s.vec")
+    assert numseq_cli("train", "--out", tmp_path / "run", "--resume", "--epochs", 2).code == 0
+    result = numseq_cli("train", "--out", tmp_path / "run", "--resume", "--source-vectors", tmp_path / "t.vec")
+    assert result.code == 2 and "--source-vectors is" in result.err and "began with" in result.err
+
+
+def test_training_with_everything_tied_has_one_vocabulary(room, tmp_path):
+    command = ("train", "--tsv", room / "pairs.tsv", *CHARACTERS, *TINY, "--epochs", 1, "--tied", "all")
+    assert numseq_cli(*command, "--out", tmp_path / "run").code == 0
+    source, target = (tmp_path / "run" / f"{side}.tokens.json" for side in ("source", "target"))
+    assert source.read_bytes() == target.read_bytes()
+    assert numseq_cli("translate", tmp_path / "run", "--input", room / "numbers.txt").code == 0
+
+
+def test_what_is_trained_is_said_in_one_line(room, tmp_path):
+    command = ("train", "--tsv", room / "pairs.tsv", *CHARACTERS, *TINY, "--epochs", 1, "--cell", "gru")
+    out = numseq_cli(*command, "--out", tmp_path / "a", "--attention", "local-p").out
+    [line] = [line for line in out.splitlines() if "parameters;" in line]
+    assert line.startswith("gru, local-p attention, ")
+    assert "gru, no attention, " in numseq_cli(*command, "--out", tmp_path / "b", "--attention", "none").out
+
+
+def test_sizes_of_attention_follow_those_of_layers(room):
+    assert load_config(room / "run")[0].attention_size == 8
 
 
 def test_pairs_with_an_empty_side_are_counted(room, tmp_path):
@@ -163,14 +236,14 @@ def metrics(run):
 
 
 def press_ctrl_c_after(monkeypatch, update):
-    updates, step = iter(range(1, 10**6)), Adam.update
+    updates, step = iter(range(1, 10**6)), Optimizer.update
 
     def wrapped(self, params, grads):
         step(self, params, grads)
         if next(updates) == update:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Adam, "update", wrapped)
+    monkeypatch.setattr(Optimizer, "update", wrapped)
 
 
 def test_what_ctrl_c_says_to_type_finishes_a_run_that_was_given_more_epochs(room, tmp_path, monkeypatch):
@@ -457,7 +530,7 @@ def test_a_bug_that_is_not_caught_is_a_failure(monkeypatch):
 @contextmanager
 def small_demo():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "MODEL", {"model": "attention", "embedding": 6, "hidden": 8, "attention": 5})
+        patch.setattr(demo, "MODEL", {"embedding": 6, "hidden": 8, "attention_size": 5})
         patch.setattr(demo, "TRAINING", TrainingOptions(epochs=2, batch=16, lr=0.01))
         patch.setattr(demo, "SIZES", (120, 20, 30))
         yield patch
@@ -540,7 +613,39 @@ BAD = {
     "dropout 1": (f"{SIDES} --dropout 1", 2, ["dropout is 1", "below 1"]),
     "dropout nan": (f"{SIDES} --dropout nan", 2, ["dropout"]),
     "odd hidden with attention": (f"{SIDES} --hidden 7", 2, ["hidden is 7", "even"]),
-    "unknown model": (f"{SIDES} --model transformer", 2, ["--model", "transformer", "attention", "plain"]),
+    "unknown attention": (f"{SIDES} --attention self", 2, ["--attention", "self", "additive", "multi-head", "none"]),
+    "unknown cell": (f"{SIDES} --cell qrnn", 2, ["--cell", "qrnn", "lstm-peephole", "gru", "rnn-relu"]),
+    "order without attention": (f"{SIDES} --attention none --order luong", 2, ["order luong", "attention is none"]),
+    "feeding without order": (f"{SIDES} --input-feeding", 2, ["input_feeding", "order luong"]),
+    "feeding without attention": (f"{SIDES} --input-feeding --attention none", 2,
+                                  ["input_feeding", "attention is none"]),
+    "coverage loss without attention": (f"{SIDES} --attention none --coverage-loss 1", 2,
+                                        ["coverage_loss", "attention is none"]),
+    "nobody reads the context": (f"{SIDES} --order luong --no-readout-context", 2, ["order luong", "readout_context"]),
+    "heads 3": (f"{SIDES} --attention multi-head --heads 3", 2, ["heads is 3", "attention_size, which is 256"]),
+    "forget bias of a gru": (f"{SIDES} --cell gru --forget-bias 2", 2, ["forget_bias", "cell is gru"]),
+    "forget bias nan": (f"{SIDES} --forget-bias nan", 2, ["forget_bias is nan"]),
+    "samples and smoothing": (f"{SIDES} --samples 5 --label-smoothing 0.1", 2, ["label_smoothing", "samples"]),
+    "samples of everything": (f"{SIDES} --samples 9999", 2, ["samples is 9999", "tokens: choose fewer"]),
+    "label smoothing 2": (f"{SIDES} --label-smoothing 2", 2, ["--label-smoothing"]),
+    "zoneout 1": (f"{SIDES} --zoneout 1", 2, ["zoneout is 1", "below 1"]),
+    "coverage loss -1": (f"{SIDES} --coverage-loss -1", 2, ["--coverage-loss"]),
+    "coverage loss inf": (f"{SIDES} --coverage-loss inf", 2, ["coverage_loss is inf", "finite"]),
+    "tied without room": (f"{SIDES} --tied target --readout linear", 2, ["512", "256", "tanh or maxout"]),
+    "all tied, other tokens": (f"{SIDES} --tied all --target-tokens char", 2, ["tied is all", "word and char"]),
+    "unknown optimizer": (f"{SIDES} --optimizer magic", 2, ["--optimizer", "magic", "adamw", "adagrad"]),
+    "weight decay -1": (f"{SIDES} --weight-decay -1", 2, ["weight_decay is -1"]),
+    "weight decay nan": (f"{SIDES} --weight-decay nan", 2, ["weight_decay is nan"]),
+    "vectors that are not there": (f"{SIDES} --source-vectors {{room}}/nothing.vec", 1,
+                                   ["{room}/nothing.vec", "no such file"]),
+    "vectors of another size": (f"{SIDES} --target-vectors {{room}}/two.vec", 1,
+                                ["{room}/two.vec", "2 numbers and not 256", "--embedding 2"]),
+    "vectors of other words": (f"{SIDES} --embedding 2 --source-vectors {{room}}/others.vec", 1,
+                               ["{room}/others.vec", "no word of the vocabulary"]),
+    "vectors that are no text": (f"{SIDES} --embedding 2 --source-vectors {{room}}/pickled/model.safetensors", 1,
+                                 ["{room}/pickled/model.safetensors"]),
+    "source vectors, all tied": (f"{SIDES} --tied all --embedding 2 --source-vectors {{room}}/two.vec", 2,
+                                 ["source_vectors", "tied all", "target_vectors"]),
     "unknown backend": (f"{SIDES} --backend torch", 2, ["--backend", "torch", "numpy", "cupy"]),
     "unknown option": (f"{SIDES} --wheels 4", 2, ["--wheels"]),
     "unknown command": ("fly", 2, ["fly"]),
@@ -572,7 +677,17 @@ BAD = {
     "resume without a run": (f"{NEW} --resume", EITHER, []),
     "resume with other hidden": ("train --out {room}/run --resume --hidden 10", 2, ["--hidden is 10", "8"]),
     "resume with other lr": ("train --out {room}/run --resume --lr 0.5", 2, ["--lr is 0.5", "0.03"]),
-    "resume with other model": ("train --out {room}/run --resume --model plain", 2, ["--model is plain", "attention"]),
+    "resume with other attention": ("train --out {room}/run --resume --attention none", 2,
+                                    ["--attention is none", "additive"]),
+    "resume with other cell": ("train --out {room}/run --resume --cell gru", 2, ["--cell is gru", "lstm"]),
+    "resume with feeding": ("train --out {room}/run --resume --input-feeding", 2, ["--input-feeding", "began with"]),
+    "resume with other optimizer": ("train --out {room}/run --resume --optimizer sgd", 2,
+                                    ["--optimizer is sgd", "adam"]),
+    "resume with vectors": ("train --out {room}/run --resume --source-vectors {room}/two.vec", 2,
+                            ["--source-vectors is {room}/two.vec", "None"]),
+    "run of an older version": ("translate {room}/older --input {room}/short.txt", 1,
+                                ["{room}/older/config.json", "format 1"]),
+    "resume an older run": ("train --out {room}/older --resume", 1, ["{room}/older/config.json", "format 1"]),
     "resume with other seed": ("train --out {room}/run --resume --seed 1", 2, ["--seed is 1"]),
     "resume with other files": ("train --out {room}/run --resume --source {room}/val-source.txt", 1,
                                 ["{room}/val-source.txt has 20 lines", "{room}/target.txt 100"]),

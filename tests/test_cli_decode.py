@@ -22,7 +22,7 @@ def room(tmp_path_factory):
     other = ("--source", folder / "other-source.txt", "--target", folder / "other-target.txt")
     for name, arguments in (
         ("run", both), ("second", (*both, "--seed", 1)), ("other", (*other, "--max-length", 4)),
-        ("plain", (*both, "--model", "plain")),
+        ("plain", (*both, "--attention", "none")),
     ):  # fmt: skip
         result = numseq_cli("train", *TINY, "--epochs", 2, "--out", folder / name, *arguments)
         assert result.code == 0, result

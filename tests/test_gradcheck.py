@@ -13,10 +13,12 @@ from helpers import assert_close, batch, create, lengths_to_mask, normal, output
 from numseq import layers
 from numseq import params as trees
 from numseq.gradcheck import BUGS, Check, NotAnalyticError, check, grade
-from numseq.gradcheck.bugs import run
+from numseq.gradcheck.bugs import STEP_OF, named, run
 from numseq.gradcheck.cases import cases, run_cases
+from numseq.gradcheck.cases.case import REAL
+from numseq.gradcheck.cases.cells import CELLS
 from numseq.gradcheck.diagnosis import function_of, match
-from numseq.gradcheck.grade import names
+from numseq.gradcheck.grade import CASE_OF, names
 from numseq.models import ConfigError, forward
 from numseq.record import StepGrad, StepRecord
 from numseq.training.optimizers import clip_by_global_norm
@@ -33,14 +35,24 @@ def of_case(name, **options):
 # every named quantity is looked at
 
 STEP = ["dh", "do", "dc", "di", "df", "dg", "dc_prev", "da"]
+STEPS = {  # what each cell's step names, in the order of its walk back
+    "lstm": STEP,
+    "peephole": STEP,
+    "rnn": ["dh", "da"],
+    "relu_rnn": ["dh", "da"],
+    "gru": ["dh", "dz", "dn", "dr", "du", "dh_prev", "da"],
+    "gru_before": ["dh", "dz", "dn", "dv", "dr", "dh_prev", "da"],
+    "layernorm_lstm": ["dh", "do", "dn", "dc_hat", "dc", "di", "df", "dg", "dc_prev", "da", "dq_hat", "dq"],
+}
 LOOK = ["dcontext", "dalpha", "de", "dquery"]
 QUANTITIES = {
-    "lstm": [(name, t) for t in reversed(range(T)) for name in STEP],
-    "lstm, ragged": [(name, t) for t in reversed(range(T)) for name in STEP],
-    "lstm, ragged, reversed": [(name, t) for t in range(T) for name in STEP],
-    "bilstm": [(name, t) for t in reversed(range(T)) for name in STEP],
-    "additive_attention": [(name, t) for t in range(T) for name in LOOK],
+    "bidirectional": [(name, t) for t in reversed(range(T)) for name in STEP],
+    "additive_attention": [(name, t) for t in reversed(range(T)) for name in LOOK],
 }
+for cell, inside in STEPS.items():
+    QUANTITIES[cell] = [(name, t) for t in reversed(range(T)) for name in inside]
+    QUANTITIES[f"{cell}, ragged"] = QUANTITIES[cell]
+    QUANTITIES[f"{cell}, ragged, reversed"] = [(name, t) for t in range(T) for name in inside]
 
 
 @pytest.mark.parametrize("name", QUANTITIES)
@@ -62,7 +74,7 @@ def test_a_models_quantities_are_right_and_have_paths():
     for path, steps in (("encoder.0", S), ("decoder", T)):
         assert [labels.count(f"{path}.{name}") for name in STEP[1:]] == [steps] * 7
     assert [labels.count(f"decoder.{name}") for name in LOOK] == [T] * 4
-    once = ["decoder.readout.dy", "decoder.readout_dropout.dy", "decoder.combine.dy"]
+    once = ["readout.output.dy", "readout.dropout.dy", "decoder.read.dr", "decoder.read.da", "cross_entropy.dloss"]
     once += ["decoder.bridge.h.0.dy", "decoder.bridge.c.0.dy", "decoder.dropout.dy", "decoder.embedding.dy"]
     once += ["encoder.dh_T", "encoder.dc_T", "encoder.dropout.dy", "encoder.embedding.dy"]
     assert [labels.count(label) for label in once] == [1] * len(once)
@@ -240,9 +252,9 @@ def lstm_over(lengths=(4, 2, 3)):
 
 
 def attend(S):
-    params = layers.AttentionParams(normal(2, 5), normal(3, 5), normal(5), normal(5))
+    params = layers.AdditiveParams(normal(2, 5), normal(3, 5), normal(5), normal(5))
     mask = lengths_to_mask([S, *[max(1, S - 1)] * 2])
-    inputs = {"query": normal(4, 3, 2), "values": normal(S, 3, 3), "params": params}
+    inputs = {"query": normal(4, 3, 2), "keys": normal(S, 3, 3), "values": normal(S, 3, 2), "params": params}
     return lambda **kw: layers.additive_attention(**kw, mask=mask), inputs
 
 
@@ -283,7 +295,7 @@ def test_inputs_that_hide_nothing_are_not_warned_of(name):
     assert check(*DEEP[name]).warnings == []
 
 
-@pytest.mark.parametrize("name", ["lstm, ragged", "bilstm", "additive_attention"])
+@pytest.mark.parametrize("name", ["lstm, ragged", "bidirectional", "additive_attention"])
 def test_the_librarys_own_cases_hide_nothing(name):
     assert of_case(name).warnings == []
 
@@ -346,7 +358,7 @@ def test_one_direction_says_whether_a_whole_model_is_right(kind, dtype):
     model, data = create(kind, layers=2, dtype=dtype), batch()
     for cell, right in ((layers.LSTM(), True), (BUGGY, False)):
         result = check(
-            lambda params, cell=cell: forward(params, data, model.decoder, cell=cell),
+            lambda params, cell=cell: forward(params, data, model.config, cell=cell),
             {"params": model.params},
             method="directional",
         )
@@ -403,8 +415,8 @@ def test_a_wrong_one_is_told_with_its_place_equation_and_lesson():
 def test_a_wrong_sum_over_right_steps_is_told_from_a_wrong_step(monkeypatch):
     after = lstm.LSTM.after
 
-    def average(self, x, prev, da, params):
-        dx, dparams = after(self, x, prev, da, params)
+    def average(self, *args):
+        dx, dparams = after(self, *args)
         dparams.W_h /= 2
         return dx, dparams
 
@@ -490,8 +502,8 @@ def test_the_name_of_a_graded_function_is_that_of_the_report():
 
 
 def test_an_unknown_equation_is_one_line():
-    with pytest.raises(ConfigError, match="nothing to grade is called 'gru'; there are: sigmoid, ") as info:
-        grade("gru", wrong_step)
+    with pytest.raises(ConfigError, match="nothing to grade is called 'mgu'; there are: sigmoid, ") as info:
+        grade("mgu", wrong_step)
     assert "\n" not in str(info.value)
 
 
@@ -544,7 +556,7 @@ def situation(function):
     if function == "linear":
         trace = layers.linear(normal(6, 7, 4), layers.LinearParams(normal(4, 4, seed=1), normal(4, seed=2)))
         return trace, output_gradients(trace)
-    case = TABLE[{"lstm": "lstm, ragged"}.get(function, function)]
+    case = TABLE[CASE_OF.get(function, function)]
     trace = case.function(**case.inputs)
     return trace, output_gradients(trace)
 
@@ -559,8 +571,10 @@ def test_the_equations_are_those_of_the_library(name):
 
 
 def test_equations_are_held_to_all_that_has_them():
-    functions = {function_of(TABLE[name].function(**TABLE[name].inputs)) for name in WITH_EQUATIONS}
-    assert functions | {"tied_embedding", "clip_by_global_norm"} == {bug.function for bug in BUGS}
+    traces = [TABLE[name].function(**TABLE[name].inputs) for name in WITH_EQUATIONS]
+    found = {bug.function for trace in traces for bug in named(function_of(trace), trace)}
+    assert found | {"tied_embedding", "clip_by_global_norm"} == {bug.function for bug in BUGS}
+    assert all(named(function_of(trace), trace) for trace in traces)
 
 
 def test_the_tied_embeddings_equation_is_a_lookup_and_a_product():
@@ -594,9 +608,57 @@ def test_every_known_bug_is_named(function):
             given = {"largest": 100.0}  # below the limit, where it makes a difference
         with np.errstate(all="ignore"):
             wrong = run(function, bug.change, trace, given)
-        found = match(function, trace, given, wrong)
+        found = match(function_of(trace) or function, trace, given, wrong)
         assert found and found[0].name == bug.name, f"{bug.name}: {[other.name for other in found]}"
         assert found[0].lesson == bug.lesson and found[0].distance <= 1e-9
+
+
+@pytest.mark.parametrize("noise", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_no_two_bugs_of_a_cell_are_the_same(cell, noise):
+    """What is named is thus the only name that fits, with and without zoneout and weight-drop."""
+    inputs, rng = TABLE[f"{cell}, ragged"].inputs, np.random.default_rng(0)
+    shape, states = (T, *inputs["h0"].shape), CELLS[cell][0].states
+    options = {
+        "zoneout": tuple((rng.random(shape) < 0.8).astype(float) for _ in states),
+        "weight_mask": layers.dropout_mask(rng, inputs["params"].W_h.shape, 0.4, float),
+    }
+    trace = layers.sequence(**({"c0": None} | inputs), cell=CELLS[cell][0], mask=REAL, **(options if noise else {}))
+    given, gradients = output_gradients(trace), {}
+    for bug in [None, *named(cell)]:
+        with np.errstate(all="ignore"):
+            try:
+                found = run(cell, bug.change if bug else {}, trace, given)
+            except ValueError:
+                continue  # these shapes do not allow the mistake
+        gradients[bug and bug.name] = np.concatenate([leaf.ravel() for leaf in trees.leaves(list(found.values()))])
+    right = gradients.pop(None)
+    shown = {name: wrong for name, wrong in gradients.items() if np.abs(wrong - right).max() > 1e-8}
+    assert len(shown) > 25
+    assert noise == ("the recurrent matrix's gradient forgets the mask" in shown)
+    for name, wrong in shown.items():
+        same = [other for other, theirs in shown.items() if np.abs(wrong - theirs).max() <= 1e-8 * np.abs(wrong).max()]
+        assert same == [name]
+
+
+def test_a_bug_is_named_in_both_directions_of_any_cell():
+    for cell, name in (
+        ("gru", "z and 1 - z are swapped in the update gate's gradient"),
+        ("rnn", "the recurrent matrix is not transposed"),
+        ("peephole", "p_o gets the previous cell"),
+        ("layernorm_lstm", "the recurrent product's gain is forgotten"),
+    ):
+        (trace, given), bug = situation(f"bidirectional, {cell}"), next(bug for bug in BUGS if bug.name == name)
+        wrong = run("bidirectional", bug.change, trace, given)
+        assert [found.name for found in match("bidirectional", trace, given, wrong)] == [name]
+
+
+def test_every_kind_of_step_has_bugs_of_its_own():
+    assert STEP_OF.keys() == CELLS.keys()
+    for function in STEP_OF.values():
+        assert sum(bug.function == function for bug in BUGS) >= 6
+    shared = {bug.name for bug in named("lstm_step")} & {bug.name for bug in named("peephole_step")}
+    assert "the candidate's derivative is missing" in shared and "tanh' of the cell is missing" not in shared
 
 
 def test_a_bug_within_a_model_is_named_at_its_part(monkeypatch):
@@ -627,7 +689,7 @@ def random_trace(function, rng):
     draw = lambda *shape: scale * rng.standard_normal(shape)  # noqa: E731
     real = np.arange(T)[:, None] < rng.integers(1, T + 1, size=B)
     real = real if rng.random() < 0.7 else None
-    lstm_params = lambda: layers.LSTMParams(draw(D, 4 * H), draw(H, 4 * H), draw(4 * H))  # noqa: E731
+    params_of = lambda cell: trees.map(lambda leaf: draw(*leaf.shape), cell.init(rng, D, H, np.float64))  # noqa: E731
     if function in ("sigmoid", "tanh", "softmax", "log_softmax"):
         case = TABLE[function]
         return case.function(draw(B, V) if scale < 3 else rng.standard_normal((B, V)))
@@ -641,14 +703,26 @@ def random_trace(function, rng):
         return layers.cross_entropy(draw(T, B, V + 1), rng.integers(0, V + 1, (T, B)), real)
     if function == "lstm_step":
         return layers.lstm_step(draw(B, 4 * H), draw(B, H))
-    if function == "lstm":
-        return layers.lstm(draw(T, B, D), draw(B, H), draw(B, H), lstm_params(), real, bool(rng.integers(2)))
-    if function == "bilstm":
-        both = layers.BiLSTMParams(lstm_params(), lstm_params())
-        return layers.bilstm(draw(T, B, D), draw(2, B, H), draw(2, B, H), both, real)
-    params = layers.AttentionParams(draw(H, V), draw(D, V), draw(V), draw(V))
-    mask = np.arange(S)[:, None] < rng.integers(1, S + 1, size=B)
-    return layers.additive_attention(draw(T, B, H), draw(S, B, D), params, mask)
+    if function in (*CELLS, "sequence", "zoneout", "weight_drop"):
+        cell = CELLS.get(function, CELLS["lstm"])[0]
+        first = [draw(B, H) for _ in cell.states] + [None] * (2 - len(cell.states))
+        zoned, dropped = rng.random(2) < 0.5
+        zoneout = tuple((rng.random((T, B, H)) < 0.6).astype(float) for _ in cell.states) if zoned else None
+        params = params_of(cell)
+        drop = 2.0 * (rng.random(params.W_h.shape) < 0.5) if dropped else None
+        return layers.sequence(draw(T, B, D), *first, params, cell, real, bool(rng.integers(2)), zoneout, drop)
+    if function == "bidirectional":
+        cell = rng.choice([cell for cell, *_ in CELLS.values()])
+        first = [draw(2, B, H) for _ in cell.states] + [None] * (2 - len(cell.states))
+        both = layers.BidirectionalParams(params_of(cell), params_of(cell))
+        return layers.bidirectional(draw(T, B, D), *first, both, real, cell)
+    if function == "additive_attention":
+        params = layers.AdditiveParams(draw(H, V), draw(D, V), draw(V), draw(V))
+        mask = np.arange(S)[:, None] < rng.integers(1, S + 1, size=B)
+        return layers.additive_attention(draw(T, B, H), draw(S, B, D), draw(S, B, D), params, mask)
+    case = TABLE[CASE_OF.get(function, function)]  # all others with the sizes of their cases
+    inputs = {name: trees.map(lambda leaf: draw(*leaf.shape), tree) for name, tree in case.inputs.items()}
+    return case.function(**inputs)
 
 
 @pytest.mark.parametrize("function", sorted({bug.function for bug in BUGS} - {"tied_embedding", "clip_by_global_norm"}))

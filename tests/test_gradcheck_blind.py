@@ -15,12 +15,23 @@ from numseq import layers
 from numseq.data import Batch
 from numseq.gradcheck import check, grade
 from numseq.gradcheck.cases import Case, cases
-from numseq.layers import attention, bidirectional, loss, recurrent
+from numseq.layers import attention, layernorm, loss, peephole, recurrent
 from numseq.layers.stack import StackTrace
 from numseq.models import Seq2Seq, Seq2SeqConfig, attentive, draw_masks, encoder, forward, plain
 
-HIDDEN = ("dropout", "embedding", "linear", "lstm")  # files that functions of the same names hide
-dropout, embedding, linear, lstm = (sys.modules[f"numseq.layers.{name}"] for name in HIDDEN)
+HIDDEN = (
+    "bidirectional",
+    "dropout",
+    "embedding",
+    "gru",
+    "layernorm_lstm",
+    "linear",
+    "lstm",
+)  # files that functions of the same names hide
+bidirectional, dropout, embedding, gru, layernorm_lstm, linear, lstm = (
+    sys.modules[f"numseq.layers.{name}"] for name in HIDDEN
+)
+bridge, readout = (sys.modules[f"numseq.models.{name}"] for name in ("bridge", "readout"))
 
 
 def small_model(kind):
@@ -28,14 +39,15 @@ def small_model(kind):
     real, source_real = lengths_to_mask([4, 2, 3]), lengths_to_mask([3, 1, 2])
     ids = lambda mask, most: np.where(mask, np.random.default_rng(most).integers(4, most, mask.shape), 0)  # noqa: E731
     batch = Batch(ids(source_real, 7), source_real, ids(real, 8), ids(real, 8), real, tokens=int(real.sum()))
-    config = Seq2SeqConfig(7, 8, model=kind, embedding=3, hidden=2, attention=4, dropout=0.3)
-    model, masks = Seq2Seq.create(config, dtype=np.float64), draw_masks(config, batch, np.float64, 0)
+    config = Seq2SeqConfig(7, 8, attention=kind, embedding=3, hidden=2, attention_size=4, dropout=0.3)
+    model = Seq2Seq.create(config, dtype=np.float64)
+    masks = draw_masks(config, model.params, batch, 0)
     inputs = {"params": at_scale_one(model.params)}
-    return Case(lambda params: forward(params, batch, model.decoder, masks), inputs, ("forward",))
+    return Case(lambda params: forward(params, batch, model.config, masks), inputs, ("forward",))
 
 
 SMALL, PLAIN = "a small seq2seq", "a small plain seq2seq"
-TABLE = cases() | {SMALL: small_model("attention"), PLAIN: small_model("plain")}
+TABLE = cases() | {SMALL: small_model("additive"), PLAIN: small_model("none")}
 
 
 def edit(owner, name, *changes):
@@ -57,7 +69,8 @@ def checked(monkeypatch, case, *edits):
 
 
 STEP = (layers.LSTMStep, "backward")
-CARRY = "tuple(dp + xp.where(real, 0, d) for dp, d in zip(dprev, dstate, strict=True))"
+WAY_BACK = "da @ params.W_h.swapaxes(-1, -2)"
+PARTED = (recurrent.Unroll, "_parted")
 DECODER = (attentive.AttentiveTrace, "backward")
 BACK_BPTT = "dstate = run.step_backward(t, dstate, da[t])"
 
@@ -93,38 +106,38 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
         ("da", 5),
     ),
     "the output gate sees the cell before its tanh": (
-        "bilstm",
+        "bidirectional",
         (*STEP, "dh * self.tanh_c", "dh * self.c_prev"),
         ("do", 5),
     ),
     "a millionth on the way from step to step": (
         "lstm",
-        (lstm.LSTM, "recur_backward", "da @ params.W_h.T", "da @ params.W_h.T * (1 + 1e-6)"),
+        (lstm.LSTM, "backward", WAY_BACK, f"{WAY_BACK} * (1 + 1e-6)"),
         ("dh", 4),
     ),
     "the hidden state is cut between two steps": (
         "lstm",
-        (lstm, "unroll_backward", BACK_BPTT, f"{BACK_BPTT}\n        dstate = (dstate[0] * (t != 3), dstate[1])"),
+        (recurrent, "bptt", BACK_BPTT, f"{BACK_BPTT}\n        dstate = (dstate[0] * (t != 3), dstate[1])"),
         ("dh", 2),
     ),
     "an output's gradient replaces that of the next step": (
         "lstm, ragged",
-        (lstm, "unroll_backward", "dstate = (dstate[0] + dh[t], *dstate[1:])", "dstate = (dh[t], *dstate[1:])"),
+        (recurrent, "bptt", "dstate = (dstate[0] + dh[t], *dstate[1:])", "dstate = (dh[t], *dstate[1:])"),
         ("dh", 5),
     ),
     "padding does not carry the cell": (
         "lstm, ragged",
-        (recurrent.Unroll, "step_backward", CARRY, "(dprev[0] + xp.where(real, 0, dstate[0]), dprev[1])"),
+        (*PARTED, "where(real, past, d)", "where(real, past, d * (which == 0))"),
         ("dc", 4),
     ),
     "padding is handed to the step as well": (
         "lstm, ragged",
-        (recurrent.Unroll, "step_backward", "xp.where(real, d, 0) for d in dstate", "d for d in dstate"),
+        (*PARTED, "where(real, into, 0)", "into"),
         ("dh", 5),
     ),
     "the mask of the step after": (
         "lstm, ragged",
-        (recurrent.Unroll, "step_backward", "self.mask[t][:", "self.mask[min(t + 1, len(self.mask) - 1)][:"),
+        (*PARTED, "self.mask[t][", "self.mask[min(t + 1, len(self.mask) - 1)]["),
         ("dh", 4),
     ),
     "the weights see the state after the step": (
@@ -143,44 +156,149 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
         ("dx", None),
     ),
     "one direction's final states are forgotten": (
-        "bilstm",
+        "bidirectional",
         (
-            bidirectional.BiLSTMTrace,
+            bidirectional.BidirectionalTrace,
             "backward",
-            "else d.reshape(2 * B, -1)",
-            "else (d * xp.array([1, 0])[:, None, None]).reshape(2 * B, -1)",
+            "bptt(run, dh, (dh_T, dc_T)",
+            "bptt(run, dh, (dh_T * xp.array([1, 0])[:, None, None], dc_T)",
         ),
         ("dh", 5),
     ),
     "the back direction's outputs are not turned": (
-        "bilstm",
-        (bidirectional.BiLSTMTrace, "backward", "dh[::-1, :, H:]", "dh[:, :, H:]"),
+        "bidirectional",
+        (bidirectional.BidirectionalTrace, "backward", "dh[::-1, :, H:]", "dh[:, :, H:]"),
         ("dh", 5),
     ),
     "the back direction's steps are not turned": (
-        "bilstm",
-        (bidirectional.BothWays, "after", "da[::-1, back]", "da[:, back]"),
+        "bidirectional",
+        (bidirectional.BidirectionalTrace, "backward", "da[::-1, 1]", "da[:, 1]"),
         ("dx", None),
     ),
     "the first states of the two directions are swapped": (
-        "bilstm",
-        (bidirectional.BiLSTMTrace, "backward", "(d.reshape(2, B, -1)", "(d.reshape(2, B, -1)[::-1]"),
+        "bidirectional",
+        (bidirectional.BidirectionalTrace, "backward", "dh0=dh0", "dh0=dh0[::-1]"),
         ("dh0", None),
     ),
     "both directions go back through one matrix": (
-        "bilstm",
-        (bidirectional.BothWays, "backward", "(da[half], weights)", "(da[half], params.ahead)"),
+        "bidirectional",
+        (lstm.LSTM, "backward", WAY_BACK, "da @ params.W_h[0].T"),
         ("dh", 4),
+    ),
+    "the back direction's record is not turned": (
+        "bidirectional, gru",
+        (bidirectional.BidirectionalTrace, "backward", "kept_back, self.back", "kept_back, self.run.steps[:, 1]"),
+        ("params.back.W_h", None),
+    ),
+    "the back direction's states are not turned": (
+        "bidirectional, rnn",
+        (bidirectional.BidirectionalTrace, "backward", "p[::-1, 1] for p in", "p[:, 1] for p in"),
+        ("params.back.W_h", None),
+    ),
+    "one direction alone reads the input": (
+        "bidirectional, gru_before",
+        (bidirectional.BidirectionalTrace, "backward", "dx += dx_back", "pass"),
+        ("dx", None),
+    ),
+    "the directions' normalised products are swapped": (
+        "bidirectional, layernorm_lstm",
+        (bidirectional.BidirectionalTrace, "backward", "(kept_ahead, kept_back) =", "(kept_back, kept_ahead) ="),
+        ("dx", None),
+    ),
+    "the candidate is given the share of the old state": (
+        "gru, ragged",
+        (layers.GRUStep, "backward", "dh * (1 - self.z)", "dh * self.z"),
+        ("dn", 5),
+    ),
+    "the state is not reset on the way back": (
+        "gru_before, ragged, reversed",
+        (layers.GRUBeforeStep, "backward", "grad.dv * self.r", "grad.dv"),
+        ("dh_prev", 0),
+    ),
+    "the reset product's gradient is that of the candidate": (
+        "gru",
+        (layers.GRUStep, "backward", "da_n * self.r", "da_n"),
+        ("du", 5),
+    ),
+    "the product's gradient is taken for the pre-activation's": (
+        "gru",
+        (gru.GRU, "backward", "[da[..., :n], grad.du]", "[da[..., :n], da[..., n:]]"),
+        ("dh", 4),
+    ),
+    "the bias inside of the reset sees what is outside": (
+        "gru, ragged",
+        (gru.GRU, "after", "else products.sum(axis=0)", "else da_rows.sum(axis=0)"),
+        ("params.b_h", None),
+    ),
+    "a simple network's slope of the wrong number": (
+        "rnn, ragged",
+        (layers.RNNStep, "backward", "tanh_backward(grad.dh, self.h", "tanh_backward(grad.dh, 1 - self.h"),
+        ("da", 5),
+    ),
+    "a relu unit is on where it is off": (
+        "relu_rnn, ragged",
+        (layers.ReLUStep, "backward", "relu_backward(grad.dh, self.h", "relu_backward(grad.dh, 1 - self.h"),
+        ("da", 5),
+    ),
+    "the output gate's peephole looks at the old cell on the way back": (
+        "peephole, ragged",
+        (layers.PeepholeStep, "backward", " + da_o * peepholes.p_o", ""),
+        ("dc", 5),
+    ),
+    "a peephole is summed over one row": (
+        "peephole",
+        (peephole.PeepholeLSTM, "after", "(da_f * steps.c_prev)", "(da_f * steps.c_prev)[:, :1]"),
+        ("params.p_f", None),
+    ),
+    "the normalised cell's gradient is not normalised": (
+        "layernorm_lstm, ragged",
+        (
+            layers.LayerNormLSTMStep,
+            "backward",
+            "normalise_backward(grad.dc_hat, self.c_hat, self.c_std)",
+            "grad.dc_hat",
+        ),
+        ("dc", 5),
+    ),
+    "a gain of the wrong product": (
+        "layernorm_lstm",
+        (layernorm_lstm.LayerNormLSTM, "after", "(da * x_hat)", "(da * steps.q_hat)"),
+        ("params.g_x", None),
+    ),
+    "the mean has no say": (
+        "layer_norm",
+        (layernorm, "normalise_backward", "dx_hat - dx_hat.mean(axis=-1, keepdims=True)", "1 * dx_hat"),
+        ("dx", None),
+    ),
+    "zoneout gives the step all of it": (
+        "zoneout",
+        (*PARTED, "k * d, (1 - k) * d", "d, (1 - k) * d"),
+        ("dh", 4),
+    ),
+    "zoneout's expectation is taken twice": (
+        "zoneout, evaluation",
+        (*PARTED, "k * d, (1 - k) * d", "k * k * d, (1 - k) * d"),
+        ("dh", 5),
+    ),
+    "the dropped matrix's gradient is whole": (
+        "weight_drop",
+        (recurrent.RecurrentTrace, "backward", "if self.weight_drop:", "if False:"),
+        ("params.W_h", None),
     ),
     "the dropout between two layers is skipped": (
         "stack",
-        (StackTrace, "backward", "self.dropouts[k - 1].backward(grads[0].dx).dx", "grads[0].dx"),
+        (StackTrace, "backward", "self.dropouts[k - 1].backward(dx).dx", "dx"),
         ("0.dh", None),
     ),
     "the final states of two layers are swapped": (
         "stack",
         (StackTrace, "backward", "d[k] for d in", "d[1 - k] for d in"),
         ("1.dh_T", None),
+    ),
+    "what goes around a layer is forgotten": (
+        "stack, gru",
+        (StackTrace, "backward", "dx = dx + dh", "pass"),
+        ("dropouts.0.dy", None),
     ),
     "padded targets count": (
         "cross_entropy",
@@ -220,46 +338,46 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
     "the softmax sums over rows": (
         "additive_attention",
         (attention, "softmax_backward", "axis=-1", "axis=0"),
-        ("de", 0),
+        ("de", 5),
     ),
     "the weights' own gradient counts twice": (
         "additive_attention",
-        (attention.AdditiveAttention, "step_backward", "through_context + dalpha", "through_context + 2 * dalpha"),
-        ("dalpha", 0),
+        (attention.Attention, "step_backward", "through_context + dalpha", "through_context + 2 * dalpha"),
+        ("dalpha", 5),
     ),
     "the keys see the last look only": (
         "additive_attention",
-        (attention.AdditiveAttention, "step_backward", "dkeys += dz", "dkeys[...] = dz"),
-        ("dvalues", None),
+        (layers.AdditiveAttention, "score_backward", "sums += dz", "sums[...] = dz"),
+        ("dkeys", None),
     ),
     "the query's gradient lacks the scores' vector": (
         "additive_attention",
-        (attention.AdditiveAttention, "step_backward", "dz.sum(axis=0) * p.w", "dz.sum(axis=0)"),
-        ("dquery", 0),
+        (layers.AdditiveAttention, "score_backward", "dz.sum(axis=0) * p.w", "dz.sum(axis=0)"),
+        ("dquery", 5),
     ),
     "the scores' vector is given the slope": (
         "additive_attention",
-        (attention.AdditiveAttention, "after", "rows(steps.u)", "rows(1 - steps.u**2)"),
+        (layers.AdditiveAttention, "after", "rows(steps.u)", "rows(1 - steps.u**2)"),
         ("params.w", None),
     ),
     "the step does not pass its context back": (
         SMALL,
-        (*DECODER, "dcontext[t] + da[t] @ params.W_context.T", "dcontext[t]"),
+        (*DECODER, "dcontext_t = da[t, :, :G] @ params.W_context.T", "dcontext_t = 0 * dcontext[t]"),
         ("decoder.dcontext", 3),
     ),
     "the attention does not pass its query back": (
         SMALL,
-        (*DECODER, "dh_prev + looks[t].dquery", "dh_prev"),
+        (*DECODER, "dprev[0] + looks[t].dquery", "dprev[0]"),
         ("decoder.dh", 2),
     ),
     "the query goes back a step too early": (
         SMALL,
-        (*DECODER, "dh_prev + looks[t].dquery", "dh_prev + (looks[t + 1].dquery if t < len(da) - 1 else 0)"),
+        (*DECODER, "dprev[0] + looks[t].dquery", "dprev[0] + (looks[t + 1].dquery if t < len(da) - 1 else 0)"),
         ("decoder.dh", 2),
     ),
     "state and context are taken for one another": (
         SMALL,
-        (*DECODER, "combine.dx[..., :H], combine.dx[..., H:]", "combine.dx[..., H:], combine.dx[..., :H]"),
+        (*DECODER, "dh, dcontext, dy =", "dcontext, dh, dy ="),
         ("decoder.dh", 3),
     ),
     "the context's weights see the context of the step before": (
@@ -275,10 +393,10 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
     "the bridge confuses the two directions": (
         SMALL,
         (
-            attentive.BridgeTrace,
-            "backward",
-            "xp.stack([grad.dx[:, :half], grad.dx[:, half:]])",
-            "xp.stack([grad.dx[:, half:], grad.dx[:, :half]])",
+            bridge,
+            "_in_halves",
+            "stack([grad.dx[:, :half], grad.dx[:, half:]])",
+            "stack([grad.dx[:, half:], grad.dx[:, :half]])",
         ),
         ("encoder.dh_T", None),
     ),
@@ -294,8 +412,8 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
     ),
     "the readout's dropout is skipped": (
         SMALL,
-        (*DECODER, "self.readout_dropout.backward(readout.dx).dx", "readout.dx"),
-        ("decoder.combine.dy", None),
+        (readout.ReadoutTrace, "backward", "self.dropout.backward(grad.dx).dx", "grad.dx"),
+        ("decoder.dh", 3),
     ),
     "the encoder is given h for c": (
         PLAIN,
@@ -337,20 +455,20 @@ PAIRS = {  # (case, two edits, the first wrong quantity and its step)
     "no matrix on the way to the previous step, and padding does not carry": (
         "lstm, ragged",
         (
-            (lstm.LSTM, "recur_backward", "da @ params.W_h.T", "da[:, : len(params.W_h)]"),
-            (recurrent.Unroll, "step_backward", CARRY, "dprev"),
+            (lstm.LSTM, "backward", WAY_BACK, "da[:, : len(params.W_h)]"),
+            (*PARTED, "where(real, past, d)", "0 * d"),
         ),
         ("dh", 4),
     ),
-    "a diagonal softmax, and values that are no keys": (
+    "a diagonal softmax, and keys without their matrix": (
         "additive_attention",
         (
             (attention, "softmax_backward", "(dp - (dp * p).sum(axis=-1, keepdims=True))", "dp"),
-            (attention.AdditiveAttention, "after", " + (dkeys_rows @ p.W_k.T).reshape(self.values.shape)", ""),
+            (layers.AdditiveAttention, "after", "(dprojected @ p.W_k.T)", "(0 * dprojected @ p.W_k.T)"),
         ),
-        ("de", 0),
+        ("de", 5),
     ),
-    "no one-hot, and biases that are means": (SMALL, (ONE_HOT, MEAN), ("decoder.readout.dy", None)),
+    "no one-hot, and biases that are means": (SMALL, (ONE_HOT, MEAN), ("readout.output.dy", None)),
     "no forget gate, and biases that are means": (SMALL, (FORGET, MEAN), ("decoder.dc_prev", 3)),
     "no query, and no dropout of the source": (
         SMALL,

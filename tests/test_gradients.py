@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,22 +13,32 @@ from numseq import layers, models
 from numseq import params as trees
 from numseq.errors import NumseqError
 from numseq.gradcheck import Check, check, relative_error
-from numseq.gradcheck import cases as table_module
+from numseq.gradcheck.cases import case as table_module
 from numseq.gradcheck.cases import cases, run_cases
-from numseq.layers import attention, bidirectional, loss, recurrent
+from numseq.gradcheck.cases.cells import CELLS, RELU
+from numseq.layers import attention, layernorm, loss, peephole, recurrent
 
-HIDDEN = ("dropout", "embedding", "linear", "lstm")  # files that functions of the same names hide
-dropout, embedding, linear, lstm = (sys.modules[f"numseq.layers.{name}"] for name in HIDDEN)
+HIDDEN = ("bidirectional", "dropout", "embedding", "gru", "layernorm_lstm", "linear", "lstm", "rnn", "stack")
+# files that functions of the same names hide
+bidirectional, dropout, embedding, gru, layernorm_lstm, linear, lstm, rnn, stack = (
+    sys.modules[f"numseq.layers.{name}"] for name in HIDDEN
+)
 
 TABLE = cases()
 LIMIT = {"complex-step": 1e-10, "central": 1e-6}
-PADDED = ["lstm, ragged", "lstm, ragged, reversed", "bilstm", "stack"]
+TWO_WAYS = ["bidirectional", "stack", *(f"{kind}, {name}" for name in CELLS for kind in ("bidirectional", "stack"))]
+TWO_WAYS.remove("bidirectional, lstm")  # which is the one without a name
+PADDED = [f"{name}, ragged{turned}" for name in CELLS for turned in ("", ", reversed")]
+PADDED += [*TWO_WAYS, "zoneout", "zoneout, evaluation", "weight_drop"]
 MODELS = [name for name in TABLE if name.startswith("seq2seq")]
+UNTIED = [name for name in MODELS if "tied" not in name]  # a matrix that is read out too has a gradient for every token
 
 
 def held(case):
-    """What the function of a case closes over, by name."""
-    return inspect.getclosurevars(case.function).nonlocals
+    """What the function of a case closes over, by name, what is in `options` too; its mask is called `real`."""
+    found = dict(inspect.getclosurevars(case.function).nonlocals)
+    found |= found.pop("options", {})
+    return found | ({"real": found["mask"]} if getattr(found.get("mask"), "dtype", None) == np.bool_ else {})
 
 
 def run(case):
@@ -64,9 +75,19 @@ def test_everything_exported_has_a_case():
 
 
 def test_a_layer_exported_without_a_case_is_found(monkeypatch):
-    monkeypatch.setattr(layers, "gru", lambda x: x, raising=False)
-    monkeypatch.setattr(layers, "__all__", [*layers.__all__, "gru"])
-    assert uncovered(TABLE) == ["gru"]
+    monkeypatch.setattr(layers, "mgu", lambda x: x, raising=False)
+    monkeypatch.setattr(layers, "__all__", [*layers.__all__, "mgu"])
+    assert uncovered(TABLE) == ["mgu"]
+
+
+def test_every_kind_of_cell_has_every_kind_of_case():
+    for name, (cell, *_) in CELLS.items():
+        step = "relu_step" if cell is RELU else f"{name}_step"
+        wanted = [step, name, f"{name}, ragged", f"{name}, ragged, reversed", f"stack, {name}"]
+        wanted.append("bidirectional" if name == "lstm" else f"bidirectional, {name}")
+        assert not set(wanted) - TABLE.keys() and cell.equations == name
+    exported = {kind for kind in vars(layers).values() if inspect.isclass(kind) and hasattr(kind, "before")}
+    assert exported == {type(cell) for cell, *_ in CELLS.values()}
 
 
 def test_a_case_runs_what_it_claims_to_cover():
@@ -89,8 +110,9 @@ def test_a_case_runs_what_it_claims_to_cover():
 
 def test_fixtures_have_enough_rows_and_steps():
     assert table_module.B >= 3 and table_module.T >= 4 and table_module.S >= 4
-    for name in ["linear", "lstm", "bilstm", "stack", *PADDED]:
-        assert TABLE[name].inputs["x"].shape[:2] == (table_module.T, table_module.B)
+    for name in ["linear", *CELLS, *PADDED]:
+        T, B = TABLE[name].inputs["x"].shape[:2]
+        assert (T, B) == (table_module.T, table_module.B) or (name.startswith("stack, ") and T >= 4 <= B)
 
 
 @pytest.mark.parametrize("name", [*PADDED, "cross_entropy", "additive_attention", *MODELS])
@@ -111,22 +133,31 @@ def test_fixtures_repeat_ids():
     for array, mask in [*real, (ids, ids >= 0)]:
         counts = np.unique(array[mask], return_counts=True)[1]
         assert counts.max() >= 3
-        assert (array == array[0]).sum() > array.shape[1] or counts.max() > len(array), "no id twice in a row"
+        rows = [row[real] for row, real in zip(array.T, mask.T, strict=True)]
+        assert any(len(np.unique(row)) < len(row) for row in rows), "no id twice in a row"
 
 
-@pytest.mark.parametrize("name", ["lstm", *PADDED])
+@pytest.mark.parametrize("name", [*CELLS, *PADDED])
 def test_first_states_are_not_zero(name):
-    assert all((TABLE[name].inputs[state] != 0).all() for state in ("h0", "c0"))
+    states = [state for state in ("h0", "c0") if state in TABLE[name].inputs]
+    assert states and all((TABLE[name].inputs[state] != 0).all() for state in states)
 
 
 @pytest.mark.parametrize("name", ["dropout", "stack", *MODELS])
 def test_dropout_drops_and_keeps(name):
     found = held(TABLE[name])
-    masks = found.get("masks", found.get("between", found.get("mask")))
-    leaves = trees.leaves(list(masks.values()) if isinstance(masks, dict) else masks)
-    assert leaves
-    for mask in leaves:
-        assert (mask == 0).any() and (mask > 1).any()
+    masks = found.get("masks", found.get("dropout_masks", found.get("mask")))
+    if isinstance(masks, dict):
+        masks = [mask for place, mask in masks.items() if place not in ("samples", "log_q")]
+    for mask in trees.leaves(masks):
+        assert (mask == 0).any() and (mask >= 1).any()
+
+
+def test_every_kind_of_noise_is_on_in_some_model():
+    drawn = [place for name in MODELS for place, mask in held(TABLE[name])["masks"].items() if trees.leaves(mask)]
+    both = [f"{side}{kind}" for side in ("encoder", "decoder") for kind in ("", "_weights", "_zoneout")]
+    assert set(drawn) == {"source", "target", "readout", "samples", "log_q", *both}
+    assert drawn.count("source") > len(MODELS) / 2
 
 
 def test_the_sizes_of_the_layers_are_all_different():
@@ -137,12 +168,14 @@ def test_the_sizes_of_the_layers_are_all_different():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_sizes_of_the_models_are_all_different(name):
-    config = held(TABLE[name])["model"].config
+    config = held(TABLE[name])["config"]
     sizes = {"S": table_module.S, "T": table_module.T, "B": table_module.B}
-    sizes |= {"V source": config.source_vocabulary, "V target": config.target_vocabulary}
+    sizes |= {"V source": config.source_vocabulary}
+    if config.tied != "all":  # then there is one vocabulary
+        sizes |= {"V target": config.target_vocabulary}
     sizes |= {"E": config.embedding, "H": config.hidden}
-    if config.model == "attention":
-        sizes |= {"A": config.attention, "H / 2": config.hidden // 2}
+    if config.attends:
+        sizes |= {"A": config.attention_size, "H / 2": config.hidden // 2}
     assert len(set(sizes.values())) == len(sizes), sizes
 
 
@@ -159,7 +192,28 @@ def test_no_gradient_of_any_case_is_all_zero():
 def test_the_input_gets_no_gradient_where_it_is_padding(name):
     real = held(TABLE[name])["real"]
     dx = run(TABLE[name])[1].dx
-    assert (dx[~real] == 0).all() and (dx[real] != 0).all()
+    assert (dx[~real] == 0).all() and (dx[real] != 0).all(axis=-1).mean() > 0.5
+    # the units of a relu can all be off, and zoneout can keep all of a row, so that nothing comes back
+    if held(TABLE[name]).get("cell") is not RELU and not name.startswith("stack, "):
+        assert (dx[real] != 0).all()
+
+
+@pytest.mark.parametrize("name", [f"stack, {cell}" for cell in CELLS])
+def test_zoneout_and_weight_drop_keep_and_drop(name):
+    found = held(TABLE[name])
+    zoneout, weights = found["zoneout"][0], found["weight_masks"][1]
+    assert len(zoneout) == len(found["cell"].states) and len({mask.tobytes() for mask in zoneout}) == len(zoneout)
+    for mask in zoneout:
+        assert set(np.unique(mask)) == {0, 1}
+    assert (weights == 0).any() and (weights > 1).any()
+    assert weights.ndim == 2 or not np.array_equal(*weights)  # each direction has its own
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if "relu_rnn" in name])
+def test_a_central_difference_does_not_reach_over_the_kink_of_a_relu(name):
+    trace = run(TABLE[name])[0]
+    for layer in getattr(trace, "layers", [trace]):
+        assert np.abs(layer.run.a).min() > 20 * 1e-5
 
 
 def test_logits_get_no_gradient_where_they_are_padding():
@@ -185,7 +239,7 @@ def test_the_row_of_the_padding_id_gets_no_gradient():
     assert (layers.embedding(ids, params).backward(dy).params.W[0] != 0).all()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", UNTIED)
 def test_models_have_no_gradient_for_the_padding_id_nor_for_ids_that_do_not_occur(name):
     grad, batch = run(TABLE[name])[1].params, held(TABLE[name])["batch"]
     sides = ((grad.encoder, batch.source, batch.source_mask), (grad.decoder, batch.target_in, batch.target_mask))
@@ -230,9 +284,52 @@ def _padding_not_carried(self, t, dstate, da):
     return self.cell.backward(self.steps[t], dstate, self.params, da)
 
 
-def _last_step_only(self, x, prev, da, params):
+def _last_step_only(self, x, kept, steps, prev, da, params):
     dparams = lstm.LSTMParams(x[-1].T @ da[-1], prev[0][-1].T @ da[-1], da[-1].sum(axis=0))
     return da @ params.W_x.T, dparams
+
+
+def _without(name):
+    """A change to `after` of a cell: no gradient for one of its parameters."""
+
+    def change(right):
+        def after(self, *args):
+            dx, dparams = right(self, *args)
+            setattr(dparams, name, 0 * getattr(dparams, name))
+            return dx, dparams
+
+        return after
+
+    return change
+
+
+def _copied(source, name):
+    """A change to `after` of a cell: one parameter is given the gradient of another."""
+
+    def change(right):
+        def after(self, *args):
+            dx, dparams = right(self, *args)
+            setattr(dparams, name, getattr(dparams, source))
+            return dx, dparams
+
+        return after
+
+    return change
+
+
+def _unreset(right):
+    def after(self, x, kept, steps, prev, da, params):
+        steps.v, v = steps.h_prev, steps.v
+        try:
+            return right(self, x, kept, steps, prev, da, params)
+        finally:
+            steps.v = v
+
+    return after
+
+
+def _half_normalised(dx_hat, x_hat, std):
+    return (dx_hat - dx_hat.mean(axis=-1, keepdims=True)) / std
 
 
 WRONG = {  # what is wrong: (case, a function that makes it so)
@@ -256,12 +353,70 @@ WRONG = {  # what is wrong: (case, a function that makes it so)
     "the gradient of the final cell is forgotten": (
         "lstm",
         lambda m: m.setattr(
-            lstm, "unroll_backward", lambda run, x, dh, ends: recurrent.unroll_backward(run, x, dh, (ends[0], None))
+            recurrent, "bptt", lambda run, dh, ends, right=recurrent.bptt: right(run, dh, (ends[0], None)[: len(ends)])
         ),
     ),
     "dx of one direction only": (
-        "bilstm",
-        lambda m: backward_of(m, bidirectional.BiLSTMTrace, change(dx=lambda grad, t: grad.dx * 0.5)),
+        "bidirectional",
+        lambda m: backward_of(m, bidirectional.BidirectionalTrace, change(dx=lambda grad, t: grad.dx * 0.5)),
+    ),
+    "the reset product's bias is not reset": (
+        "gru, ragged",
+        lambda m: m.setattr(gru.GRU, "after", _copied("b", "b_h")(gru.GRU.after)),
+    ),
+    "the candidate's matrix sees the state that was not reset": (
+        "gru_before, ragged",
+        lambda m: m.setattr(gru.GRU, "after", _unreset(gru.GRU.after)),
+    ),
+    "what the update gate kept is not passed back": (
+        "gru",
+        lambda m: backward_of(m, gru.GRUStep, change(dh_prev=lambda grad, s: 0 * grad.dh_prev)),
+    ),
+    "a simple network without its tanh": (
+        "rnn, ragged",
+        lambda m: m.setattr(rnn, "tanh_backward", lambda dy, y, out=None: np.multiply(dy, 1, out=out)),
+    ),
+    "a relu network that is always on": (
+        "relu_rnn, ragged",
+        lambda m: m.setattr(rnn, "relu_backward", lambda dy, y, out=None: np.multiply(dy, 1, out=out)),
+    ),
+    "a peephole gets no gradient": (
+        "peephole, ragged",
+        lambda m: m.setattr(peephole.PeepholeLSTM, "after", _without("p_o")(peephole.PeepholeLSTM.after)),
+    ),
+    "the previous cell hears nothing of the peepholes": (
+        "peephole",
+        lambda m: backward_of(m, peephole.PeepholeStep, change(dc_prev=lambda grad, s: grad.dc * s.f)),
+    ),
+    "layer normalisation forgets its deviation": (
+        "layer_norm",
+        lambda m: m.setattr(layernorm, "normalise_backward", _half_normalised),
+    ),
+    "the normalised LSTM forgets the deviation": (
+        "layernorm_lstm, ragged",
+        lambda m: m.setattr(layernorm_lstm, "normalise_backward", _half_normalised),
+    ),
+    "zoneout passes nothing by": (
+        "zoneout",
+        lambda m: m.setattr(
+            recurrent.Unroll,
+            "_parted",
+            lambda self, which, t, d, right=recurrent.Unroll._parted: (right(self, which, t, d)[0], 0 * d),
+        ),
+    ),
+    "weight-drop forgets its mask": (
+        "weight_drop",
+        lambda m: m.setattr(dropout.DropoutTrace, "backward", lambda self, dy: SimpleNamespace(dx=dy)),
+    ),
+    "residual connections are forgotten": (
+        "stack, gru",
+        lambda m: m.setattr(
+            stack.StackTrace,
+            "backward",
+            lambda self, *given, right=stack.StackTrace.backward, **named: right(
+                replace(self, around=[False, False]), *given, **named
+            ),
+        ),
     ),
     "the one-hot is not subtracted": (
         "cross_entropy",
@@ -300,10 +455,10 @@ WRONG = {  # what is wrong: (case, a function that makes it so)
     "the weights' own gradient is ignored": (
         "additive_attention",
         lambda m: m.setattr(
-            attention.AdditiveAttention,
+            attention.Attention,
             "step_backward",
-            lambda self, s, dcontext, dkeys, dalpha=None, right=attention.AdditiveAttention.step_backward: right(
-                self, s, dcontext, dkeys
+            lambda self, s, dcontext, sums, dalpha=None, dstate=(), right=attention.Attention.step_backward: right(
+                self, s, dcontext, sums, None, dstate
             ),
         ),
     ),
@@ -329,14 +484,14 @@ def test_a_wrong_backward_is_found(monkeypatch, mistake, method):
 
 
 def test_the_checker_says_which_array_is_wrong(monkeypatch):
-    backward_of(monkeypatch, lstm.LSTMTrace, change(dc0=lambda grad, t: 1.01 * grad.dc0))
+    backward_of(monkeypatch, recurrent.RecurrentTrace, change(dc0=lambda grad, t: 1.01 * grad.dc0))
     result = check(TABLE["lstm"].function, TABLE["lstm"].inputs)
     assert result.where == "dc0" and 0.009 < result.worst < 0.011
     assert all(error < 1e-10 for name, error in result.errors.items() if name != "dc0")
 
 
 def test_a_missing_gradient_is_a_problem(monkeypatch):
-    backward_of(monkeypatch, lstm.LSTMTrace, lambda grad, t: SimpleNamespace(dx=grad.dx, dh0=grad.dh0))
+    backward_of(monkeypatch, recurrent.RecurrentTrace, lambda grad, t: SimpleNamespace(dx=grad.dx, dh0=grad.dh0))
     result = check(TABLE["lstm"].function, TABLE["lstm"].inputs)
     assert not result.ok and result.worst == np.inf
     assert [problem.split(":")[0] for problem in result.problems] == [

@@ -52,9 +52,13 @@ RECURRENT = {  # run(x, h0, c0, params, mask), parameters, axes of a first state
         _parameters(layers.init_lstm, D, H),
         (),
     ),
-    "bilstm": (layers.bilstm, _parameters(layers.init_bilstm, D, H), (2,)),
+    "bidirectional": (layers.bidirectional, _parameters(layers.init_bidirectional, D, H), (2,)),
     "stack": (_stack, [_parameters(layers.init_lstm, size, H) for size in (D, H, H)], (3,)),
-    "stack of bilstm": (_stack, [_parameters(layers.init_bilstm, size, H) for size in (D, 2 * H)], (2, 2)),
+    "stack of bidirectional": (
+        _stack,
+        [_parameters(layers.init_bidirectional, size, H) for size in (D, 2 * H)],
+        (2, 2),
+    ),
 }
 each_recurrent = pytest.mark.parametrize("name", RECURRENT)
 
@@ -130,19 +134,21 @@ def test_padding_changes_nothing_in_attention(real, steps, rows):
     S, B = mask.shape
     wide = np.pad(mask, [(0, steps), (0, rows)])
     params = _parameters(layers.init_attention, Q, C, A)
-    query, values = normal(T, B + rows, Q, seed=1), normal(S + steps, B + rows, C, seed=2)
+    query, keys = normal(T, B + rows, Q, seed=1), normal(S + steps, B + rows, C, seed=2)
+    values = normal(S + steps, B + rows, C, seed=5)
     dcontext, dalpha = normal(T, B + rows, C, seed=3), normal(T, B + rows, S + steps, seed=4)
     dcontext[:, B:] = dalpha[:, B:] = 0
 
-    trace = layers.additive_attention(query, values, params, wide)
+    trace = layers.additive_attention(query, keys, values, params, wide)
     grad = trace.backward(dcontext, dalpha)
-    small = layers.additive_attention(query[:, :B], values[:S, :B], params, mask)
+    small = layers.additive_attention(query[:, :B], keys[:S, :B], values[:S, :B], params, mask)
     small_grad = small.backward(dcontext[:, :B], dalpha[:, :B, :S])
 
     assert_close([trace.context[:, :B], trace.alpha[:, :B, :S]], [small.context, small.alpha], EXACT)
     assert (trace.alpha[:, :B, S:] == 0).all() and (trace.alpha[:, :B].transpose(0, 2, 1)[:, ~wide[:, :B]] == 0).all()
-    assert_close(grad.dvalues[wide], small_grad.dvalues[mask], EXACT)
-    assert (grad.dvalues[~wide] == 0).all()
+    for name in ("dkeys", "dvalues"):
+        assert_close(getattr(grad, name)[wide], getattr(small_grad, name)[mask], EXACT)
+        assert (getattr(grad, name)[~wide] == 0).all()
     assert_close(grad.dquery[:, :B], small_grad.dquery, EXACT)
     assert_close(grad.params, small_grad.params, EXACT)
 
@@ -173,8 +179,8 @@ def test_padding_changes_nothing_in_models(kind, depth, steps, rows, seed):
     trace, expected = model.forward(wide), model.forward(small)
     assert_close(trace.loss, expected.loss, EXACT)
     real = small.target_mask
-    logits = trace.decoder.logits[: len(real), : real.shape[1]]
-    assert_close(logits[real], expected.decoder.logits[real], EXACT)
+    logits = trace.logits[: len(real), : real.shape[1]]
+    assert_close(logits[real], expected.logits[real], EXACT)
     # sums over more rows, of numbers that almost cancel, in another order: a few last bits more
     assert_close(trace.backward().params, expected.backward().params, 10 * EXACT)
 
@@ -208,10 +214,11 @@ def test_a_row_of_a_recurrent_batch_is_the_batch_of_that_row(name):
 
 def test_a_row_of_an_attention_batch_is_the_batch_of_that_row():
     real, params = [4, 1, 3], _parameters(layers.init_attention, 5, 3, 6)
-    query, values = normal(2, 3, 5), normal(4, 3, 3, seed=1)
-    trace = layers.additive_attention(query, values, params, lengths_to_mask(real))
+    query, keys, values = normal(2, 3, 5), normal(4, 3, 3, seed=1), normal(4, 3, 6, seed=2)
+    trace = layers.additive_attention(query, keys, values, params, lengths_to_mask(real))
     for b, n in enumerate(real):
-        one = layers.additive_attention(query[:, b : b + 1], values[:n, b : b + 1], params)
+        row = slice(b, b + 1)
+        one = layers.additive_attention(query[:, row], keys[:n, row], values[:n, row], params)
         assert_close([trace.context[:, b], trace.alpha[:, b, :n]], [one.context[:, 0], one.alpha[:, 0]], EXACT)
 
 
@@ -222,7 +229,7 @@ def test_a_row_of_a_model_batch_is_the_batch_of_that_row(kind, depth):
     for b, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
         one = model.forward(batch([source], [target]))
         n = len(target) + 1
-        assert_close(trace.decoder.logits[:n, b], one.decoder.logits[:, 0], EXACT)
+        assert_close(trace.logits[:n, b], one.logits[:, 0], EXACT)
         assert_close(trace.cross_entropy.nll[:, b].sum() / n, one.loss, EXACT)
 
 
@@ -255,16 +262,25 @@ def test_one_set_of_weights_serves_many_calls_before_any_backward():
 # dtypes
 
 
+def _in_precision(thing, dtype):
+    """The arrays in it, however deep, in a real dtype; whatever else it holds as it is."""
+    if isinstance(thing, dict):
+        return {name: _in_precision(part, dtype) for name, part in thing.items()}
+    if isinstance(thing, list | tuple):
+        return type(thing)(_in_precision(part, dtype) for part in thing)
+    arrays = isinstance(thing, np.ndarray) or type(thing).__name__.endswith("Params")
+    return trees.cast(thing, dtype) if arrays else thing
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
 @pytest.mark.parametrize("name", [name for name in cases() if "seq2seq" not in name])
 def test_layers_compute_in_the_dtype_of_their_inputs(name, dtype):
     case = cases()[name]
-    for cell in case.function.__closure__ or ():
-        if name in ("dropout", "stack"):  # their masks are real numbers of the same precision
-            cell.cell_contents = trees.cast(cell.cell_contents, np.zeros(0, dtype).real.dtype)
+    for cell in case.function.__closure__ or ():  # what a case holds, masks above all, are real numbers
+        cell.cell_contents = _in_precision(cell.cell_contents, np.zeros(0, dtype).real.dtype)
     trace = case.function(**{argument: trees.cast(tree, dtype) for argument, tree in case.inputs.items()})
     for output in trace.outputs:
-        assert getattr(trace, output).dtype == dtype
+        assert getattr(trace, output) is None or getattr(trace, output).dtype == dtype
     if dtype == np.complex128:
         return  # for the complex step, which looks at outputs alone
     found = [*arrays_in(trace)]
@@ -276,7 +292,7 @@ def test_layers_compute_in_the_dtype_of_their_inputs(name, dtype):
 @pytest.mark.parametrize("kind", ["plain", "attention"])
 def test_models_compute_in_the_dtype_of_their_parameters(kind, dtype):
     model, given = create(kind, 2, dtype, dropout=0.3), batch()
-    trace = model.forward(given, draw_masks(model.config, given, dtype, 0))
+    trace = model.forward(given, draw_masks(model.config, model.params, given, 0))
     found = [*arrays_in(trace), *arrays_in(trace.backward())]
     assert {array.dtype for array in found if array.dtype.kind in "fc"} == {np.dtype(dtype)}
     memory, state = model.start(given.source, given.source_mask)
@@ -288,7 +304,7 @@ def test_models_compute_in_the_dtype_of_their_parameters(kind, dtype):
 @pytest.mark.parametrize("kind", ["plain", "attention"])
 def test_models_go_through_in_complex_numbers(kind):
     model = create(kind, 2)
-    loss = forward(trees.cast(model.params, np.complex128), batch(), model.decoder).loss
+    loss = forward(trees.cast(model.params, np.complex128), batch(), model.config).loss
     assert loss.dtype == np.complex128 and loss.imag == 0
     assert_close(loss.real, model.forward(batch()).loss, EXACT)
 
@@ -303,7 +319,7 @@ def refuses(function, arguments, name):
     assert "\n" not in str(info.value)
 
 
-MIXED = ["linear", "lstm", "lstm, ragged", "bilstm", "stack", "additive_attention"]
+MIXED = ["linear", "lstm", "lstm, ragged", "bidirectional", "stack", "additive_attention"]
 MIXED = [(name, leaf) for name in MIXED for leaf, _ in trees.walk(list(cases()[name].inputs.values()))]
 
 
@@ -318,7 +334,7 @@ def test_a_model_with_one_parameter_of_another_dtype_is_refused(kind):
     accepted = []
     for leaf, _ in trees.walk([model.params]):
         try:
-            refuses(lambda params: forward(params, batch(), model.decoder), {"params": model.params}, leaf)
+            refuses(lambda params: forward(params, batch(), model.config), {"params": model.params}, leaf)
         except pytest.fail.Exception:
             accepted.append(leaf)
     assert accepted == []
@@ -367,11 +383,12 @@ def test_a_step_without_storage_is_the_step_with_it():
 
 
 def test_attention_is_its_equations_and_every_part_can_be_read():
-    query, values, params = normal(2, 3, 5), normal(4, 3, 6, seed=1), _parameters(layers.init_attention, 5, 6, 7)
-    trace = layers.additive_attention(query, values, params, lengths_to_mask([4, 1, 3]))
+    query, keys, values = normal(2, 3, 5), normal(4, 3, 6, seed=1), normal(4, 3, 2, seed=2)
+    params = _parameters(layers.init_attention, 5, 6, 7)
+    trace = layers.additive_attention(query, keys, values, params, lengths_to_mask([4, 1, 3]))
     for t in range(2):
         for b, n in enumerate([4, 1, 3]):
-            u = np.tanh(query[t, b] @ params.W_q + values[:n, b] @ params.W_k + params.b)
+            u = np.tanh(query[t, b] @ params.W_q + keys[:n, b] @ params.W_k + params.b)
             e = u @ params.w
             alpha = np.exp(e) / np.exp(e).sum()
             found = [trace.steps.u[t, :n, b], trace.steps.e[t, b, :n], trace.alpha[t, b, :n], trace.context[t, b]]
@@ -426,7 +443,7 @@ def test_the_attention_tanh_by_exponentials_is_tanh(size, dtype):
     values, query = ((size * normal(*shape)).astype(dtype) for shape in ((6, 3, 4), (3, 4)))
     query[0], values[2, 0] = size, -size
     with np.errstate(all="raise", under="ignore"):
-        step = layers.AdditiveAttention(values, params).step(query)
+        step = layers.AdditiveAttention(values, values, params).step(query)
     # exp(2q) exp(2k) has a relative error of eps times its exponents, which tanh's slope of at most 1 / 4 passes on
     bound = min(4 * size, 80) * np.finfo(dtype).eps
     assert np.abs(step.u - np.tanh(values + query)).max() <= bound + 2 * np.finfo(dtype).eps
@@ -452,7 +469,7 @@ def test_a_step_of_ones_own_with_the_wrong_backward_is_found():
 
 def test_the_forget_gate_starts_open():
     rng = np.random.default_rng(0)
-    both = layers.init_bilstm(rng, D, H, np.float32)
+    both = layers.init_bidirectional(rng, D, H, np.float32)
     for params in (layers.init_lstm(rng, D, H, np.float32), both.ahead, both.back):
         assert params.b.tolist() == [0] * H + [1] * H + [0] * (2 * H)
 

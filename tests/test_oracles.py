@@ -1,32 +1,16 @@
-"""numseq gives PyTorch's numbers; see oracles/make_oracles.py, which wrote them."""
-
-from pathlib import Path
+"""numseq gives PyTorch's numbers; see oracles/make_oracles.py and make_models.py, which wrote them."""
 
 import numpy as np
 import pytest
-from helpers import assert_close
+from helpers import KINDS, assert_close
+from helpers import oracle as load
 
 from numseq import layers
 from numseq import params as trees
 from numseq.data import Batch
-from numseq.layers import AttentionParams, BiLSTMParams, EmbeddingParams, LSTMParams
-from numseq.models import Seq2Seq, Seq2SeqConfig, forward
+from numseq.layers import BidirectionalParams, EmbeddingParams, LSTMParams
+from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.training import SGD, Adam, clip_by_global_norm
-
-
-def load(name, prefix=""):
-    """The arrays whose names begin with the prefix, without it."""
-    with np.load(Path(__file__).parent / "oracles" / f"{name}.npz") as file:
-        names, values = file["names"].tolist(), file["values"]
-    arrays, start = {}, 0
-    for name, *shape in map(str.split, names):
-        shape = tuple(map(int, shape))
-        stop = start + int(np.prod(shape))
-        if name.startswith(prefix):
-            arrays[name.removeprefix(prefix)] = values[start:stop].reshape(shape)
-        start = stop
-    assert start == len(values) and arrays
-    return arrays
 
 
 def one_way(torch, suffix, d=""):
@@ -40,7 +24,7 @@ def one_way(torch, suffix, d=""):
 
 
 def two_ways(torch, k, d=""):
-    return BiLSTMParams(ahead=one_way(torch, f"l{k}", d), back=one_way(torch, f"l{k}_reverse", d))
+    return BidirectionalParams(ahead=one_way(torch, f"l{k}", d), back=one_way(torch, f"l{k}_reverse", d))
 
 
 @pytest.mark.parametrize("name", ["one", "ragged"])
@@ -55,9 +39,9 @@ def test_lstm(name):
     assert_close(grad.params, one_way(torch, "l0", "d"))
 
 
-def test_bilstm():
+def test_bidirectional():
     torch = load("lstm", "bi/")
-    trace = layers.bilstm(torch["x"], torch["h0"], torch["c0"], two_ways(torch, 0))
+    trace = layers.bidirectional(torch["x"], torch["h0"], torch["c0"], two_ways(torch, 0))
     grad = trace.backward(torch["dh"], torch["dh_T"], torch["dc_T"])
     assert_close([trace.h, trace.h_T, trace.c_T], [torch["h"], torch["h_T"], torch["c_T"]])
     assert_close([grad.dx, grad.dh0, grad.dc0], [torch["dx"], torch["dh0"], torch["dc0"]])
@@ -65,7 +49,7 @@ def test_bilstm():
 
 
 @pytest.mark.parametrize("name", ["bi2", "ragged_bi2"])
-def test_stack_of_two_bilstms(name):
+def test_stack_of_two_bidirectionals(name):
     torch = load("lstm", f"{name}/")
     mask = torch["mask"].astype(bool) if "ragged" in name else np.ones(torch["h"].shape[:2], bool)
     by_layer = lambda array: array.reshape(2, 2, *array.shape[1:])  # noqa: E731 - (layers * directions, B, H) there
@@ -93,38 +77,55 @@ def test_cross_entropy():
     assert_close(trace.backward().dlogits, torch["dlogits"])
 
 
-def test_additive_attention():
-    torch = load("attention")
-    params = AttentionParams(*(torch[name] for name in ("W_q", "W_k", "b", "w")))
-    trace = layers.additive_attention(torch["query"], torch["values"], params, torch["mask"].astype(bool))
-    grad = trace.backward(torch["dcontext"], torch["dalpha"])
-    assert_close([trace.context, trace.alpha], [torch["context"], torch["alpha"]])
-    assert_close([grad.dquery, grad.dvalues], [torch["dquery"], torch["dvalues"]])
-    assert_close(grad.params, AttentionParams(*(torch[f"d{name}"] for name in ("W_q", "W_k", "b", "w"))))
+def given_model(torch, **options):
+    """(model, names of its parameters, batch) of the arrays of a file."""
+    model = Seq2Seq.create(Seq2SeqConfig(**(SIZES | options)), dtype=np.float64)
+    names = [name for name, _ in trees.walk(model.params)]
+    model.params = trees.replace(model.params, {name: torch[name] for name in names})
+    ids = {name: torch[name].astype(int) for name in ("source", "target_in", "target_out")}
+    masks = {name: torch[name].astype(bool) for name in ("source_mask", "target_mask")}
+    return model, names, Batch(**ids, **masks, tokens=int(masks["target_mask"].sum()))
+
+
+SIZES = {"source_vocabulary": 9, "target_vocabulary": 10, "embedding": 3, "hidden": 4, "attention_size": 5}
 
 
 @pytest.mark.parametrize("kind", ["plain", "attention"])
 @pytest.mark.parametrize("depth", [1, 2])
 def test_encoder_decoder(kind, depth):
     torch = load(f"{kind}_{depth}")
-    config = Seq2SeqConfig(9, 10, model=kind, embedding=3, hidden=4, attention=5, layers=depth)
-    model = Seq2Seq.create(config, dtype=np.float64)
-    names = [name for name, _ in trees.walk(model.params)]
-    params = trees.replace(model.params, {name: torch[name] for name in names})
-    batch = Batch(
-        *(torch[name].astype(int) for name in ("source",)),
-        torch["source_mask"].astype(bool),
-        *(torch[name].astype(int) for name in ("target_in", "target_out")),
-        torch["target_mask"].astype(bool),
-        tokens=int(torch["target_mask"].sum()),
-    )
+    model, names, batch = given_model(torch, layers=depth, **KINDS[kind])
     masks = {name.removeprefix("mask/"): array for name, array in torch.items() if name.startswith("mask/")}
     if masks:
         masks |= {"encoder": [masks["encoder.0"]], "decoder": [masks["decoder.0"]]}
     assert bool(masks) == (depth == 2)
-    trace = forward(params, batch, model.decoder, masks)
-    assert_close(trace.decoder.logits, torch["logits"])
+    trace = model.forward(batch, masks)
+    assert_close(trace.logits, torch["logits"])
     assert_close(trace.loss, torch["loss"])
+    grad = dict(trees.walk(trace.backward().params))
+    assert_close(list(grad.values()), [torch[f"d{name}"] for name in names])
+
+
+MODELS = {  # of make_models.py
+    "plain_gru": {"attention": "none", "cell": "gru"},
+    "feeding": {"order": "luong", "input_feeding": True, "attention": "general", "layers": 2},
+    "maxout": {"cell": "gru", "readout": "maxout", "readout_embedding": True},
+    "all_tied": {
+        "cell": "rnn", "order": "luong", "attention": "coverage", "tied": "all", "source_vocabulary": 10,
+        "label_smoothing": 0.1, "coverage_loss": 0.5,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_other_encoder_decoders(name):
+    torch = load("models", f"{name}/")
+    model, names, batch = given_model(torch, **MODELS[name])
+    assert {name for name in torch if f"d{name}" in torch} == set(names)
+    trace = model.forward(batch, {})  # in training, where the losses are added, and without noise
+    assert_close([trace.logits, trace.loss], [torch["logits"], torch["loss"]])
+    if trace.alpha is not None:
+        assert_close(trace.alpha, torch["alpha"])
     grad = dict(trees.walk(trace.backward().params))
     assert_close(list(grad.values()), [torch[f"d{name}"] for name in names])
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import strict_cupy
-from helpers import MODELS, assert_close, at_scale_one, batch, normal, padded
+from helpers import KINDS, MODELS, assert_close, at_scale_one, batch, normal, padded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,7 +59,8 @@ some_sources = st.lists(st.lists(st.integers(4, 10), min_size=1, max_size=6), mi
 @cache
 def small(kind, depth=1, seed=0, dtype=np.float64, words=WORDS, scale=1.0):
     """A model of few words; the same seed gives the same numbers in every precision. Not to be changed: it is kept."""
-    config = Seq2SeqConfig(11, words, model=kind, layers=depth, embedding=4, hidden=6, attention=5)
+    sizes = {"layers": depth, "embedding": 4, "hidden": 6, "attention_size": 5}
+    config = Seq2SeqConfig(11, words, **KINDS[kind], **sizes)
     with numseq.use("numpy"):
         model = Seq2Seq.create(config, dtype=dtype)
     model.params = trees.map(lambda leaf: leaf * leaf.dtype.type(scale), at_scale_one(model.params, seed))
@@ -108,7 +109,7 @@ def forced(models, source, targets):
     of training, not of search."""
     given = Pairs(Ragged([source] * len(targets)), Ragged(targets)).batch(np.arange(len(targets)))
     traces = [model.forward(given) for model in models]
-    p = np.mean([softmax(trace.decoder.logits) for trace in traces], axis=0)
+    p = np.mean([softmax(trace.logits) for trace in traces], axis=0)
     looks = [trace.alpha for trace in traces if trace.alpha is not None]
     return np.log(p), np.mean(looks, axis=0) if len(looks) == len(models) else None
 
@@ -336,7 +337,7 @@ def test_scores_are_log_probabilities_ranks_and_entropies(kind, depth):
     model, pairs = small(kind, depth), pairs_of()
     for k, scored in enumerate(score(model, pairs)):
         given = pairs.batch(np.array([k]))
-        p = softmax(model.forward(given).decoder.logits[:, 0])
+        p = softmax(model.forward(given).logits[:, 0])
         of = given.target_out[:, 0]
         said = p[np.arange(len(of)), of]
         assert len(scored.logp) == pairs.target.lengths[k] + 1
@@ -816,7 +817,7 @@ def test_other_rows_of_a_model_go_on_as_those_rows_did(kind, depth):
 def test_other_rows_of_an_attention_are_another_attention():
     model, (source, mask, _) = small("attention"), arrays(SOURCES, LIMITS)
     memory, _ = model.start(source, mask)
-    before = [np.copy(memory.values), np.copy(memory.keys), np.copy(memory.mask)]
+    before = [np.copy(memory.values), np.copy(memory.keys), np.copy(memory.real)]
     for with_large_numbers in (False, True):  # beyond its bound tanh is computed in another way
         memory.exp_2k = None if with_large_numbers else memory.exp_2k
         picked = memory.of_rows(np.array([3, 3, 1]))
@@ -824,7 +825,7 @@ def test_other_rows_of_an_attention_are_another_attention():
         whole = memory.step(query)
         found = picked.step(query[[3, 3, 1]])
         assert_close([found.alpha, found.context], [whole.alpha[[3, 3, 1]], whole.context[[3, 3, 1]]])
-    assert all((a == b).all() for a, b in zip(before, (memory.values, memory.keys, memory.mask), strict=True))
+    assert all((a == b).all() for a, b in zip(before, (memory.values, memory.keys, memory.real), strict=True))
 
 
 # options
@@ -878,8 +879,8 @@ TEXT = ["a b c d e f g", "b c d a", "c a", "d", "a a b"]
 @cache
 def translator(kind="attention", depth=1, seed=0, words="a b c d e f g", cut="word", scale=1.0):
     source, target = Tokens.train(["a b c d e f g"], cut), Tokens.train([words], cut)
-    sizes = {"embedding": 4, "hidden": 6, "attention": 5}
-    config = Seq2SeqConfig(len(source), len(target), model=kind, layers=depth, **sizes)
+    sizes = {"embedding": 4, "hidden": 6, "attention_size": 5}
+    config = Seq2SeqConfig(len(source), len(target), layers=depth, **KINDS[kind], **sizes)
     with numseq.use("numpy"):
         model = Seq2Seq.create(config, dtype=np.float64)
     model.params = trees.map(lambda leaf: scale * leaf, at_scale_one(model.params, seed))

@@ -23,12 +23,14 @@ def audit(inputs, trace, seen, left_out):
     for place in seen.values:
         if place.t is not None:
             steps.setdefault((place.kind, place.number), set()).add(place.t)
-    recurrent = [ts for (kind, _), ts in steps.items() if kind != "AttentionStep"]
+    attending = {place.number for place in seen.values if place.name == "alpha"}  # no recurrence
+    recurrent = [ts for (_, number), ts in steps.items() if number not in attending]
     warn(recurrent and max(map(len, recurrent)) == 1, "there is one time step", "what is not carried from step to step")
     widths = [value.shape for place, value in seen.values.items() if place.name == "alpha"]
     warn(widths and max(shape[-1] for shape in widths) == 1, "there is one source position", "all of the attention")
     arrays = [leaf for name, tree in inputs.items() if name != "params" for leaf in trees.leaves(tree)]
-    rows = [value.shape[0] for place, value in seen.values.items() if place.name in ("h", "alpha") and value.ndim == 2]
+    rows = [value.shape[-2] for place, value in seen.values.items() if place.name == "h" and value.ndim >= 2]
+    rows += [shape[-2] for shape in widths]
     alone = arrays and all(np.prod(leaf.shape[:-1], dtype=int) == 1 for leaf in arrays if leaf.ndim)
     warn(alone or (rows and max(rows) == 1), "there is one row", "sums over the batch that are means, or missing")
     masks = found.get("mask", [])
@@ -52,6 +54,7 @@ def audit(inputs, trace, seen, left_out):
         if leaf.ndim == 2 and leaf.shape[0] == leaf.shape[1] > 1 and name == "params"
         for name in [leaf_name]
     ]
+    square = [name for name in square if not name.endswith("W_h")]  # a cell without gates has no other
     warn(square, f"{square[0] if square else ''} is square", "a missing transpose from its shape")
     warn(any(not leaf.any() for leaf in arrays if leaf.size) and not zero, "an input is zero everywhere", "its factors")
     warn(left_out, f"the loss does not read {', '.join(left_out)}", "whether its gradient is used")

@@ -7,24 +7,24 @@ from numseq import params as trees
 from numseq.gradcheck import core
 from numseq.gradcheck.bugs import named, run
 from numseq.gradcheck.report import Diagnosis, relative_error
-from numseq.layers.attention import AttentionTrace
-from numseq.layers.bidirectional import BiLSTMTrace
 from numseq.layers.dropout import DropoutTrace
 from numseq.layers.embedding import EmbeddingTrace
 from numseq.layers.linear import LinearTrace
 from numseq.layers.loss import CrossEntropyTrace
-from numseq.layers.lstm import LSTMTrace
 
 SAME = 1e-9  # relative; two gradients that coincide differ by rounding, two bugs by far more
 FUNCTION_OF = {  # trace or record to the function of `equations` that undoes it
     layers.LSTMStep: "lstm_step",
-    LSTMTrace: "lstm",
-    BiLSTMTrace: "bilstm",
+    layers.ReLUStep: "relu_step",
+    layers.RNNStep: "rnn_step",
+    layers.GRUStep: "gru_step",
+    layers.GRUBeforeStep: "gru_before_step",
+    layers.PeepholeStep: "peephole_step",
+    layers.LayerNormLSTMStep: "layernorm_lstm_step",
     LinearTrace: "linear",
     EmbeddingTrace: "embedding",
     DropoutTrace: "dropout",
     CrossEntropyTrace: "cross_entropy",
-    AttentionTrace: "additive_attention",
 }
 
 
@@ -78,7 +78,7 @@ def match(function, trace, given, result):
     if not right or _distance(theirs, right) <= SAME:
         return []
     found = []
-    for bug in named(function):
+    for bug in named(function, trace):
         with np.errstate(all="ignore"):
             try:
                 wrong = _arrays(run(function, bug.change, trace, given), right)

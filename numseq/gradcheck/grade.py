@@ -14,7 +14,8 @@ from numseq.gradcheck import diagnosis
 from numseq.gradcheck.cases import cases
 from numseq.models import ConfigError
 
-CASE_OF = {"lstm": "lstm, ragged"}  # the name of a function to that of the case that shows most of it
+RECURRENT = ("rnn", "relu_rnn", "lstm", "gru", "gru_before", "peephole", "layernorm_lstm")
+CASE_OF = {name: f"{name}, ragged" for name in RECURRENT} | {"sequence": "lstm, ragged"}  # which shows most of it
 
 
 @dataclass
@@ -77,8 +78,15 @@ GRADED = (
     "dropout",
     "cross_entropy",
     "lstm_step",
-    "lstm",
-    "bilstm",
+    "rnn_step",
+    "relu_step",
+    "gru_step",
+    "gru_before_step",
+    "peephole_step",
+    "layernorm_lstm_step",
+    *RECURRENT,
+    "bidirectional",
+    "layer_norm",
     "additive_attention",
 )
 

@@ -6,7 +6,7 @@ from numseq import params as trees
 from numseq.gradcheck.patterns import patterns
 from numseq.gradcheck.references import STEP, along, slope
 from numseq.gradcheck.report import Quantity, Wrong
-from numseq.gradcheck.watch import Claim
+from numseq.gradcheck.watch import Claim, kinds_of
 from numseq.record import StepGrad
 
 
@@ -67,7 +67,7 @@ class Inside:
         for argument, (label, tree) in found.items():
             for leaf, ours in trees.walk(tree, label):
                 if not result.errors.get(leaf, 0.0) <= self.tolerance:
-                    said = patterns(ours, numeric[leaf], self._sizes(), _has_gates(leaf))
+                    said = patterns(ours, numeric[leaf], self._sizes(), self._blocks(leaf))
                     after = bool(result.quantities) and argument == "params"
                     return Wrong(leaf, None, None, said, sums=after, equation=self._equation_of(leaf))
         return None
@@ -83,9 +83,9 @@ class Inside:
             true[index] = slope(lambda step, unit=unit: self._loss(inputs, {place: step * unit}), self.method)
         said = ["backward gave it no gradient at all"]
         if value is not None:
-            said = patterns(ours, true, self._sizes(), _has_gates(place.name))
-        wrong = np.abs(ours - true).reshape(len(ours), -1).max(axis=1) if ours.ndim else np.abs(ours - true)[None]
-        row = int(wrong.argmax())
+            said = patterns(ours, true, self._sizes(), self._blocks(place.name, place.kind))
+        wrong = np.abs(ours - true).reshape(-1, *ours.shape[-2:])  # what comes before (rows, columns) is put together
+        row = int(wrong.max(axis=(0, *range(2, wrong.ndim))).argmax()) if wrong.ndim > 1 else 0
         return Wrong(quantity.label, place.t, row, said, equation=self._equation(place.kind, f"d{place.name}"))
 
     def _equation_of(self, leaf):
@@ -99,9 +99,9 @@ class Inside:
 
     def _equations(self, kind):
         """The equations of the backward of a kind of step, in their order; empty when they are not written down."""
-        records = {f"{base.__name__}Grad" for base in self.seen.kinds.get(kind, type(None)).__mro__}
-        grads = (grad for grad in StepGrad.__subclasses__() if grad.__name__ in records)
-        return next((grad.equations for grad in grads), {})
+        grads = {grad.__name__: grad for grad in kinds_of(StepGrad)}
+        records = (f"{base.__name__}Grad" for base in self.seen.kinds.get(kind, type(None)).__mro__)
+        return next((grads[name].equations for name in records if name in grads), {})
 
     def _order(self, place):
         names = list(self._equations(place.kind))
@@ -117,7 +117,13 @@ class Inside:
             sizes["tokens (steps times rows)"] = sizes["steps"] * sizes["rows"]
         return sizes
 
+    def _blocks(self, name, kind=None):
+        """The letters of the blocks that a quantity holds side by side along its last axis; none for most.
 
-def _has_gates(name):
-    """Whether the last axis of a quantity holds the gates of an LSTM side by side."""
-    return name.split(".")[-1] in ("a", "da", "W_x", "W_h", "W_context", "gates")
+        kind: of the record that it is in; a result is in none, and has the blocks of the steps if all have the same.
+        """
+        if name.split(".")[-1] not in ("a", "da", "W_x", "W_h", "W_context", "gates"):
+            return ""
+        kinds = [self.seen.kinds.get(kind)] if kind else self.seen.kinds.values()
+        found = {getattr(step, "blocks", "") for step in kinds} - {""}
+        return found.pop() if len(found) == 1 else ""

@@ -7,11 +7,11 @@ import numpy as np
 SAME = 1e-7  # relative: a pattern fits or it does not; the rounding of the references lies far below
 
 
-def patterns(found, right, sizes=None, gates=False):
+def patterns(found, right, sizes=None, blocks=""):
     """Sentences on how `found` differs from `right`, the most telling first; empty when nothing simple fits.
 
     Args: found, right, arrays of one shape. sizes, a dict of words to numbers ("rows": 7) that a constant ratio is
-        compared with. gates, whether the last axis holds the blocks i, f, g, o.
+        compared with. blocks, the letters of what stands side by side along the last axis, such as "ifgo".
     """
     if not found.any():
         return ["it is zero everywhere"]
@@ -23,10 +23,11 @@ def patterns(found, right, sizes=None, gates=False):
         said.append(_of_ratio(ratio, sizes or {}))
     if right.ndim == 2 and right.shape[0] == right.shape[1] and _same(found, right.T):
         said.append("it is transposed")
-    if not said and gates and (order := _permuted(found, right)):
-        said.append(f"its blocks i, f, g, o hold those of {', '.join(order)}")
+    blocks = blocks if right.ndim and right.shape[-1] % max(len(blocks), 1) == 0 else ""
+    if not said and blocks and (order := _permuted(found, right, blocks)):
+        said.append(f"its blocks {', '.join(blocks)} hold those of {', '.join(order)}")
     if not said:
-        said += _where_wrong(found, right, gates)
+        said += _where_wrong(found, right, blocks)
     return said
 
 
@@ -46,24 +47,26 @@ def _of_ratio(ratio, sizes):
     return f"it is {ratio:.6g} times what it should be"
 
 
-def _permuted(found, right):
-    """Which gate each quarter of the last axis holds, when all four are right but in another order."""
-    ours, theirs = (np.split(x, 4, axis=-1) for x in (found, right))
-    for order in permutations(range(4)):
-        if all(_same(ours[k], theirs[order[k]]) for k in range(4)):
-            return ["ifgo"[k] for k in order]
+def _permuted(found, right, blocks):
+    """What each block of the last axis holds, when all are right but in another order."""
+    ours, theirs = (np.split(x, len(blocks), axis=-1) for x in (found, right))
+    for order in permutations(range(len(blocks))):
+        if all(_same(ours[k], theirs[order[k]]) for k in range(len(blocks))):
+            return [blocks[k] for k in order]
     return None
 
 
-def _where_wrong(found, right, gates):
+def _where_wrong(found, right, blocks):
     wrong = np.abs(found - right) > SAME * np.abs(right).max()
     said = []
-    for axis, word in ((wrong.ndim - 1, "columns"), (0, "rows")):
+    for axis, word in ((wrong.ndim - 1, "columns"), (max(wrong.ndim - 2, 0), "rows")):
         if wrong.ndim > 1 or axis == 0:
             lines = wrong.any(axis=tuple(k for k in range(wrong.ndim) if k != axis))
             if 0 < lines.sum() < len(lines):
-                if word == "columns" and gates:
-                    which = _blocks_wrong(lines)
+                if word == "columns" and blocks:
+                    which = [
+                        name for name, part in zip(blocks, np.split(lines, len(blocks)), strict=True) if part.any()
+                    ]
                     said.append(f"only in the block{'s' * (len(which) > 1)} {', '.join(which)}")
                 else:
                     which = np.flatnonzero(lines)
@@ -71,12 +74,6 @@ def _where_wrong(found, right, gates):
     if not said and (wrong & (found != 0)).sum() == 0:
         said.append("it is zero where it should not be")
     return said
-
-
-def _blocks_wrong(lines):
-    """Which of the four gates have a wrong column."""
-    quarters = lines.reshape(4, -1)
-    return [name for name, quarter in zip("ifgo", quarters, strict=True) if quarter.any()]
 
 
 def _listed(numbers, most=8):

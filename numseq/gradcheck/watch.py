@@ -10,6 +10,7 @@ handed to the backward of each trace within the outermost one.
 """
 
 import inspect
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ class Watch:
     def __enter__(self):
         StepRecord.__setattr__ = lambda record, name, value: self._of_step(record, name, value)
         Trace.__setattr__ = lambda trace, name, value: self._of_trace(trace, name, value)
-        kinds = [kind for base in (Trace, StepRecord) for kind in _kinds(base)]
+        kinds = [kind for base in (Trace, StepRecord) for kind in kinds_of(base)]
         self._wrapped = [(kind, kind.__dict__["backward"]) for kind in kinds if "backward" in kind.__dict__]
         for kind, backward in self._wrapped:
             kind.backward = self._watched(backward)
@@ -111,7 +112,7 @@ class Watch:
         return value
 
     def _watched(self, backward):
-        arguments = inspect.signature(backward)
+        arguments = _signature(backward)
 
         def watched(trace, *args, **kw):
             given = dict(list(arguments.bind(trace, *args, **kw).arguments.items())[1:])
@@ -157,6 +158,11 @@ class Watch:
         return found
 
 
+@cache
+def _signature(backward):
+    return inspect.signature(backward)
+
+
 def _is_set(record, name):
     try:
         object.__getattribute__(record, name)
@@ -165,10 +171,11 @@ def _is_set(record, name):
     return True
 
 
-def _kinds(base):
+def kinds_of(base):
+    """All classes that a class is the base of."""
     for kind in base.__subclasses__():
         yield kind
-        yield from _kinds(kind)
+        yield from kinds_of(kind)
 
 
 def _of_call(call, number):

@@ -1,39 +1,144 @@
 """The layers: each file is one idea, read top to bottom: equations, record, forward, backward."""
 
-from numseq.layers.activations import log_softmax, sigmoid, softmax, tanh
-from numseq.layers.attention import AdditiveAttention, AttentionParams, additive_attention, init_attention
-from numseq.layers.bidirectional import BiLSTMParams, bilstm, init_bilstm
+from numseq.layers.activations import log_softmax, relu, sigmoid, softmax, tanh
+from numseq.layers.additive import (
+    AdditiveAttention,
+    AdditiveParams,
+    ConcatAttention,
+    additive_attention,
+    init_attention,
+)
+from numseq.layers.attention import Attention, attend
+from numseq.layers.bidirectional import BidirectionalParams, bidirectional, init_bidirectional
+from numseq.layers.coverage import (
+    CoverageAttention,
+    CoverageParams,
+    coverage_attention,
+    coverage_loss,
+)
+from numseq.layers.dot import (
+    DotAttention,
+    GeneralAttention,
+    GeneralParams,
+    ScaledDotAttention,
+    dot_attention,
+    general_attention,
+)
 from numseq.layers.dropout import dropout, dropout_mask
 from numseq.layers.embedding import EmbeddingParams, embedding, init_embedding
+from numseq.layers.gru import GRU, GRUBeforeStep, GRUParams, GRUStep, gru, gru_before_step, gru_step, init_gru
+from numseq.layers.layernorm import LayerNormParams, init_layer_norm, layer_norm
+from numseq.layers.layernorm_lstm import (
+    LayerNormLSTM,
+    LayerNormLSTMParams,
+    LayerNormLSTMStep,
+    init_layernorm_lstm,
+    layernorm_lstm,
+    layernorm_lstm_step,
+)
 from numseq.layers.linear import LinearParams, init_linear, linear
+from numseq.layers.local import LocalAttention, LocalParams, local_attention
+from numseq.layers.location import LocationAttention, LocationParams, location_attention
 from numseq.layers.loss import cross_entropy
 from numseq.layers.lstm import LSTM, LSTMParams, LSTMStep, init_lstm, lstm, lstm_step
+from numseq.layers.maxout import maxout
+from numseq.layers.multihead import MultiHeadAttention, MultiHeadParams, multihead_attention
+from numseq.layers.peephole import (
+    PeepholeLSTM,
+    PeepholeParams,
+    PeepholeStep,
+    init_peephole,
+    peephole_lstm,
+    peephole_step,
+)
+from numseq.layers.recurrent import RecurrentTrace, sequence
+from numseq.layers.rnn import RNN, ReLUStep, RNNParams, RNNStep, init_rnn, relu_step, rnn, rnn_step
+from numseq.layers.sampled import log_uniform, sampled_cross_entropy
 from numseq.layers.stack import stack
 
 __all__ = [
+    "GRU",
     "LSTM",
+    "RNN",
     "AdditiveAttention",
-    "AttentionParams",
-    "BiLSTMParams",
+    "AdditiveParams",
+    "Attention",
+    "BidirectionalParams",
+    "ConcatAttention",
+    "CoverageAttention",
+    "CoverageParams",
+    "DotAttention",
     "EmbeddingParams",
+    "GRUBeforeStep",
+    "GRUParams",
+    "GRUStep",
+    "GeneralAttention",
+    "GeneralParams",
     "LSTMParams",
     "LSTMStep",
+    "LayerNormLSTM",
+    "LayerNormLSTMParams",
+    "LayerNormLSTMStep",
+    "LayerNormParams",
     "LinearParams",
+    "LocalAttention",
+    "LocalParams",
+    "LocationAttention",
+    "LocationParams",
+    "MultiHeadAttention",
+    "MultiHeadParams",
+    "PeepholeLSTM",
+    "PeepholeParams",
+    "PeepholeStep",
+    "RNNParams",
+    "RNNStep",
+    "ReLUStep",
+    "RecurrentTrace",
+    "ScaledDotAttention",
     "additive_attention",
-    "bilstm",
+    "attend",
+    "bidirectional",
+    "coverage_attention",
+    "coverage_loss",
     "cross_entropy",
+    "dot_attention",
     "dropout",
     "dropout_mask",
     "embedding",
+    "general_attention",
+    "gru",
+    "gru_before_step",
+    "gru_step",
     "init_attention",
-    "init_bilstm",
+    "init_bidirectional",
     "init_embedding",
+    "init_gru",
+    "init_layer_norm",
+    "init_layernorm_lstm",
     "init_linear",
     "init_lstm",
+    "init_peephole",
+    "init_rnn",
+    "layer_norm",
+    "layernorm_lstm",
+    "layernorm_lstm_step",
     "linear",
+    "local_attention",
+    "location_attention",
     "log_softmax",
+    "log_uniform",
     "lstm",
     "lstm_step",
+    "maxout",
+    "multihead_attention",
+    "peephole_lstm",
+    "peephole_step",
+    "relu",
+    "relu_step",
+    "rnn",
+    "rnn_step",
+    "sampled_cross_entropy",
+    "sequence",
     "sigmoid",
     "softmax",
     "stack",

@@ -49,6 +49,22 @@ def tanh_backward(dy, y, out=None):
     return xp.multiply(dy, slope, out=slope if out is None else out)
 
 
+def relu(x, out=None):
+    """The rectified linear unit.
+
+    Equations: relu(x) = max(x, 0), written x * [x > 0], and of complex numbers the real part decides.
+
+    Args: x, any shape. out: where to write; may be x itself.
+    Returns: relu(x), shape of x.
+    """
+    return array_module(x).multiply(x, x.real > 0, out=out)
+
+
+def relu_backward(dy, y, out=None):
+    """dx = dy where y > 0, else 0, with y = relu(x); at x = 0, where there is no slope, 0."""
+    return array_module(y).multiply(dy, y.real > 0, out=out)
+
+
 def softmax(z):
     """Probabilities from scores, over the last axis.
 

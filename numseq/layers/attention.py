@@ -1,38 +1,26 @@
-"""Additive attention: a query looks at every source position and takes a weighted mean of their values.
+"""Attention: a query looks at every source position and takes a weighted mean of their values.
 
-    k_j     = v_j W_k + b                              keys, projected once for a sentence
-    u_tj    = tanh(q_t W_q + k_j)
-    e_tj    = u_tj . w                                 scores
-    alpha_t = softmax over j of e_tj                   weights; a masked position gets exactly 0
-    ctx_t   = sum_j alpha_tj v_j                       context
+    e_tj      = score(q_t, k_j)                   how well query t and key j go together
+    alpha_t   = softmax over j of e_tj            weights; a masked position gets exactly 0
+    context_t = sum_j alpha_tj v_j
 
-Source: Bahdanau, Cho & Bengio 2015, section 3.1 and appendix A.1.2 (there W_a, U_a, v_a; the bias is ours).
-Positions come first inside, (S, B, .), so that one query is added to all positions over one long run of memory.
+What differs between attentions is the score; each has a file: `additive`, `dot` (scaled, general), `multihead`,
+`location` (and coverage), `local`. What they share is here.
+
+Positions come first inside, (S, B, .), as in everything recurrent, and weights are (B, S).
+Source: Bahdanau, Cho & Bengio 2015; query, key and value as named by Vaswani et al. 2017, section 3.2.
 """
 
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from numseq.backend import array_module, asarray
-from numseq.layers.activations import MASKED, softmax, softmax_backward, tanh, tanh_backward
-from numseq.layers.init import glorot, uniform
-from numseq.layers.linear import rows
+from numseq.backend import array_module
+from numseq.layers.activations import MASKED, softmax, softmax_backward
 from numseq.params import common_dtype
 from numseq.record import StepGrad, StepRecord, Trace, gather, put
 
 Array = Any
-BOUND = 20  # while queries and keys stay within it, exp(2q) exp(2k) <= e^80, which float32 holds
-
-
-@dataclass(slots=True)
-class AttentionParams:
-    W_q: Array  # (Q, A)
-    W_k: Array  # (C, A)
-    b: Array  # (A,)
-    w: Array  # (A,)
 
 
 @dataclass(slots=True)
@@ -41,7 +29,6 @@ class AttentionStep(StepRecord):
 
     inputs = ("query",)
     query: Array = None  # (B, Q)
-    u: Array = None  # (S, B, A)
     e: Array = None  # (B, S)
     alpha: Array = None  # (B, S)
     context: Array = None  # (B, C)
@@ -55,170 +42,190 @@ class AttentionStepGrad(StepGrad):
         "dcontext": "from whoever read the context",
         "dalpha": "dcontext . v_j, since context = sum_j alpha_j v_j, plus that of whoever else read alpha",
         "de": "alpha * (dalpha - sum_k dalpha_k alpha_k), since alpha = softmax(e)",
-        "dprojected": "sum_j de_j * w * (1 - u_j^2), since e_j = u_j . w and u_j = tanh(q W_q + k_j)",
-        "dquery": "dprojected W_q^T",
     }
     dcontext: Array = None  # (B, C)
     dalpha: Array = None  # (B, S)
     de: Array = None  # (B, S)
-    dprojected: Array = None  # (B, A), of q W_q
     dquery: Array = None  # (B, Q)
 
 
 @dataclass(slots=True)
 class AttentionGrad:
     dquery: Array  # (T, B, Q)
+    dkeys: Array  # (S, B, K)
     dvalues: Array  # (S, B, C)
-    params: AttentionParams
+    params: Any
 
 
-class AdditiveAttention:
-    """Attention over one batch of sources, query after query: like a cell, four pieces.
+class Attention:
+    """Attention over one batch of sources. Like a cell, it offers pieces, and a decoder puts its own loop around them:
 
-    Made of the values (before: the keys of all positions at once); `step` for each query; `step_backward` for each,
-    in any order; `after` for what sums over queries, the gradients of values and parameters.
+        made of keys and values                      what all queries share, computed once
+        step(query, s, state)                        one look: fills the record s
+        step_backward(s, dcontext, sums, ...)        one look back: fills `sums`, returns the look's gradients
+        after(steps, grads, sums)                    what sums over queries
 
-    Args: values, (S, B, C). params: W_q (Q, A), W_k (C, A), b (A,), w (A,). mask, (S, B) True where real, or None.
+    A look may take up something of the looks before it, as coverage does: `first()` is that state before the first
+    look, `carry(s)` after a look. It is empty for most.
+
+    A kind of attention says how to `score`, and `score_backward`, and may keep arrays by source position, (S, B, .),
+    whose names stand in `by_position`. When `at_once` is true, `step` and `step_backward` also take all T queries of a
+    sequence, (T, B, Q), as one product.
+
+    Args: keys, (S, B, K). values, (S, B, C). params, of the kind, or None. mask, (S, B) True where real, or None.
     """
 
-    def __init__(self, values, params, mask=None):
-        common_dtype(values, params)
-        self.values, self.params, self.mask = values, params, mask
-        self.keys = (rows(values) @ params.W_k + params.b).reshape(*values.shape[:2], -1)  # (S, B, A)
-        self.exp_2k = np.exp(2 * self.keys) if _small(self.keys) else None
+    record, grad = AttentionStep, AttentionStepGrad
+    by_position = ("keys", "values")
+    at_once = False
+
+    def __init__(self, keys, values, params=None, mask=None):
+        common_dtype(keys, values, params)
+        self.keys, self.values, self.params = keys, values, params
+        self.real = None if mask is None else mask.T  # (B, S), like scores and weights
 
     def of_rows(self, rows):
         """The same attention for other rows of the batch, rows (N,) integers; a row may come several times."""
         picked = copy(self)
-        picked.values, picked.keys = self.values[:, rows], self.keys[:, rows]
-        picked.exp_2k = None if self.exp_2k is None else self.exp_2k[:, rows]
-        picked.mask = None if self.mask is None else self.mask[:, rows]
+        for name in self.by_position:
+            array = getattr(self, name)
+            setattr(picked, name, None if array is None else array[:, rows])
+        picked.real = None if self.real is None else self.real[rows]
         return picked
 
+    def first(self):
+        """What is carried from look to look, before the first one: a tuple of arrays that begin with the batch axis."""
+        return ()
+
+    def carry(self, s):
+        """What is carried, after look s."""
+        return ()
+
     def storage(self, query):
-        """Records of all T steps, for queries (T, B, Q): one of the forward pass, to be filled step by step."""
+        """The record of all T looks, for queries (T, B, Q), to be filled."""
         xp, (T, B, _), S = array_module(query), query.shape, len(self.values)
         new = lambda *shape: xp.empty((T, *shape), dtype=query.dtype)  # noqa: E731
-        return AttentionStep(query, new(*self.keys.shape), new(B, S), new(B, S), new(B, self.values.shape[-1]))
+        return self.record(query=query, e=new(B, S), alpha=new(B, S), context=new(B, self.values.shape[-1]))
 
-    def step(self, query, s=None):
-        """Attend with one query (B, Q). s, a record whose fields are where to write, or None for new arrays."""
+    def sums(self):
+        """Where `step_backward` adds up what all queries share; None when `after` makes it of the records."""
+        return None
+
+    def step(self, query, s=None, state=()):
+        """Look with one query (B, Q). s, a record whose fields are where to write, or None for new arrays. state, what
+        is carried."""
         xp = array_module(query)
-        s = AttentionStep() if s is None else s
+        s = self.record() if s is None else s
         s.query = query
-        s.u = self._u(s.query @ self.params.W_q, s.u)
-        e = s.u @ self.params.w  # (S, B)
-        s.e = put(s.e, (e if self.mask is None else xp.where(self.mask, e, MASKED)).T)
+        self.take(s, state)
+        e = self.score(s)
+        s.e = put(s.e, e if self.real is None else xp.where(self.real, e, MASKED))
         s.alpha = put(s.alpha, softmax(s.e))
-        s.context = put(s.context, xp.matmul(s.alpha[:, None, :], self.values.transpose(1, 0, 2))[:, 0])
+        s.context = put(s.context, weighted_mean(s.alpha, self.values))
         return s
 
-    def _u(self, q, out):
-        """u = tanh(q + k) for each key k, (S, B, A).
+    def take(self, s, state):
+        """Put what is carried into the record."""
 
-        Written as 1 - 2 / (1 + exp(2q) exp(2k)) it needs an exponential for each key and one for each query, not for
-        each pair of them: measured, a fifth of the time. Beyond BOUND, and on a GPU (where asking for the largest
-        number means waiting, and tanh is cheap), it is tanh itself.
+    def score(self, s):
+        """e, (B, S), of a record that holds the query."""
+        raise NotImplementedError
+
+    def score_backward(self, s, grad, sums):
+        """From grad.de to grad.dquery; adds to sums what all queries share."""
+        raise NotImplementedError
+
+    def step_backward(self, s, dcontext, sums, dalpha=None, dstate=()):
+        """Undo one look.
+
+        Args: s, its record. dcontext, (B, C). sums, from `sums()`, to be added to. dalpha, (B, S), from whoever else
+            read the weights, or None. dstate, the gradient of what it carried on, a tuple as the state.
+        Returns: (the gradients inside the look, the gradient of what was carried to it).
         """
-        if self.exp_2k is None or not _small(q):
-            return tanh(array_module(q).add(self.keys, q, out=out), out=out)
-        u = np.multiply(self.exp_2k, np.exp(2 * q), out=out)
-        u += 1
-        np.divide(-2, u, out=u)
-        u += 1
-        return u
-
-    def step_backward(self, s, dcontext, dkeys, dalpha=None):
-        """Undo one step.
-
-        Args: s, its AttentionStep. dcontext, (B, C). dkeys, (S, B, A): the keys' gradient, to which this step's is
-            added, still without the factor w that all steps share (see `after`). dalpha, (B, S), from whoever else
-            read the weights, or None.
-        Returns: an AttentionStepGrad.
-        """
-        xp, p = array_module(dcontext), self.params
-        through_context = xp.matmul(self.values.transpose(1, 0, 2), dcontext[:, :, None])[:, :, 0]  # ctx = alpha v
-        dalpha = through_context if dalpha is None else through_context + dalpha
-        de = softmax_backward(dalpha, s.alpha)  # exactly 0 where masked, since alpha is
-        dz = tanh_backward(de.T[:, :, None], s.u)  # e = u . w and u = tanh(z): dz / w = de * (1 - u^2)
-        dkeys += dz  # z = q W_q + k; the factor w follows below, and in `after`
-        dprojected = dz.sum(axis=0) * p.w  # every position added the same q W_q
-        grad = AttentionStepGrad(dcontext, dalpha, de, dprojected, dprojected @ p.W_q.T)
+        grad = self.grad(dcontext)
         grad.step = s
-        return grad
+        through_context = dots(dcontext, self.values)  # context = alpha v
+        grad.dalpha = through_context if dalpha is None else through_context + dalpha
+        grad.de = softmax_backward(grad.dalpha, s.alpha)  # exactly 0 where masked, since alpha is
+        self.score_backward(s, grad, sums)
+        return grad, ()
 
-    def after(self, steps, grads, dkeys):
+    def after(self, steps, grads, sums):
         """What sums over queries.
 
-        Args: steps and grads, all T steps' records, fields (T, ...). dkeys, from the calls of `step_backward`.
-        Returns: an AttentionGrad. The values get their gradient by two ways: as keys, through the scores, and as the
-            values that the context is a mean of.
+        Args: steps and grads, all T looks' records, fields (T, ...). sums, from the calls of `step_backward`.
+        Returns: an AttentionGrad.
         """
-        xp, p = array_module(dkeys), self.params
-        dkeys_rows = rows(dkeys * p.w)
-        dvalues = xp.matmul(steps.alpha.transpose(1, 2, 0), grads.dcontext.transpose(1, 0, 2))  # (B, S, C)
-        return AttentionGrad(
-            dquery=grads.dquery,
-            dvalues=dvalues.transpose(1, 0, 2) + (dkeys_rows @ p.W_k.T).reshape(self.values.shape),
-            params=AttentionParams(
-                W_q=rows(steps.query).T @ rows(grads.dprojected),
-                W_k=rows(self.values).T @ dkeys_rows,
-                b=dkeys_rows.sum(axis=0),
-                w=grads.de.transpose(0, 2, 1).reshape(-1) @ rows(steps.u),  # e = u . w, u (T, S, B, A)
-            ),
-        )
+        raise NotImplementedError
 
 
 @dataclass(slots=True)
 class AttentionTrace(Trace):
-    """What `additive_attention` computed: context (T, B, C), alpha (T, B, S), and in `steps` everything named."""
+    """What an attention gave T queries: context (T, B, C), alpha (T, B, S), and in `steps` everything named."""
 
     outputs = ("context", "alpha")
-    attention: AdditiveAttention
+    attention: Attention
     steps: AttentionStep
     context: Array
     alpha: Array
 
+    @property
+    def equations(self):
+        """Which of the plain backward passes of `numseq.gradcheck.equations` is this one's."""
+        return self.attention.equations
+
     def backward(self, dcontext, dalpha=None):
-        """Undo each query's step, then sum. Args: dcontext, (T, B, C). dalpha, (T, B, S) or None."""
-        xp = array_module(dcontext)
-        dkeys = xp.zeros_like(self.attention.keys)
-        grads = [
-            self.attention.step_backward(self.steps[t], dcontext[t], dkeys, None if dalpha is None else dalpha[t])
-            for t in range(len(dcontext))
-        ]
-        return self.attention.after(self.steps, gather(grads), dkeys)
+        """Undo each look, the last first, then sum. Args: dcontext, (T, B, C). dalpha, (T, B, S) or None."""
+        attention, sums = self.attention, self.attention.sums()
+        if attention.at_once:
+            grads, _ = attention.step_backward(self.steps, dcontext, sums, dalpha)
+            return attention.after(self.steps, grads, sums)
+        T = len(dcontext)
+        grads, dstate = [None] * T, tuple(array_module(dcontext).zeros_like(part) for part in attention.first())
+        for t in reversed(range(T)):
+            dalpha_t = None if dalpha is None else dalpha[t]
+            grads[t], dstate = attention.step_backward(self.steps[t], dcontext[t], sums, dalpha_t, dstate)
+        return attention.after(self.steps, gather(grads), sums)
 
 
-def additive_attention(query, values, params, mask=None):
-    """Attend to the same sources with T queries that do not depend on one another.
+def attend(attention, query):
+    """Look at the sources with T queries that are all known beforehand.
 
-    Equations: those of the module.
-
-    Args: query, (T, B, Q). values, (S, B, C). params: W_q (Q, A), W_k (C, A), b (A,), w (A,). mask, (S, B) True where
-        a source token is real, or None.
+    Args: attention, an Attention. query, (T, B, Q).
     Returns: an AttentionTrace with context (T, B, C) and alpha (T, B, S).
     Backward: AttentionTrace.backward.
     Raises: TypeError, when dtypes differ.
     """
-    common_dtype(query, values)
-    attention = AdditiveAttention(values, params, mask)
+    common_dtype(query, attention.values)
     steps = attention.storage(query)
-    for t in range(len(query)):
-        attention.step(query[t], steps[t])
+    if attention.at_once:
+        attention.step(query, steps)
+    else:
+        state = attention.first()
+        for t in range(len(query)):
+            state = attention.carry(attention.step(query[t], steps[t], state))
     return AttentionTrace(attention=attention, steps=steps, context=steps.context, alpha=steps.alpha)
 
 
-def init_attention(rng, query, values, size, dtype):
-    """First values: Glorot for the matrices, uniform in +-1 / sqrt(A) for w, 0 for b."""
-    return AttentionParams(
-        W_q=asarray(glorot(rng, query, size), dtype),
-        W_k=asarray(glorot(rng, values, size), dtype),
-        b=asarray(np.zeros(size), dtype),
-        w=asarray(uniform(rng, size, size**-0.5), dtype),
-    )
+# The three products of attention. Each takes one query a row, (B, .), or T of them, (T, B, .), as one product a row.
 
 
-def _small(x):
-    """Is x on the host, and within BOUND everywhere? Not when there is a NaN."""
-    return array_module(x) is np and x.real.min() >= -BOUND and x.real.max() <= BOUND
+def dots(q, k):
+    """q . k_j for every position j: q (..., B, K) and k (S, B, K) give (..., B, S)."""
+    xp = array_module(q)
+    if q.ndim == 2:
+        return xp.matmul(k.transpose(1, 0, 2), q[:, :, None])[:, :, 0]
+    return xp.matmul(q.transpose(1, 0, 2), k.transpose(1, 2, 0)).transpose(1, 0, 2)
+
+
+def weighted_mean(alpha, v):
+    """sum_j alpha_j v_j: alpha (..., B, S) and v (S, B, C) give (..., B, C)."""
+    xp = array_module(alpha)
+    if alpha.ndim == 2:
+        return xp.matmul(alpha[:, None, :], v.transpose(1, 0, 2))[:, 0]
+    return xp.matmul(alpha.transpose(1, 0, 2), v.transpose(1, 0, 2)).transpose(1, 0, 2)
+
+
+def over_queries(alpha, d):
+    """sum_t alpha_tj d_t for every position j: alpha (T, B, S) and d (T, B, C) give (S, B, C)."""
+    return array_module(alpha).matmul(alpha.transpose(1, 2, 0), d.transpose(1, 0, 2)).transpose(1, 0, 2)

@@ -1,11 +1,18 @@
-"""Two LSTMs over one sequence, left to right and right to left, side by side (Schuster & Paliwal 1997)."""
+"""One sequence read left to right and right to left, side by side, by any cell (Schuster & Paliwal 1997).
+
+Both directions share each step's pointwise equations, so the loop over time is run once, with states (2, B, H) and
+weights (2, H, G). Time in there is steps done, not position: at step t the second direction stands at position T-1-t.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
+from numseq import params as trees
 from numseq.backend import array_module
-from numseq.layers.lstm import LSTM, STANDARD, LSTMParams, init_lstm
-from numseq.layers.recurrent import Unroll, unroll, unroll_backward
+from numseq.layers.dropout import DropoutTrace
+from numseq.layers.init import DEFAULT
+from numseq.layers.lstm import STANDARD
+from numseq.layers.recurrent import RecurrentGrad, Unroll, bptt, drop_weights
 from numseq.params import common_dtype
 from numseq.record import Trace
 
@@ -13,123 +20,101 @@ Array = Any
 
 
 @dataclass(slots=True)
-class BiLSTMParams:
-    ahead: LSTMParams  # reads left to right
-    back: LSTMParams  # reads right to left
+class BidirectionalParams:
+    ahead: Any  # of the cell that reads left to right
+    back: Any  # of the cell that reads right to left
 
 
 @dataclass(slots=True)
-class BiLSTMGrad:
-    dx: Array  # (T, B, D)
-    dh0: Array  # (2, B, H)
-    dc0: Array  # (2, B, H)
-    params: BiLSTMParams
+class BidirectionalTrace(Trace):
+    """What `bidirectional` computed: h (T, B, 2H), h_T and c_T (2, B, H); c_T is None for a cell without c.
 
-
-@dataclass(frozen=True)
-class BothWays:
-    """Two directions as one cell over 2B rows: the first B read left to right, the others right to left.
-
-    The rows of a batch do not mix within a step, so both directions share its pointwise equations, and the loop over
-    time is run once. Only the products know which rows have which weights. Time in here is steps done, not position:
-    at step t the second half stands at position T - 1 - t.
-    """
-
-    cell: LSTM
-
-    def before(self, x, params):
-        xp = array_module(x)
-        return xp.concatenate([self.cell.before(x, params.ahead), self.cell.before(x, params.back)[::-1]], axis=1)
-
-    def storage(self, a, prev, now):
-        return self.cell.storage(a, prev, now)
-
-    def forward(self, a, state, params, s):
-        for half, weights in _halves(len(a), params):
-            self.cell.recur(a[half], [part[half] for part in state], weights)
-        self.cell.step(a, state[1], s)
-
-    def backward(self, s, dstate, params, da):
-        dc_prev = s.backward(*dstate, da).dc_prev
-        xp = array_module(da)
-        halves = _halves(len(da), params)
-        return xp.concatenate([self.cell.recur_backward(da[half], weights) for half, weights in halves]), dc_prev
-
-    def after(self, x, prev, da, params):
-        (ahead, _), (back, _) = _halves(da.shape[1], params)
-        dx, d_ahead = self.cell.after(x, [p[:, ahead] for p in prev], da[:, ahead], params.ahead)
-        # the other direction's steps, turned to the order of positions
-        dx_back, d_back = self.cell.after(x, [p[::-1, back] for p in prev], da[::-1, back], params.back)
-        dx += dx_back  # both directions read x
-        return dx, BiLSTMParams(ahead=d_ahead, back=d_back)
-
-
-def _halves(rows, params):
-    """Which rows go with which weights."""
-    return (slice(0, rows // 2), params.ahead), (slice(rows // 2, rows), params.back)
-
-
-@dataclass(slots=True)
-class BiLSTMTrace(Trace):
-    """What `bilstm` computed: h (T, B, 2H), h_T and c_T (2, B, H).
-
-    `ahead` and `back` are the records of the two directions: trace.back.f[3] is the forget gate of the right-to-left
-    reading at position 3, (B, H).
+    `ahead` and `back` are the records of the two directions: for an LSTM, trace.back.f[3] is the forget gate of the
+    right-to-left reading at position 3, (B, H).
     """
 
     outputs = ("h", "h_T", "c_T")
+    equations = "bidirectional"
     x: Array
+    params: BidirectionalParams
+    kept: tuple  # of the cell's `before`, for each direction
+    weight_drop: DropoutTrace | None  # of both W_h; None when nothing of them was dropped
     run: Unroll
     h: Array
     h_T: Array
-    c_T: Array
+    c_T: Array | None
 
     @property
     def ahead(self):
-        return self.run.steps[:, : self.x.shape[1]]
+        return self.run.steps[:, 0]
 
     @property
     def back(self):
-        return self.run.steps[::-1, self.x.shape[1] :]
+        return self.run.steps[::-1, 1]
 
     def backward(self, dh=None, dh_T=None, dc_T=None):
-        """Backpropagation through time in both directions at once.
+        """BPTT in both directions at once, then the products of each.
 
         Args: dh, (T, B, 2H), gradient of the outputs. dh_T, dc_T, (2, B, H), of the final states. None means 0.
-        Returns: a BiLSTMGrad.
+        Returns: a RecurrentGrad, with dh0 and dc0 (2, B, H).
         """
-        xp, B = array_module(self.x), self.x.shape[1]
+        run, xp = self.run, array_module(self.x)
         if dh is not None:
             H = dh.shape[-1] // 2
-            dh = xp.concatenate([dh[..., :H], dh[::-1, :, H:]], axis=1)
-        dfinal = tuple(None if d is None else d.reshape(2 * B, -1) for d in (dh_T, dc_T))
-        dx, dstate, dparams = unroll_backward(self.run, self.x, dh, dfinal)
-        dh0, dc0 = (d.reshape(2, B, -1) for d in dstate)
-        return BiLSTMGrad(dx=dx, dh0=dh0, dc0=dc0, params=dparams)
+            dh = xp.stack([dh[..., :H], dh[::-1, :, H:]], axis=1)
+        da, (dh0, *dc0) = bptt(run, dh, (dh_T, dc_T)[: len(run.now)])
+        after, (kept_ahead, kept_back) = run.cell.after, self.kept
+        prev_ahead, prev_back = [p[:, 0] for p in run.prev], [p[::-1, 1] for p in run.prev]
+        dx, d_ahead = after(self.x, kept_ahead, self.ahead, prev_ahead, da[:, 0], self.params.ahead)
+        # the other direction's steps, turned to the order of positions
+        dx_back, d_back = after(self.x, kept_back, self.back, prev_back, da[::-1, 1], self.params.back)
+        dx += dx_back  # both directions read x
+        if self.weight_drop:
+            dW_h = self.weight_drop.backward(xp.stack([d_ahead.W_h, d_back.W_h])).dx
+            d_ahead.W_h, d_back.W_h = dW_h[0], dW_h[1]
+        return RecurrentGrad(
+            dx=dx, dh0=dh0, dc0=dc0[0] if dc0 else None, params=BidirectionalParams(ahead=d_ahead, back=d_back)
+        )
 
 
-def bilstm(x, h0, c0, params, mask=None, cell=STANDARD):
-    """A bidirectional LSTM.
+def bidirectional(x, h0, c0, params, mask=None, cell=STANDARD, zoneout=None, weight_mask=None):
+    """A sequence read both ways.
 
     Equations: h_t = [h_t left to right; h_t right to left]. In a ragged batch the right-to-left reading carries its
     first state through the padding, so it truly begins at each row's own last token.
 
-    Args: x, (T, B, D). h0, c0, (2, B, H), one first state per direction. params: two LSTMs. mask, (T, B) or None.
-        cell: as of `lstm`.
-    Returns: a BiLSTMTrace with h (T, B, 2H), h_T and c_T (2, B, H).
-    Backward: BiLSTMTrace.backward.
+    Args: x, (T, B, D). h0, c0, (2, B, H), one first state per direction; c0 is None for a cell without c. params: two
+        of the cell's. mask, (T, B) or None. cell: any. zoneout: as of `numseq.layers.recurrent.Unroll`, with masks
+        (T, 2, B, H) in the order of steps. weight_mask, (2, H, G), as of `sequence`.
+    Returns: a BidirectionalTrace with h (T, B, 2H), h_T and c_T (2, B, H).
+    Backward: BidirectionalTrace.backward.
     Raises: TypeError, when dtypes differ.
     """
-    common_dtype(x, h0, c0, params)
-    xp, B = array_module(x), x.shape[1]
-    state = [first.reshape(2 * B, -1) for first in (h0, c0)]
-    both = None if mask is None else xp.concatenate([mask, mask[::-1]], axis=1)
-    run = unroll(BothWays(cell), x, state, params, both)
-    h_T, c_T = (last.reshape(2, B, -1) for last in run.final())
-    h = xp.concatenate([run.now[0][:, :B], run.now[0][::-1, B:]], axis=-1)
-    return BiLSTMTrace(x=x, run=run, h=h, h_T=h_T, c_T=c_T)
+    state = (h0,) if c0 is None else (h0, c0)
+    common_dtype(x, state, params)
+    xp = array_module(x)
+    (a_ahead, kept_ahead), (a_back, kept_back) = cell.before(x, params.ahead), cell.before(x, params.back)
+    a = xp.stack([a_ahead, a_back[::-1]], axis=1)  # (T, 2, B, G)
+    both = None if mask is None else xp.stack([mask, mask[::-1]], axis=1)
+    weights = trees.map(_side_by_side, params.ahead, params.back)
+    dropped, weights = drop_weights(weights, weight_mask)
+    run = Unroll(cell, (a, None), state, weights, both, zoneout=zoneout)
+    for t in run.order:
+        run.step(t)
+    h = xp.concatenate([run.now[0][:, 0], run.now[0][::-1, 1]], axis=-1)
+    h_T, *c_T = run.final()
+    kept = (kept_ahead, kept_back)
+    return BidirectionalTrace(
+        x=x, params=params, kept=kept, weight_drop=dropped, run=run, h=h, h_T=h_T, c_T=c_T[0] if c_T else None
+    )
 
 
-def init_bilstm(rng, inputs, hidden, dtype):
-    """First values of both directions; see `init_lstm`."""
-    return BiLSTMParams(ahead=init_lstm(rng, inputs, hidden, dtype), back=init_lstm(rng, inputs, hidden, dtype))
+def _side_by_side(ahead, back):
+    """Matrices as (2, D, G); vectors as (2, 1, G), so that they meet every row of their direction."""
+    both = array_module(ahead).stack([ahead, back])
+    return both if ahead.ndim == 2 else both[:, None]
+
+
+def init_bidirectional(rng, inputs, hidden, dtype, cell=STANDARD, first=DEFAULT):
+    """First values of both directions, each as the cell's own."""
+    return BidirectionalParams(*(cell.init(rng, inputs, hidden, dtype, first) for _ in range(2)))

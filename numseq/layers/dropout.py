@@ -1,4 +1,11 @@
-"""Inverted dropout (Srivastava et al. 2014, JMLR 15): the mask is drawn first, and the layer is a product."""
+"""Inverted dropout (Srivastava et al. 2014, JMLR 15): the mask is drawn first, and the layer is a product.
+
+The mask's shape says what is dropped of x (T, B, D):
+
+    (T, B, D)  each unit at each step on its own: the plain kind
+    (1, B, D)  variational: the units that a row loses, it loses at all steps
+    (T, B, 1)  of words: a position keeps all of its vector or none
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +23,24 @@ class DropoutGrad:
 
 @dataclass(slots=True)
 class DropoutTrace(Trace):
-    """What `dropout` computed: y = x * mask, all of one shape."""
+    """What `dropout` computed: y = x * mask, where an axis of size 1 in the mask stands for all of that axis."""
 
     outputs = ("y",)
     mask: Array | None
     y: Array
 
+    @property
+    def equations(self):
+        """Under which name the gradient checker knows it."""
+        if self.mask is None or self.mask.shape == self.y.shape:
+            return "dropout"
+        return "variational_dropout" if self.mask.shape[0] == 1 else "word_dropout"
+
     def backward(self, dy):
-        """dx = dy * mask: the very mask of the forward pass; a fresh one would belong to another function."""
+        """dx = dy * mask: the very mask of the forward pass; a fresh one would belong to another function.
+
+        A mask that stood for many positions stands for them again. It is no variable, so nothing is summed over them.
+        """
         return DropoutGrad(dx=dy if self.mask is None else dy * self.mask)
 
 
@@ -31,9 +48,12 @@ def dropout_mask(rng, shape, rate, dtype):
     """Draw a mask: 0 with probability `rate`, else 1 / (1 - rate), so that the mean of x * mask stays x.
 
     Args: rng, a generator of the backend where the mask is used (`numseq.backend.device_generator`).
-        shape, of the mask. rate in [0, 1). dtype of the mask.
+        shape, of the mask: that of x, or with 1 for the axes along which all is dropped together (see the module).
+        rate in [0, 1). dtype of the mask.
     Returns: the mask, or None at rate 0 (nothing to do).
     Raises: ValueError, when rate is outside [0, 1).
+    Source: Gal & Ghahramani 2016, section 4 (one mask for all steps); Sennrich et al. 2016, "Edinburgh neural machine
+        translation systems for WMT 16" (whole words, position by position; here the words kept are scaled as well).
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout rate is {rate}: it must be at least 0 and below 1")
@@ -51,7 +71,7 @@ def dropout(x, mask):
 
     Equations: y = x * mask.
 
-    Args: x, any shape. mask: from `dropout_mask`, shape of x, or None.
+    Args: x, any shape. mask: from `dropout_mask`, shape of x, some axes of size 1 if so wished; or None.
     Returns: a DropoutTrace with y.
     Raises: TypeError, when mask and x differ in precision.
     Source: "inverted": the scaling is done in training, where the paper scales the weights at test time.

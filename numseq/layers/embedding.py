@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numseq.backend import asarray, scatter_add_rows
+from numseq.layers.init import DEFAULT
 from numseq.layers.linear import rows
 from numseq.record import Trace
 
@@ -53,10 +54,10 @@ def embedding(ids, params, padding_id=None):
     return EmbeddingTrace(ids=ids, params=params, padding_id=padding_id, y=params.W[ids])
 
 
-def init_embedding(rng, vocabulary, size, dtype):
-    """First values: standard normal.
+def init_embedding(rng, vocabulary, size, dtype, first=DEFAULT, scale=1.0):
+    """First values: normal with standard deviation `scale`, unless `first` has every matrix uniform.
 
     A row of ones' size drives the gates from the first step on. Rows of size 0.1 hardly move them, and training loses
     much of an epoch finding that out: on Multi30k the loss after 150 steps was 5.33 with them, 4.53 with these.
     """
-    return EmbeddingParams(W=asarray(rng.standard_normal((vocabulary, size)), dtype))
+    return EmbeddingParams(W=asarray(first.embedding_matrix(rng, vocabulary, size, scale), dtype))

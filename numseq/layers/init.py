@@ -1,6 +1,11 @@
 """First values of parameters, drawn on the host in float64 so that every backend and dtype starts from the same."""
 
+from dataclasses import dataclass
+
 import numpy as np
+
+MATRICES = ("glorot", "uniform")
+RECURRENT = ("orthogonal", "same")
 
 
 def uniform(rng, shape, scale):
@@ -23,3 +28,50 @@ def orthogonal(rng, size):
     """
     q, r = np.linalg.qr(rng.standard_normal((size, size)))
     return q * np.sign(np.diag(r))
+
+
+@dataclass(frozen=True, slots=True)
+class Initial:
+    """Which first values a model gets; as it stands, what suits each kind of parameter.
+
+    Args: matrices, "glorot", or "uniform" in [-scale, scale] for every matrix, embeddings and the attention's vector
+        included. recurrent, "orthogonal", or "same" as the other matrices. scale, of "uniform" alone. forget_bias,
+        the first bias of an LSTM's forget gate; all other biases are 0.
+    Raises: ValueError, for a name that is not known, or a scale that is not positive.
+    Source: Sutskever et al. 2014, section 3.4, is Initial("uniform", "same"); they drew the biases too.
+    """
+
+    matrices: str = "glorot"
+    recurrent: str = "orthogonal"
+    scale: float = 0.08
+    forget_bias: float = 1.0
+
+    def __post_init__(self):
+        for field, known in (("matrices", MATRICES), ("recurrent", RECURRENT)):
+            if getattr(self, field) not in known:
+                raise ValueError(f"initial {field} are {getattr(self, field)!r}: choose one of {', '.join(known)}")
+        if not 0 < self.scale < np.inf:
+            raise ValueError(f"initial scale is {self.scale}: it must be positive, and finite")
+
+    def matrix(self, rng, inputs, outputs):
+        """(inputs, outputs), of a product with what comes from below."""
+        if self.matrices == "uniform":
+            return uniform(rng, (inputs, outputs), self.scale)
+        return glorot(rng, inputs, outputs)
+
+    def recurrent_matrix(self, rng, hidden):
+        """(hidden, hidden), of a product with the state of the step before; one for each gate."""
+        return orthogonal(rng, hidden) if self.recurrent == "orthogonal" else self.matrix(rng, hidden, hidden)
+
+    def embedding_matrix(self, rng, vocabulary, size, deviation=1.0):
+        """(vocabulary, size), normal where matrices are Glorot's; see `init_embedding` for why."""
+        if self.matrices == "uniform":
+            return uniform(rng, (vocabulary, size), self.scale)
+        return deviation * rng.standard_normal((vocabulary, size))
+
+    def vector(self, rng, size):
+        """(size,), of a dot product with something of that size: in +-1 / sqrt(size) where matrices are Glorot's."""
+        return uniform(rng, size, self.scale if self.matrices == "uniform" else size**-0.5)
+
+
+DEFAULT = Initial()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from numseq.backend import asarray
-from numseq.layers.init import glorot
+from numseq.layers.init import DEFAULT
 from numseq.params import common_dtype
 from numseq.record import Trace
 
@@ -16,7 +16,7 @@ Array = Any  # a NumPy or CuPy array
 @dataclass(slots=True)
 class LinearParams:
     W: Array  # (D, K)
-    b: Array  # (K,)
+    b: Array | None  # (K,); None for none
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class LinearTrace(Trace):
             dx=(dy_rows @ self.params.W.T).reshape(self.x.shape),
             params=LinearParams(
                 W=rows(self.x).T @ dy_rows,  # every position used the same W, so their gradients add
-                b=dy_rows.sum(axis=0),
+                b=None if self.params.b is None else dy_rows.sum(axis=0),
             ),
         )
 
@@ -51,15 +51,22 @@ def linear(x, params):
 
     Equations: y = x W + b.
 
-    Args: x, (..., D), any leading axes (time, batch). params: W (D, K), b (K,).
+    Args: x, (..., D), any leading axes (time, batch). params: W (D, K), b (K,) or None.
     Returns: a LinearTrace with y (..., K).
     Backward: see LinearTrace.backward.
     Raises: TypeError, when dtypes differ.
     """
     common_dtype(x, params)
-    y = (rows(x) @ params.W).reshape(*x.shape[:-1], -1)  # all positions in one product
-    y += params.b
-    return LinearTrace(x=x, params=params, y=y)
+    return LinearTrace(x=x, params=params, y=affine(x, params.W, params.b))
+
+
+def affine(x, W, *biases):
+    """x W + the biases that are not None, for x (..., D): all positions in one product."""
+    y = rows(x) @ W
+    for b in biases:
+        if b is not None:
+            y += b
+    return y.reshape(*x.shape[:-1], -1)
 
 
 def rows(x):
@@ -67,6 +74,6 @@ def rows(x):
     return x.reshape(-1, x.shape[-1])
 
 
-def init_linear(rng, inputs, outputs, dtype):
-    """First values: Glorot for W, 0 for b."""
-    return LinearParams(W=asarray(glorot(rng, inputs, outputs), dtype), b=asarray(np.zeros(outputs), dtype))
+def init_linear(rng, inputs, outputs, dtype, first=DEFAULT):
+    """First values: a matrix of `first` (see `numseq.layers.init.Initial`) for W, 0 for b."""
+    return LinearParams(W=asarray(first.matrix(rng, inputs, outputs), dtype), b=asarray(np.zeros(outputs), dtype))

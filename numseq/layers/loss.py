@@ -1,4 +1,7 @@
-"""Softmax cross-entropy: the negative log-probability of the right token, averaged over the real ones."""
+"""Softmax cross-entropy: the negative log-probability of the right token, averaged over the real ones.
+
+Plain, or regularised: by label smoothing, by a confidence penalty, or by both.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -55,17 +58,75 @@ class CrossEntropyTrace(Trace):
         return CrossEntropyGrad(dlogits=dlogits.reshape(self.logits.shape))
 
 
-def cross_entropy(logits, targets, mask=None):
-    """Mean negative log-likelihood of the targets under softmax(logits).
+@dataclass(slots=True)
+class RegularisedCrossEntropyTrace(CrossEntropyTrace):
+    """What `cross_entropy` computed with label smoothing eps, a confidence penalty beta, or both.
+
+    Besides the fields of the plain loss, of which nll stays plain (perplexity is of it):
+    log_z (N,) log of the softmax's denominator, so that log p = logits - log_z; entropy (...) H(p) in nats, 0 where
+    masked, or None without the penalty; loss () the mean over real tokens of the regularised loss.
+    """
+
+    equations = "regularised_cross_entropy"  # under this name the gradient checker knows it
+    smoothing: float
+    confidence_penalty: float
+    log_z: Array
+    entropy: Array | None
+
+    def backward(self, dloss=1.0):
+        """dlogits = (p - q + beta p (log p + H)) * mask / tokens * dloss, with q = (1 - eps) onehot(targets) + eps / V.
+
+        The smoothed loss is the cross-entropy of q, so q stands where the one-hot stood. Of the entropy:
+        dH / dlogits = -p (log p + H), where H is what the softmax's own Jacobian leaves of the sum over classes.
+        """
+        xp = array_module(self.e)
+        scores, V = rows(self.logits), self.logits.shape[-1]
+        eps, beta = self.smoothing, self.confidence_penalty
+        weights = self.weights.reshape(-1) * dloss
+        of_p = weights / self.z  # times e it is p * weights
+        if beta:
+            expected = self.log_z - self.entropy.reshape(-1)  # log p + H = logits - expected
+        dlogits = xp.empty_like(self.e)
+
+        def of_block(block):
+            d = dlogits[block]
+            if beta:
+                xp.subtract(scores[block], expected[block, None], out=d)
+                d *= beta
+                d += 1
+                d *= self.e[block]
+            else:
+                d[...] = self.e[block]
+            d *= of_p[block, None]
+            if eps:
+                d -= (weights[block] * (eps / V))[:, None]
+
+        for_each(xp, of_block, _blocks(scores))
+        dlogits[xp.arange(len(weights)), self.targets.reshape(-1)] -= (1 - eps) * weights
+        return CrossEntropyGrad(dlogits=dlogits.reshape(self.logits.shape))
+
+
+def cross_entropy(logits, targets, mask=None, smoothing=0.0, confidence_penalty=0.0):
+    """Mean negative log-likelihood of the targets under p = softmax(logits), regularised if asked.
 
     Equations: e = exp(logits - m), m = max_k logits_k;  z = sum_k e_k;  nll = log z + m - logits[target];
         loss = sum(nll * mask) / sum(mask).
+        With smoothing eps and confidence penalty beta, log p = logits - m - log z, in place of nll the loss averages
+        -sum_k q_k log p_k - beta H,  q = (1 - eps) onehot(target) + eps / V,  H = -sum_k p_k log p_k.
 
     Args: logits, (..., V) scores in nats. targets, (...) integers in [0, V). mask, (...) True where a token is real;
-        None means everywhere.
-    Returns: a CrossEntropyTrace with loss (), in nats per real token.
-    Backward: see CrossEntropyTrace.backward.
+        None means everywhere. smoothing eps in [0, 1): how much of the target's probability all V classes share,
+        itself among them. confidence_penalty beta >= 0: what a nat of entropy is worth.
+    Returns: a CrossEntropyTrace with loss (), in nats per real token, and nll (...), which is never regularised.
+    Backward: see CrossEntropyTrace.backward, and RegularisedCrossEntropyTrace.backward.
+    Raises: ValueError, when smoothing or penalty is out of bounds.
+    Source: Szegedy et al. 2016, section 7 (smoothing, with a uniform prior; as PyTorch's label_smoothing);
+        Pereyra et al. 2017, section 3 (penalty).
     """
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"label smoothing is {smoothing}: it must be at least 0 and below 1")
+    if not 0 <= confidence_penalty < np.inf:
+        raise ValueError(f"confidence penalty is {confidence_penalty}: it must be at least 0, and finite")
     xp = array_module(logits)
     scores, ids = rows(logits), targets.reshape(-1)
     if mask is None:
@@ -82,8 +143,41 @@ def cross_entropy(logits, targets, mask=None):
     nll = xp.where(mask.reshape(-1), xp.log(z) + m - scores[xp.arange(len(ids)), ids], 0).reshape(targets.shape)
     weights = mask.astype(m.dtype)
     weights /= weights.sum()
-    return CrossEntropyTrace(
-        logits=logits, targets=targets, weights=weights, e=e, z=z, nll=nll, loss=(nll * weights).sum()
+    plain = {"logits": logits, "targets": targets, "weights": weights, "e": e, "z": z, "nll": nll}
+    if not (smoothing or confidence_penalty):
+        return CrossEntropyTrace(**plain, loss=(nll * weights).sum())
+    return _regularised(plain, m, mask, float(smoothing), float(confidence_penalty))
+
+
+def _regularised(plain, m, mask, smoothing, confidence_penalty):
+    """The trace of the regularised loss, from the fields of the plain one and the rows' largest scores m (N,)."""
+    e, z, nll, weights = (plain[name] for name in ("e", "z", "nll", "weights"))
+    xp, scores, real = array_module(e), rows(plain["logits"]), mask.reshape(-1)
+    of_all, of_p = xp.empty_like(z), xp.empty_like(z)  # sums over the classes of logits - m, and of e (logits - m)
+
+    def of_block(block):
+        shifted = scores[block] - m[block, None]
+        if smoothing:
+            shifted.sum(axis=-1, out=of_all[block])
+        if confidence_penalty:
+            shifted *= e[block]
+            shifted.sum(axis=-1, out=of_p[block])
+
+    for_each(xp, of_block, _blocks(scores))
+    log_z, each, entropy = xp.log(z), nll, None
+    if smoothing:
+        of_uniform = xp.where(real, log_z - of_all / scores.shape[-1], 0).reshape(nll.shape)  # mean of -log p_k
+        each = (1 - smoothing) * each + smoothing * of_uniform
+    if confidence_penalty:
+        entropy = xp.where(real, log_z - of_p / z, 0).reshape(nll.shape)  # log z - sum_k p_k (logits_k - m)
+        each = each - confidence_penalty * entropy
+    return RegularisedCrossEntropyTrace(
+        **plain,
+        loss=(each * weights).sum(),
+        smoothing=smoothing,
+        confidence_penalty=confidence_penalty,
+        log_z=log_z + m,
+        entropy=entropy,
     )
 
 

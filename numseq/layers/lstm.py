@@ -18,11 +18,10 @@ import numpy as np
 
 from numseq.backend import array_module, asarray
 from numseq.layers.activations import tanh, tanh_backward
-from numseq.layers.init import glorot, orthogonal
-from numseq.layers.linear import rows
-from numseq.layers.recurrent import Unroll, unroll, unroll_backward
-from numseq.params import common_dtype
-from numseq.record import StepGrad, StepRecord, Trace
+from numseq.layers.init import DEFAULT
+from numseq.layers.linear import affine, rows
+from numseq.layers.recurrent import sequence
+from numseq.record import StepGrad, StepRecord
 
 Array = Any
 
@@ -31,7 +30,8 @@ Array = Any
 class LSTMParams:
     W_x: Array  # (D, 4H), columns in the order i, f, g, o
     W_h: Array  # (H, 4H)
-    b: Array  # (4H,)
+    b: Array | None  # (4H,)
+    b_h: Array | None = None  # (4H,), a second bias, for weights that come from PyTorch; it is added to b
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class LSTMStepGrad(StepGrad):
 class LSTMStep(StepRecord):
     """One time step of an LSTM, with everything that its equations name: (B, H), but a and gates (B, 4H)."""
 
-    inputs, outputs = ("c_prev", "a"), ("h", "c")
+    inputs, outputs, blocks = ("c_prev", "a"), ("h", "c"), "ifgo"
     c_prev: Array = None
     a: Array = None  # pre-activations; None in a sequence, where the gates take their place
     gates: Array = None  # i, f, g, o side by side
@@ -168,113 +168,73 @@ class LSTM:
     """The LSTM as a cell (see `numseq.layers.recurrent`). Hand in a `step` of your own to try a changed equation;
     its record class brings the backward that belongs to it."""
 
+    states = ("h", "c")
+    equations = "lstm"
     step: Callable = lstm_step
     record: type = LSTMStep
 
-    def before(self, x, params):
-        a = rows(x) @ params.W_x
-        a += params.b
-        return a.reshape(*x.shape[:-1], -1)  # (T, B, 4H)
+    def init(self, rng, inputs, hidden, dtype, first=DEFAULT):
+        """First values; see `init_lstm`."""
+        return init_lstm(rng, inputs, hidden, dtype, first)
 
-    def storage(self, a, prev, now):
-        """The sequence's record: the gates take the place of their pre-activations, the states lie in `now`."""
-        (_, c_prev), (h, c) = prev, now
+    def before(self, x, params):
+        return affine(x, params.W_x, params.b, params.b_h), None  # (T, B, 4H)
+
+    def storage(self, a, prev, out):
+        """The sequence's record: the gates take the place of their pre-activations, the states lie in `out`."""
+        (_, c_prev), (h, c) = prev, out
         return self.record(c_prev, None, a, *blocks(a), c, array_module(a).empty_like(c), h)
 
-    def recur(self, a, state, params):
-        """a += h_prev W_h: what the previous state adds to the pre-activations."""
-        a += state[0] @ params.W_h
-
-    def recur_backward(self, da, params):
-        """dh_prev = da W_h^T."""
-        return da @ params.W_h.T
-
     def forward(self, a, state, params, s):
-        self.recur(a, state, params)
-        self.step(a, state[1], s)
+        h_prev, c_prev = state
+        a += h_prev @ params.W_h
+        self.step(a, c_prev, s)
 
     def backward(self, s, dstate, params, da):
         dc_prev = s.backward(*dstate, da).dc_prev
-        return self.recur_backward(da, params), dc_prev
+        return da @ params.W_h.swapaxes(-1, -2), dc_prev
 
-    def after(self, x, prev, da, params):
+    def after(self, x, kept, steps, prev, da, params):
         """dx = da W_x^T. Each step used the same weights, so their gradients add over time and batch: one product."""
         da_rows = rows(da)
-        dparams = LSTMParams(W_x=rows(x).T @ da_rows, W_h=rows(prev[0]).T @ da_rows, b=da_rows.sum(axis=0))
+        db = da_rows.sum(axis=0)
+        dparams = LSTMParams(
+            W_x=rows(x).T @ da_rows,
+            W_h=rows(prev[0]).T @ da_rows,
+            b=None if params.b is None else db,
+            b_h=None if params.b_h is None else db.copy(),
+        )
         return (da_rows @ params.W_x.T).reshape(x.shape), dparams
 
 
 STANDARD = LSTM()
 
 
-@dataclass(slots=True)
-class LSTMGrad:
-    dx: Array  # (T, B, D)
-    dh0: Array  # (B, H)
-    dc0: Array  # (B, H)
-    params: LSTMParams
-
-
-@dataclass(slots=True)
-class LSTMTrace(Trace):
-    """What `lstm` computed: h (T, B, H), the final h_T and c_T (B, H), and in `steps` every gate at every time.
-
-    The fields of `steps` can be read here too: trace.f[3] is the forget gate at t = 3, (B, H).
-    """
-
-    outputs = ("h", "h_T", "c_T")
-    x: Array
-    run: Unroll
-    h: Array
-    h_T: Array
-    c_T: Array
-
-    @property
-    def steps(self):
-        return self.run.steps
-
-    def __getattr__(self, name):  # only called for names that are not fields of the trace
-        return getattr(object.__getattribute__(self, "run").steps, name)
-
-    def backward(self, dh=None, dh_T=None, dc_T=None):
-        """Backpropagation through time; see `numseq.layers.recurrent.unroll_backward`.
-
-        Args: dh, (T, B, H), gradient of the outputs. dh_T, dc_T, (B, H), of the final states. None means 0.
-        Returns: an LSTMGrad.
-        """
-        dx, (dh0, dc0), dparams = unroll_backward(self.run, self.x, dh, (dh_T, dc_T))
-        return LSTMGrad(dx=dx, dh0=dh0, dc0=dc0, params=dparams)
-
-
 def lstm(x, h0, c0, params, mask=None, reverse=False, cell=STANDARD):
     """An LSTM over a sequence.
 
-    Equations: those of the module, for t = 0 .. T-1 (for t = T-1 .. 0 when reversed), from h_{-1} = h0, c_{-1} = c0.
-    Where the mask is False, h_t = h_{t-1} and c_t = c_{t-1}: a finished sequence carries its state.
+    Equations: those of the module, for t = 0 .. T-1; see `numseq.layers.recurrent.sequence`.
 
     Args: x, (T, B, D). h0, c0, (B, H). params: W_x (D, 4H), W_h (H, 4H), b (4H,). mask, (T, B) booleans, True where a
         token is real, or None. reverse: run from the last step to the first; h[t] is still the state at position t.
         cell: an LSTM with another step, to try a changed equation.
-    Returns: an LSTMTrace with h (T, B, H), h_T and c_T (B, H).
-    Backward: LSTMTrace.backward.
+    Returns: a RecurrentTrace with h (T, B, H), h_T and c_T (B, H).
+    Backward: RecurrentTrace.backward.
     Raises: TypeError, when dtypes differ.
     """
-    common_dtype(x, h0, c0, params)
-    run = unroll(cell, x, (h0, c0), params, mask, reverse)
-    h_T, c_T = run.final()
-    return LSTMTrace(x=x, run=run, h=run.now[0], h_T=h_T, c_T=c_T)
+    return sequence(x, h0, c0, params, cell, mask, reverse)
 
 
-def init_lstm(rng, inputs, hidden, dtype):
+def init_lstm(rng, inputs, hidden, dtype, first=DEFAULT):
     """First values: Glorot for W_x, orthogonal blocks for W_h, b = 0 but 1 for the forget gate.
 
     A forget gate that starts near sigma(1) = 0.73 lets gradients through from the first step on.
     Source: Jozefowicz et al. 2015, section 2.2 (forget bias); Saxe et al. 2014 (orthogonal).
     """
     b = np.zeros(4 * hidden)
-    b[hidden : 2 * hidden] = 1
+    b[hidden : 2 * hidden] = first.forget_bias
     return LSTMParams(
-        W_x=asarray(np.hstack([glorot(rng, inputs, hidden) for _ in range(4)]), dtype),
-        W_h=asarray(np.hstack([orthogonal(rng, hidden) for _ in range(4)]), dtype),
+        W_x=asarray(np.hstack([first.matrix(rng, inputs, hidden) for _ in range(4)]), dtype),
+        W_h=asarray(np.hstack([first.recurrent_matrix(rng, hidden) for _ in range(4)]), dtype),
         b=asarray(b, dtype),
     )

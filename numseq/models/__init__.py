@@ -2,6 +2,18 @@
 
 from numseq.models.config import ConfigError, Seq2SeqConfig
 from numseq.models.encoder import encode
-from numseq.models.seq2seq import Seq2Seq, Seq2SeqParams, draw_masks, forward
+from numseq.models.noise import draw_masks
+from numseq.models.parts import ATTENTIONS, CELLS
+from numseq.models.seq2seq import Seq2Seq, Seq2SeqParams, forward
 
-__all__ = ["ConfigError", "Seq2Seq", "Seq2SeqConfig", "Seq2SeqParams", "draw_masks", "encode", "forward"]
+__all__ = [
+    "ATTENTIONS",
+    "CELLS",
+    "ConfigError",
+    "Seq2Seq",
+    "Seq2SeqConfig",
+    "Seq2SeqParams",
+    "draw_masks",
+    "encode",
+    "forward",
+]

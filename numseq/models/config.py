@@ -1,10 +1,15 @@
-"""A model as a sentence of configuration."""
+"""What a model is, as a sentence of options: all that is needed to build one of the right shapes."""
 
 from dataclasses import dataclass, fields
 
 from numseq.errors import NumseqError
+from numseq.layers import init as initial
+from numseq.models.parts import ATTENTIONS, CELLS
 
-MODELS = ("attention", "plain")
+ORDERS = ("bahdanau", "luong")
+READOUTS = ("tanh", "maxout", "linear")
+TIED = ("none", "target", "all")
+INITS, RECURRENT_INITS = initial.MATRICES, initial.RECURRENT
 
 
 class ConfigError(NumseqError):
@@ -19,29 +24,161 @@ def whole(name, value):
 
 @dataclass(frozen=True)
 class Seq2SeqConfig:
-    """What a model is, without its numbers. Sizes count units; dropout is a probability.
+    """What a model is, without its numbers: `Seq2SeqConfig(9000, 9000, cell="gru", attention="general", layers=2)`.
+
+    Sizes count units; rates are probabilities of dropping something in training.
 
     Raises:
-        ConfigError: a size is not positive, a rate is outside [0, 1), or the model's name is unknown.
+        ConfigError: a value makes no sense, or two that do not go together; the message says why.
     """
 
     source_vocabulary: int
     target_vocabulary: int
-    model: str = "attention"  # or "plain": a fixed context vector
+    cell: str = "lstm"  # of encoder and decoder; see numseq.models.parts.CELLS
+    attention: str = "additive"  # see numseq.models.parts.ATTENTIONS; none: a fixed context vector, the plain model
+    order: str = "bahdanau"  # attend with the state before the step; luong: with the state after it
+    input_feeding: bool = False  # luong: what a step said goes into the next one
     embedding: int = 256
     hidden: int = 256  # of the decoder, and of the encoder, whose two directions have half of it each
-    attention: int = 256
+    attention_size: int = 256  # hidden units of an additive score
+    heads: int = 4  # of multi-head attention
+    window: int = 5  # of local attention: positions on either side
     layers: int = 1  # of the encoder and of the decoder
+    residual: bool = False  # each layer's input is added to its output
+    readout: str | None = None  # hidden layer before the vocabulary: tanh, maxout, or linear for none;
+    # None: tanh with attention, linear without
+    readout_context: bool = True  # does the readout see the context?
+    readout_embedding: bool = False  # does it see the previous token's embedding?
+    tied: str = "none"  # target: target embedding and readout are one matrix; all: the source embedding too
+    init: str = "glorot"  # first values of matrices; uniform: in +-0.08, embeddings too
+    recurrent_init: str = "orthogonal"  # of recurrent matrices; same: as the others
+    forget_bias: float = 1.0  # where an LSTM's forget gate starts
     dropout: float = 0.0  # on embeddings, between layers, and before the readout
+    variational: bool = False  # dropout drops the same units at all steps of a sequence
+    word_dropout: float = 0.0  # of whole tokens' embeddings
+    weight_drop: float = 0.0  # of the numbers of recurrent matrices
+    zoneout: float = 0.0  # of units that keep their state for a step
+    samples: int = 0  # tokens drawn to stand for the vocabulary in training (sampled softmax); 0: all of it
+    label_smoothing: float = 0.0  # share of the target's probability given to all tokens alike
+    confidence_penalty: float = 0.0  # weight of the entropy that is added to the objective
+    coverage_loss: float = 0.0  # weight of looking again where one has looked
 
     def __post_init__(self):
-        if self.model not in MODELS:
-            raise ConfigError(f"model is {self.model!r}: choose one of {', '.join(MODELS)}")
+        known = {
+            "cell": CELLS, "attention": ATTENTIONS, "order": ORDERS, "readout": (None, *READOUTS), "tied": TIED,
+            "init": INITS, "recurrent_init": RECURRENT_INITS,
+        }  # fmt: skip
+        for name, choices in known.items():
+            if getattr(self, name) not in tuple(choices):  # a list can be asked for in a tuple, but not in a dict
+                names = ", ".join(choice for choice in choices if choice)
+                raise ConfigError(f"{name} is {getattr(self, name)!r}: choose one of {names}")
+        if self.readout is None:
+            object.__setattr__(self, "readout", "tanh" if self.attends else "linear")
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type in (int, "int") and (not isinstance(value, int) or value < 1):
-                raise ConfigError(f"{field.name} is {value}: it must be a whole number of at least 1")
-        if self.model == "attention" and self.hidden % 2:
-            raise ConfigError(f"hidden is {self.hidden}: it must be even, for the encoder's two directions")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout is {self.dropout}: it must be at least 0 and below 1")
+            least = 0 if field.name == "samples" else 1
+            if field.type in (int, "int") and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+                raise ConfigError(f"{field.name} is {value!r}: it must be a whole number of at least {least}")
+            if field.type in (bool, "bool") and not isinstance(value, bool):
+                raise ConfigError(f"{field.name} is {value!r}: it must be true or false")
+            if field.type in (float, "float") and (not isinstance(value, int | float) or isinstance(value, bool)):
+                raise ConfigError(f"{field.name} is {value!r}: it must be a number")
+        for name in ("dropout", "word_dropout", "weight_drop", "zoneout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 0 and below 1")
+        for name in ("confidence_penalty", "coverage_loss"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} is {getattr(self, name)}: it must be finite and at least 0")
+        if not abs(self.forget_bias) < float("inf"):
+            raise ConfigError(f"forget_bias is {self.forget_bias}: it must be finite")
+        self._together()
+
+    def _together(self):
+        """Refuse what does not go together."""
+
+        def refuse(condition, what):
+            if condition:
+                raise ConfigError(what)
+
+        refuse(
+            self.attends and self.hidden % 2,
+            f"hidden is {self.hidden}: it must be even, for the encoder's two directions",
+        )
+        plain = not self.attends
+        for name, about in (
+            ("input_feeding", "feeds back what is made after attending"),
+            ("order", "luong says when to attend"),
+            ("coverage_loss", "is about where the model looks"),
+        ):
+            refuse(
+                plain and getattr(self, name) not in (0, "bahdanau"),
+                f"{name} {about}, but attention is none: choose an attention, or leave {name} out",
+            )
+        refuse(
+            self.input_feeding and self.order != "luong",
+            "input_feeding feeds back what is made after attending, so it needs order luong",
+        )
+        refuse(
+            self.input_feeding and self.cell == "lstm-layernorm" and self.layers > 1,
+            "lstm-layernorm normalises the inputs of all steps at once, which input_feeding allows in the lowest layer "
+            "alone: choose layers 1 or another cell",
+        )
+        refuse(
+            self.order == "luong" and not self.readout_context,
+            "with order luong the context is read by the readout alone, so readout_context cannot be false",
+        )
+        refuse(
+            self.attention == "multi-head" and self.attention_size % self.heads,
+            f"heads is {self.heads}: it must divide attention_size, which is {self.attention_size}",
+        )
+        refuse(
+            self.samples >= self.target_vocabulary,
+            f"samples is {self.samples}, but the target vocabulary has {self.target_vocabulary} tokens: choose fewer",
+        )
+        refuse(
+            self.samples and (self.label_smoothing or self.confidence_penalty),
+            "label_smoothing and confidence_penalty read the probabilities of all tokens, but samples computes few: "
+            "choose one or the other",
+        )
+        refuse(
+            self.tied == "all" and self.source_vocabulary != self.target_vocabulary,
+            f"tied is all, so source and target must share one vocabulary, but theirs have {self.source_vocabulary} "
+            f"and {self.target_vocabulary} tokens",
+        )
+        refuse(
+            self.tied != "none" and self.features != self.embedding,
+            f"a tied readout gets {self.features} numbers and an embedding has {self.embedding}: "
+            "make them equal, or choose the readout tanh or maxout",
+        )
+        refuse(
+            self.forget_bias != 1 and not self.cell.startswith("lstm"),
+            f"forget_bias is for an LSTM, but cell is {self.cell}: leave it out, or choose an LSTM",
+        )
+
+    @property
+    def attends(self):
+        """Does the decoder look at the source? If not, it is the plain model."""
+        return self.attention != "none"
+
+    @property
+    def initial(self):
+        """Which first values the model gets."""
+        return initial.Initial(self.init, self.recurrent_init, forget_bias=self.forget_bias)
+
+    @property
+    def states(self):
+        """What the cell carries from step to step: ("h",) or ("h", "c")."""
+        return CELLS[self.cell].states
+
+    @property
+    def combined(self):
+        """How many numbers the readout reads."""
+        context = self.hidden if self.attends and self.readout_context else 0
+        return self.hidden + context + (self.embedding if self.readout_embedding else 0)
+
+    @property
+    def features(self):
+        """How many numbers meet the output matrix: those read, or the units of the hidden layer in between."""
+        if self.readout == "linear":
+            return self.combined
+        return self.hidden if self.tied == "none" else self.embedding

@@ -1,7 +1,7 @@
 """The encoder: token ids to one state per source position, and the final states.
 
     x = dropout(W_embedding[ids])
-    states, (h_T, c_T) = stack of LSTMs over x, bidirectional for attention, right to left for the plain model
+    states, (h_T, c_T) = stack of cells over x, bidirectional for attention, right to left for the plain model
 
 Reading right to left (Sutskever et al. 2014, section 3.3) puts the first source word next to the first target word.
 """
@@ -11,11 +11,11 @@ from typing import Any
 
 from numseq.backend import array_module
 from numseq.data.tokens import PAD
-from numseq.layers.bidirectional import BiLSTMParams, init_bilstm
+from numseq.layers.bidirectional import BidirectionalParams, init_bidirectional
 from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding, init_embedding
-from numseq.layers.lstm import STANDARD, LSTMParams, init_lstm
 from numseq.layers.stack import StackTrace, stack
+from numseq.models.parts import CELLS
 from numseq.record import Trace
 
 Array = Any
@@ -23,8 +23,8 @@ Array = Any
 
 @dataclass(slots=True)
 class EncoderParams:
-    embedding: EmbeddingParams  # (V, E)
-    rnn: list[LSTMParams | BiLSTMParams]  # one per layer
+    embedding: EmbeddingParams | None  # (V, E); None when tied to the target's
+    rnn: list  # one per layer: the cell's parameters, or BidirectionalParams
 
 
 @dataclass(slots=True)
@@ -37,43 +37,47 @@ class EncoderTrace(Trace):
     rnn: StackTrace
 
     def backward(self, dstates, dh_T, dc_T):
-        """From the gradients of the states and the final states (None for 0) to that of the parameters."""
+        """From the gradients of the states and the final states (None for 0) to that of the parameters; the
+        embedding's is there also when it is tied."""
         rnn = self.rnn.backward(dstates, dh_T, dc_T)
         dx = self.dropout.backward(rnn.dx).dx
         return EncoderParams(embedding=self.embedding.backward(dx).params, rnn=rnn.params)
 
 
-def encode(ids, mask, params, dropout_masks=None, cell=STANDARD):
+def encode(ids, mask, params, config, masks=None, cell=None, shared=None):
     """Read the source.
 
-    Args: ids, (S, B) integers. mask, (S, B) True where real. params: EncoderParams. dropout_masks: a dict with
-        "source" (S, B, E) and "encoder" (L - 1 masks between layers), or None in evaluation. cell: as of `lstm`.
+    Args: ids, (S, B) integers. mask, (S, B) True where real. params: EncoderParams. config: Seq2SeqConfig. masks: as
+        of `numseq.models.noise`, or None for none. cell: one with another step; None for the configuration's.
+        shared: the EmbeddingParams of the target, when tied.
     Returns: an EncoderTrace. Its first states are zero.
     """
-    masks = dropout_masks or {}
-    xp = array_module(params.embedding.W)
-    embedded = embedding(ids, params.embedding, PAD)
+    cell, masks = cell or CELLS[config.cell], masks or {}
+    embedded = embedding(ids, params.embedding or shared, PAD)
     x = dropout(embedded.y, masks.get("source"))
-    first = zero_states(xp, params.rnn, ids.shape[1])
-    one_way = isinstance(params.rnn[0], LSTMParams)
-    rnn = stack(x.y, first, first, params.rnn, mask, masks.get("encoder"), one_way, cell)
+    h0, c0 = zero_states(params.rnn, cell, ids.shape[1])
+    rnn = stack(
+        x.y, h0, c0, params.rnn, mask, masks.get("encoder"), not config.attends, cell,
+        config.residual, masks.get("encoder_zoneout"), masks.get("encoder_weights"),
+    )  # fmt: skip
     return EncoderTrace(embedding=embedded, dropout=x, rnn=rnn)
 
 
-def zero_states(xp, layers, batch):
-    """Zeros of the shape (L, B, H), or (L, 2, B, H) for bidirectional layers."""
-    two_ways = isinstance(layers[0], BiLSTMParams)
+def zero_states(layers, cell, batch):
+    """h0 and c0 of zeros, (L, B, H), or (L, 2, B, H) for bidirectional layers; c0 is None for a cell without c."""
+    two_ways = isinstance(layers[0], BidirectionalParams)
     W_h = layers[0].ahead.W_h if two_ways else layers[0].W_h
     directions = (2,) if two_ways else ()
-    return xp.zeros((len(layers), *directions, batch, len(W_h)), dtype=W_h.dtype)
+    zeros = array_module(W_h).zeros((len(layers), *directions, batch, len(W_h)), dtype=W_h.dtype)
+    return zeros, zeros if "c" in cell.states else None
 
 
-def init_encoder(rng, config, dtype):
+def init_encoder(rng, config, cell, dtype):
     """First values of an encoder for this configuration."""
-    two_ways = config.model == "attention"
-    init, hidden = (init_bilstm, config.hidden // 2) if two_ways else (init_lstm, config.hidden)
     sizes = [config.embedding] + [config.hidden] * (config.layers - 1)
-    return EncoderParams(
-        embedding=init_embedding(rng, config.source_vocabulary, config.embedding, dtype),
-        rnn=[init(rng, size, hidden, dtype) for size in sizes],
-    )
+    first = init_embedding(rng, config.source_vocabulary, config.embedding, dtype, config.initial)
+    if config.attends:
+        rnn = [init_bidirectional(rng, size, config.hidden // 2, dtype, cell, config.initial) for size in sizes]
+    else:
+        rnn = [cell.init(rng, size, config.hidden, dtype, config.initial) for size in sizes]
+    return EncoderParams(embedding=None if config.tied == "all" else first, rnn=rnn)

@@ -43,7 +43,7 @@ def score(model, pairs, batch_size=64):
     found = [None] * len(pairs)
     for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, batch_size) if len(pairs) else []:
         batch = pairs.batch(rows)
-        logits = model.forward(batch).decoder.logits
+        logits = model.forward(batch).logits
         xp = array_module(logits)
         logp = log_softmax(logits)
         said = xp.take_along_axis(logp, batch.target_out[:, :, None], axis=2)

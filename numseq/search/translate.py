@@ -83,7 +83,7 @@ class Translator:
             search = BeamOptions(beam=1) if search is None else search
             if isinstance(search, SamplingOptions):
                 raise ConfigError("samples are drawn from one model, not from several")
-        if replace_unk is not None and any(m.config.model == "plain" for m in (self.model, *self.others)):
+        if replace_unk is not None and any(not m.config.attends for m in (self.model, *self.others)):
             raise ConfigError("a plain model attends to nothing, so its unknown words cannot be replaced")
         lines = [line.strip() for line in lines]
         for start in range(0, len(lines), POOL * batch_size):

@@ -1,17 +1,22 @@
 """Optimisers, the trainer, and runs on disk."""
 
 from numseq.training.checkpoint import CheckpointError, load_config, load_model, load_tokens, save_run
-from numseq.training.optimizers import SGD, Adam, clip_by_global_norm
+from numseq.training.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_by_global_norm
 from numseq.training.run import DataOptions, train_run
 from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer, TrainingOptions
 
 __all__ = [
+    "OPTIMIZERS",
     "SGD",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "CheckpointError",
     "DataOptions",
     "DivergedError",
     "InterruptedTraining",
+    "Optimizer",
+    "RMSprop",
     "Trainer",
     "TrainingOptions",
     "clip_by_global_norm",

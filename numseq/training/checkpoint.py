@@ -25,7 +25,7 @@ from numseq.errors import NumseqError
 from numseq.files import write_atomically
 from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig
 
-FORMAT = 1
+FORMAT = 2
 CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training.safetensors", "metrics.jsonl"
 SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
 

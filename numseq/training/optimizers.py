@@ -24,73 +24,167 @@ def _pieces(*trees_):
             yield [array[start : start + step] for array in flat]
 
 
-class SGD:
+class Optimizer:
+    """What all optimisers share. A rule of one's own is a subclass with `rule(p, g, *moments)`.
+
+    lr, the step size, may be changed between steps; steps, how many were made; moments, a dict of trees like the
+    parameters, 0 at first: what a checkpoint must keep. weight_decay times p is added to the gradient of p, which is
+    the gradient of weight_decay / 2 * |p|^2 (L2, as PyTorch's optimisers have it), unless a rule says otherwise.
+    Raises: ValueError, when weight_decay is negative.
+    """
+
+    moment_names = ()
+
+    def __init__(self, params, lr, weight_decay):
+        if not weight_decay >= 0:
+            raise ValueError(f"weight decay is {weight_decay}: it must be at least 0")
+        self.lr, self.weight_decay, self.steps = lr, weight_decay, 0
+        self.moments = {name: trees.zeros_like(params) for name in self.moment_names}
+
+    def update(self, params, grads):
+        """One step down, in place."""
+        self.steps += 1
+        xp = array_module(trees.leaves(params)[0])
+        for_each(xp, lambda piece: self.rule(*piece), _pieces(params, grads, *self.moments.values()))
+
+    def decayed(self, p, g):
+        """g + weight_decay * p; without weight decay g itself, and no work."""
+        return g + self.weight_decay * p if self.weight_decay else g
+
+
+class SGD(Optimizer):
     """Gradient descent with momentum.
 
-    Equations: v <- momentum * v + g;  p <- p - lr * v.
+    Equations: g <- g + weight_decay * p;  v <- momentum * v + g;  p <- p - lr * v.
 
-    Args: params, the tree to be trained. lr, step size. momentum in [0, 1).
+    Args: params, the tree to be trained. lr, step size. momentum in [0, 1). weight_decay, see Optimizer.
     Source: Polyak 1964, in the form of Sutskever et al. 2013 without Nesterov's look ahead, as PyTorch's SGD.
     """
 
-    def __init__(self, params, lr=0.1, momentum=0.9):
-        self.lr, self.momentum, self.steps = lr, momentum, 0
-        self.moments = {"v": trees.zeros_like(params)}
+    moment_names = ("v",)
 
-    def update(self, params, grads):
-        """One step down, in place."""
-        self.steps += 1
-        xp = array_module(trees.leaves(params)[0])
+    def __init__(self, params, lr=0.1, momentum=0.9, weight_decay=0.0):
+        super().__init__(params, lr, weight_decay)
+        self.momentum = momentum
 
-        def of_piece(piece):
-            p, g, v = piece
-            v *= self.momentum
-            v += g
-            p -= self.lr * v
-
-        for_each(xp, of_piece, _pieces(params, grads, self.moments["v"]))
+    def rule(self, p, g, v):
+        v *= self.momentum
+        v += self.decayed(p, g)
+        p -= self.lr * v
 
 
-class Adam:
+class Adam(Optimizer):
     """Adaptive moments.
 
-    Equations: m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
+    Equations: g <- g + weight_decay * p;  m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
         p <- p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps),  t counting steps from 1.
 
     Args: params, the tree to be trained. lr, step size. beta1, beta2, decay of the two moments. eps, in units of g.
+        weight_decay, see Optimizer; Adam divides it by sqrt(v) like the rest of the gradient, AdamW does not.
     Source: Kingma & Ba 2015, algorithm 1.
     """
 
-    def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-        self.lr, self.beta1, self.beta2, self.eps, self.steps = lr, beta1, beta2, eps, 0
-        self.moments = {"m": trees.zeros_like(params), "v": trees.zeros_like(params)}
+    moment_names = ("m", "v")
 
-    def update(self, params, grads):
-        """One step down, in place."""
-        self.steps += 1
-        rate = self.lr / (1 - self.beta1**self.steps)
-        root = (1 - self.beta2**self.steps) ** 0.5
-        xp = array_module(trees.leaves(params)[0])
+    def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+        super().__init__(params, lr, weight_decay)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
-        def of_piece(piece):
-            p, g, m, v = piece
-            m *= self.beta1
-            step = g * (1 - self.beta1)
-            m += step
-            v *= self.beta2
-            xp.multiply(g, g, out=step)
-            step *= 1 - self.beta2
-            v += step
-            xp.sqrt(v, out=step)  # from here on step = rate * m / (sqrt(v) / root + eps), times root / root
-            step += self.eps * root
-            xp.divide(m, step, out=step)
-            step *= rate * root
-            p -= step
-
-        for_each(xp, of_piece, _pieces(params, grads, self.moments["m"], self.moments["v"]))
+    def rule(self, p, g, m, v):
+        xp, g = array_module(p), self.decayed(p, g)
+        rate, root = self.lr / (1 - self.beta1**self.steps), (1 - self.beta2**self.steps) ** 0.5
+        m *= self.beta1
+        step = g * (1 - self.beta1)
+        m += step
+        v *= self.beta2
+        xp.multiply(g, g, out=step)
+        step *= 1 - self.beta2
+        v += step
+        xp.sqrt(v, out=step)  # from here on step = rate * m / (sqrt(v) / root + eps), times root / root
+        step += self.eps * root
+        xp.divide(m, step, out=step)
+        step *= rate * root
+        p -= step
 
 
-OPTIMIZERS = {"adam": Adam, "sgd": SGD}
+class AdamW(Adam):
+    """Adam with its weight decay decoupled: beside the gradient, and so neither in the moments nor divided by them.
+
+    Equations: p <- (1 - lr * weight_decay) p;  then Adam's step with g as it is.
+
+    Args: those of Adam.
+    Source: Loshchilov & Hutter 2019, algorithm 2, with the decay scaled by lr, as PyTorch's AdamW.
+    """
+
+    def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01):
+        super().__init__(params, lr, beta1, beta2, eps, weight_decay)
+
+    def decayed(self, p, g):
+        """g as it is; p is made smaller instead."""
+        if self.weight_decay:
+            p *= 1 - self.lr * self.weight_decay
+        return g
+
+
+class RMSprop(Optimizer):
+    """Steps divided by the root of a running mean square of the gradient.
+
+    Equations: g <- g + weight_decay * p;  v <- alpha v + (1 - alpha) g^2;  p <- p - lr * g / (sqrt(v) + eps).
+
+    Args: params, the tree to be trained. lr, step size. alpha, decay of the mean square. eps, in units of g.
+        weight_decay, see Optimizer.
+    Source: Tieleman & Hinton 2012, lecture 6.5 of "Neural networks for machine learning", as PyTorch's RMSprop.
+    """
+
+    moment_names = ("v",)
+
+    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
+        super().__init__(params, lr, weight_decay)
+        self.alpha, self.eps = alpha, eps
+
+    def rule(self, p, g, v):
+        xp, g = array_module(p), self.decayed(p, g)
+        v *= self.alpha
+        step = g * g
+        step *= 1 - self.alpha
+        v += step
+        _divided(xp, g, v, self.eps, out=step)
+        step *= self.lr
+        p -= step
+
+
+class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of all squared gradients so far: what moved much moves less and less.
+
+    Equations: g <- g + weight_decay * p;  v <- v + g^2;  p <- p - lr * g / (sqrt(v) + eps).
+
+    Args: params, the tree to be trained. lr, step size. eps, in units of g. weight_decay, see Optimizer.
+    Source: Duchi et al. 2011, the diagonal form of figure 1, as PyTorch's Adagrad.
+    """
+
+    moment_names = ("v",)
+
+    def __init__(self, params, lr=1e-2, eps=1e-10, weight_decay=0.0):
+        super().__init__(params, lr, weight_decay)
+        self.eps = eps
+
+    def rule(self, p, g, v):
+        xp, g = array_module(p), self.decayed(p, g)
+        step = g * g
+        v += step
+        _divided(xp, g, v, self.eps, out=step)
+        step *= self.lr
+        p -= step
+
+
+def _divided(xp, g, v, eps, out):
+    """g / (sqrt(v) + eps), written to `out`."""
+    xp.sqrt(v, out=out)
+    out += eps
+    xp.divide(g, out, out=out)
+
+
+OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "sgd": SGD, "rmsprop": RMSprop, "adagrad": Adagrad}
 
 
 def clip_by_global_norm(grads, largest):

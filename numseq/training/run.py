@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from numseq import params as trees
-from numseq.backend import generator
+from numseq.backend import asarray, generator
 from numseq.data.batches import Pairs, Ragged
 from numseq.data.corpus import DataError
 from numseq.data.tokens import Tokens
+from numseq.data.vectors import load_vectors
 from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig
 from numseq.search.translate import Translator
 from numseq.training.checkpoint import (
@@ -36,6 +37,8 @@ class DataOptions:
     target_tokens: str = "word"
     min_count: int | None = None  # rarer tokens become <unk>; None means 2 for words and 1 for characters
     max_length: int = 150  # tokens; training pairs with a longer side are left out
+    source_vectors: str | None = None  # a file of word vectors to begin the embedding with
+    target_vectors: str | None = None
 
     def build(self, lines, kind):
         """The vocabulary of some lines."""
@@ -73,14 +76,16 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
             raise CheckpointError(f"{folder}: the training data are not those that this run began with")
         source_tokens, target_tokens = load_tokens(folder)
     else:
-        source_tokens = data.build([source for source, _ in train], data.source_tokens)
-        target_tokens = data.build([target for _, target in train], data.target_tokens)
+        source_tokens, target_tokens = _vocabularies(train, data, shared=model.get("tied") == "all")
         config = Seq2SeqConfig(len(source_tokens), len(target_tokens), **model)
     if held_out:
         say(f"held out {len(valid):,} of {len(train) + len(valid):,} pairs for validation")
     both = (source_tokens, target_tokens)
     train = _encode("training", train, both, data.max_length, say)
     valid = _encode("validation", valid, both, data.max_length, say)
+    network = Seq2Seq.create(config, training.seed)
+    if not (folder / TRAINING).exists():  # so too when the run was stopped before its first checkpoint
+        _put_vectors(network, data, both, say)
     if not going_on:
         described = {
             "origin": origin,
@@ -90,13 +95,13 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
         }
         save_run(folder, config, source_tokens, target_tokens, described)
 
-    network = Seq2Seq.create(config, training.seed)
     trainer = Trainer(network, train, valid, folder, training, say=say, resume=going_on)
     now = described | {"options": asdict(training), "origin": origin}
     if now != described:  # more epochs, or files that moved: kept, so that the next --resume knows
         save_config(folder, config, now)
+    attention = f"{config.attention} attention" if config.attends else "no attention"
     say(
-        f"{config.model} model, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
+        f"{config.cell}, {attention}, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
         f"{len(source_tokens):,} source and {len(target_tokens):,} target tokens"
     )
     if trainer.progress.epoch > training.epochs:
@@ -135,6 +140,30 @@ def hold_out(pairs, seed):
     order = generator(seed).permutation(len(pairs))
     n = min(HELD_OUT, max(1, len(pairs) // 20))
     return [pairs[k] for k in sorted(order[n:])], [pairs[k] for k in sorted(order[:n])]
+
+
+def _vocabularies(train, data, shared):
+    """The two vocabularies, or twice the same of both sides."""
+    columns = list(zip(*train, strict=True))
+    kinds = data.source_tokens, data.target_tokens
+    if not shared:
+        return tuple(data.build(column, kind) for column, kind in zip(columns, kinds, strict=True))
+    if kinds[0] != kinds[1]:
+        raise ConfigError(f"tied is all, so both sides must be cut alike, not into {kinds[0]} and {kinds[1]} tokens")
+    return (data.build([*columns[0], *columns[1]], kinds[0]),) * 2
+
+
+def _put_vectors(model, data, tokens, say):
+    """Begin the embeddings with the vectors of the files that are named."""
+    sides = ("source", data.source_vectors, model.params.encoder), ("target", data.target_vectors, model.params.decoder)
+    for (side, path, part), known in zip(sides, tokens, strict=True):
+        if path is None:
+            continue
+        if part.embedding is None:
+            raise ConfigError(f"{side}_vectors: with tied all there is one embedding, so give target_vectors")
+        ids, vectors = load_vectors(path, known, model.config.embedding)
+        part.embedding.W[asarray(ids)] = asarray(vectors, part.embedding.W.dtype)
+        say(f"{len(ids):,} of {len(known):,} {side} tokens begin with vectors of {path}")
 
 
 def _encode(name, pairs, tokens, longest, say):

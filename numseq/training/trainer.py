@@ -22,7 +22,7 @@ from numseq import params as trees
 from numseq.backend import generator, keep_freed_memory
 from numseq.data.batches import padding_share, plan_batches
 from numseq.errors import NumseqError
-from numseq.models import ConfigError, draw_masks
+from numseq.models import ConfigError
 from numseq.search.translate import mean_loss
 from numseq.training.checkpoint import (
     METRICS,
@@ -55,6 +55,7 @@ class TrainingOptions:
     batch: int = 64  # sentence pairs
     optimizer: str = "adam"
     lr: float = 1e-3
+    weight_decay: float | None = None  # None: as the optimiser has it, 0.01 for adamw and 0 for the others
     decay: float = 0.5  # lr is multiplied by this after an epoch without a better validation loss
     clip: float = 1.0  # the largest global norm of a gradient
     seed: int = 0
@@ -66,6 +67,8 @@ class TrainingOptions:
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be a positive number")
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
+            raise ConfigError(f"weight_decay is {self.weight_decay}: it must not be negative")
         if not 0 < self.decay <= 1:
             raise ConfigError(f"decay is {self.decay}: it must be above 0 and at most 1")
         if self.seed < 0:
@@ -101,7 +104,8 @@ class Trainer:
     def __init__(self, model, train, valid, folder, options, say=print, resume=False):
         self.model, self.train, self.valid = model, train, valid
         self.folder, self.options, self.say = Path(folder), options, say
-        self.optimizer = OPTIMIZERS[options.optimizer](model.params, lr=options.lr)
+        decay = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
+        self.optimizer = OPTIMIZERS[options.optimizer](model.params, lr=options.lr, **decay)
         self.progress = Progress()
         if resume and (self.folder / TRAINING).exists():
             self._load()
@@ -154,8 +158,7 @@ class Trainer:
         """One batch: forward, backward, clip, update. Returns the loss and the gradient's norm before clipping."""
         p, model = self.progress, self.model
         batch = self.train.batch(rows)
-        dtype = trees.common_dtype(model.params)
-        masks = draw_masks(model.config, batch, dtype, self.options.seed, MASKS, p.epoch, p.step)
+        masks = model.draw_masks(batch, self.options.seed, MASKS, p.epoch, p.step)
         trace = model.forward(batch, masks)
         grad = trace.backward().params
         loss, norm = float(trace.loss), clip_by_global_norm(grad, self.options.clip)

@@ -97,19 +97,6 @@ def attend(query, values, mask, p):
     return (alpha[:, :, None] * values).sum(dim=0), alpha.T
 
 
-def attention():
-    Q, C, A = 5, 3, 7
-    p = {"W_q": leaf(Q, A), "W_k": leaf(C, A), "b": leaf(A), "w": leaf(A)}
-    inputs = {"query": leaf(T, B, Q), "values": leaf(S, B, C)}
-    mask = lengths_to_mask(SOURCE_LENGTHS, S)
-    looks = [attend(query, inputs["values"], mask, p) for query in inputs["query"]]
-    outputs = {name: torch.stack(parts) for name, parts in zip(("context", "alpha"), zip(*looks))}  # noqa: B905
-    weights = {f"d{name}": random(output.shape) for name, output in outputs.items()}
-    sum((weights[f"d{name}"] * output).sum() for name, output in outputs.items()).backward()
-    grads = {f"d{name}": array.grad for name, array in (inputs | p).items()}
-    return inputs | p | outputs | weights | grads | {"mask": mask}
-
-
 # the encoder-decoders
 
 
@@ -267,7 +254,6 @@ if __name__ == "__main__":
         | prefixed("ragged_bi2", lstm(2, True, TARGET_LENGTHS)),
     )
     write("layers", prefixed("embedding", embedding()) | prefixed("loss", cross_entropy()))
-    write("attention", attention())
     for kind in ("plain", "attention"):
         for layers in (1, 2):
             write(f"{kind}_{layers}", model(kind, layers))

@@ -5,17 +5,36 @@ named there so far, `v.value` the right answer.
 """
 
 from numseq.gradcheck import equations
-from numseq.gradcheck.bugs import attention, basic, cells, training
+from numseq.gradcheck.bugs import attention, basic, cells, gru, lstm, training
 from numseq.gradcheck.bugs.bug import Bug
 
 __all__ = ["BUGS", "Bug", "named", "run"]
-BUGS = [*basic.BUGS, *cells.BUGS, *attention.BUGS, *training.BUGS]
+BUGS = [*basic.BUGS, *lstm.BUGS, *gru.BUGS, *cells.BUGS, *attention.BUGS, *training.BUGS]
+STEP_OF = {  # what a cell calls its equations, and the step that it repeats
+    "rnn": "rnn_step",
+    "relu_rnn": "relu_step",
+    "lstm": "lstm_step",
+    "gru": "gru_step",
+    "gru_before": "gru_before_step",
+    "peephole": "peephole_step",
+    "layernorm_lstm": "layernorm_lstm_step",
+}
 
 
-def named(function):
-    """The bugs that can be made in a function; those of a step can be made in its sequence too."""
-    inside = {"lstm": ("lstm", "lstm_step"), "bilstm": ("bilstm", "lstm", "lstm_step")}.get(function, (function,))
-    return [bug for bug in BUGS if bug.function in inside]
+def named(function, trace=None):
+    """The bugs that can be made in a function; those of a step and of BPTT can be made in a sequence too.
+
+    trace: of `bidirectional`, which does not say by its name which cell it is of.
+    """
+    inside = {function}
+    if function == "bidirectional" and trace is not None:
+        inside.add(trace.run.cell.equations)
+    for cell in inside & STEP_OF.keys():
+        inside |= {STEP_OF[cell], "sequence", "zoneout", "weight_drop"}
+    shared = lstm.SHARED if inside & {"peephole_step", "layernorm_lstm_step"} else set()
+    return [
+        bug for bug in BUGS if bug.function in inside or (bug.function == "lstm_step" and bug.change.keys() & shared)
+    ]
 
 
 def run(function, change, trace, given):

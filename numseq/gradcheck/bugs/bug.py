@@ -21,10 +21,6 @@ def bugs(function, *rows):
     return [Bug(name, function, lesson, {equation: wrong}) for name, equation, wrong, lesson in rows]
 
 
-def steps(v, dh_or_x):
-    return [dh_or_x[t].T @ v.da[t] for t in range(v.T)]
-
-
 def fresh(mask):
     """A mask of the same rate, drawn anew."""
     return np.random.default_rng(0).permutation(mask.reshape(-1)).reshape(mask.shape)

@@ -1,12 +1,17 @@
-"""Cases of the atoms, the affine map, the embedding, dropout and the loss."""
+"""Cases of the atoms, maxout, the affine map, the embedding, dropout and the losses."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from numseq import layers
+from numseq.backend import to_numpy
 from numseq.gradcheck.cases.case import REAL, B, Case, D, H, T, V, rescaled
 from numseq.layers import activations
+from numseq.layers.maxout import maxout
+from numseq.layers.sampled import log_uniform, sampled_cross_entropy
 
 
 @dataclass(slots=True)
@@ -45,10 +50,39 @@ def cases(rng):
     mask = layers.dropout_mask(rng, (T, B, D), 0.4, float)
     table["dropout"] = Case(lambda x: layers.dropout(x, mask), {"x": normal((T, B, D))}, ("dropout", "dropout_mask"))
 
-    targets = rng.integers(0, V, size=(T, B))
+    targets, real = rng.integers(0, V, size=(T, B)), REAL
     table["cross_entropy"] = Case(
-        lambda logits: layers.cross_entropy(logits, targets, REAL),
+        lambda logits: layers.cross_entropy(logits, targets, real),
         {"logits": 3 * normal((T, B, V))},
         ("cross_entropy",),
+    )
+
+    def regularised(name, **options):
+        table[name] = Case(
+            lambda logits: layers.cross_entropy(logits, targets, real, **options),
+            {"logits": 3 * normal((T, B, V))},
+            ("cross_entropy",),
+        )
+
+    regularised("regularised_cross_entropy", smoothing=0.3, confidence_penalty=0.7)
+    regularised("regularised_cross_entropy, smoothing", smoothing=0.3)
+    regularised("regularised_cross_entropy, penalty", confidence_penalty=0.7)
+
+    atom("relu")
+    table["maxout"] = Case(maxout, {"x": normal((T, B, 2 * D))}, ("maxout",))
+
+    def dropped(name, *shape):
+        mask = layers.dropout_mask(rng, shape, 0.4, float)
+        table[name] = Case(lambda x: layers.dropout(x, mask), {"x": normal((T, B, D))}, ("dropout",))
+
+    dropped("variational_dropout", 1, B, D)
+    dropped("word_dropout", T, B, 1)
+
+    drawn, log_q = map(to_numpy, log_uniform(rng, V, 4, float))
+    samples = np.concatenate([drawn, drawn[:2]])  # some twice, as of a proposal that draws with replacement
+    table["sampled_cross_entropy"] = Case(
+        lambda x, params: sampled_cross_entropy(x, targets, params, samples, log_q, real),
+        {"x": normal((T, B, D)), "params": rescaled(rng, layers.init_linear(rng, D, V, float))},
+        ("sampled_cross_entropy", "log_uniform"),
     )
     return table

@@ -5,9 +5,9 @@ another in its place, a function of everything named so far. With no change each
 backward, and a test holds them equal; with one, it is a known bug (`numseq.gradcheck.bugs`).
 """
 
-from numseq.gradcheck.equations import attention, basic, cells, training
+from numseq.gradcheck.equations import attention, basic, cells, steps, training
 
 
 def function(name):
     """The backward pass of that name."""
-    return next(getattr(part, name) for part in (basic, cells, attention, training) if hasattr(part, name))
+    return next(getattr(part, name) for part in (basic, steps, cells, attention, training) if hasattr(part, name))

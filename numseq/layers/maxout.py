@@ -1,0 +1,50 @@
+"""Maxout: of each pair of neighbouring units, the larger."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numseq.backend import array_module
+from numseq.record import Trace
+
+Array = Any
+
+
+@dataclass(slots=True)
+class MaxoutGrad:
+    dx: Array  # (..., 2K)
+
+
+@dataclass(slots=True)
+class MaxoutTrace(Trace):
+    """What `maxout` computed: y (..., K); first (..., K), True where the first unit of a pair won."""
+
+    outputs = ("y",)
+    equations = "maxout"  # under this name the gradient checker knows it
+    first: Array
+    y: Array
+
+    def backward(self, dy):
+        """dx = dy at the winner of each pair, 0 at the loser, which had no say in y."""
+        xp = array_module(dy)
+        dx = xp.stack([dy * self.first, dy * ~self.first], axis=-1)  # (..., K, 2): neighbours, as forward took them
+        return MaxoutGrad(dx=dx.reshape(*dy.shape[:-1], -1))
+
+
+def maxout(x):
+    """The maximum over pairs of neighbouring units.
+
+    Equations: y_k = max(x_2k, x_2k+1), k counting from 0.
+
+    Args: x, (..., 2K).
+    Returns: a MaxoutTrace with y (..., K).
+    Backward: see MaxoutTrace.backward. Of two equal units the first is the winner.
+    Raises: ValueError, when the last axis is odd.
+    Source: Goodfellow et al. 2013, section 2, with two pieces; so used by Bahdanau et al. 2015, appendix A.2.2, between
+        the decoder's state and its readout.
+    """
+    if x.shape[-1] % 2:
+        raise ValueError(f"maxout takes pairs of units, and {x.shape[-1]} is odd")
+    pairs = x.reshape(*x.shape[:-1], -1, 2)
+    a, b = pairs[..., 0], pairs[..., 1]
+    first = a.real >= b.real  # the real part orders complex units
+    return MaxoutTrace(first=first, y=array_module(x).where(first, a, b))

@@ -377,7 +377,7 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
     ),
     "state and context are taken for one another": (
         SMALL,
-        (*DECODER, "dh, dcontext, dy =", "dcontext, dh, dy ="),
+        (*DECODER, "(dh, dcontext, dy) =", "(dcontext, dh, dy) ="),
         ("decoder.dh", 3),
     ),
     "the context's weights see the context of the step before": (
@@ -413,7 +413,7 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
     "the readout's dropout is skipped": (
         SMALL,
         (readout.ReadoutTrace, "backward", "self.dropout.backward(grad.dx).dx", "grad.dx"),
-        ("decoder.dh", 3),
+        ("decoder.read.dr", None),
     ),
     "the encoder is given h for c": (
         PLAIN,

@@ -22,8 +22,7 @@ SENTENCES = {  # every cell and every attention once, every option at least once
                          "label_smoothing": 0.1},
     "luong, 2 layers": {"order": "luong", "attention": "general", "cell": "gru", "layers": 2, **NOISE},
     "luong, feeding, 2 layers": {**FEEDING, "attention": "dot", "cell": "gru", "layers": 2, "residual": True, **NOISE},
-    # two directions of 4 units: of 2 numbers, normalised ones are 1 and -1 whatever they are
-    "luong, feeding, layer norm": {**FEEDING, "cell": "lstm-layernorm", "hidden": 8, "attention_size": 12},
+    "plain, layer norm": {"attention": "none", "cell": "lstm-layernorm", "readout": "tanh"},
     "plain, all tied": {"attention": "none", "cell": "gru", "tied": "all", "readout": "tanh", "variational": True,
                         "dropout": 0.3, "confidence_penalty": 0.2},
 }  # fmt: skip

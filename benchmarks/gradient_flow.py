@@ -10,15 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from numseq import plots
-from numseq.flow import (
-    CopyMemory,
-    copy_memory,
-    gate_saturation,
-    init_copy,
-    kept_share,
-    norms,
-    train_copy,
-)
+from numseq.copy_memory import CopyMemory, chrono_biases, copy_memory, init_copy, train_copy
+from numseq.flow import gate_saturation, kept_share, norms
 from numseq.layers import GRU, LSTM, RNN, sequence
 from numseq.training.optimizers import SGD, Adam
 
@@ -41,23 +34,15 @@ SHOWN = ("RNN, radius 1", "GRU, chrono", "LSTM, forget bias 3", "LSTM, chrono") 
 
 def start(task, kind, how, seed=1):
     """First parameters: numseq's own, but the recurrent matrix of an RNN times its radius, the bias of an LSTM's forget
-    gate, or chrono biases.
-
-    Chrono: the gate that keeps the state (f, z) gets the bias log u with u uniform in [1, T - 1], so that units forget
-    over times of every order up to T; an LSTM's input gate gets the opposite, so that what is kept is not written over.
-    Source: Tallec & Ollivier 2018, "Can recurrent neural networks warp time?"
-    """
+    gate, or chrono biases for times up to the task's length."""
     rng = np.random.default_rng(seed)
     params = init_copy(rng, task, CELLS[kind], HIDDEN)
-    keeps, writes = params.rnn.b[HIDDEN : 2 * HIDDEN], params.rnn.b[:HIDDEN]  # f of i, f, g, o; z of r, z, n
     if how == "chrono":
-        keeps[:] = np.log(rng.uniform(1, task.steps - 1, size=HIDDEN))
-        if kind == "LSTM":
-            writes[:] = -keeps
+        params.rnn = chrono_biases(params.rnn, task.steps, rng)
     elif kind == "RNN":
         params.rnn.W_h *= np.float32(how)
     elif how is not None:
-        keeps[:] = how
+        params.rnn.b[HIDDEN : 2 * HIDDEN] = how  # f of i, f, g, o
     return params
 
 

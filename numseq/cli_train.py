@@ -54,11 +54,13 @@ def train(
     input_feeding: Annotated[bool, Option("--input-feeding", help="luong: feed back what was said.")] = False,
     hidden: Annotated[int, Option(min=1, help="Units of a layer.")] = 256,
     embedding: Annotated[int, Option(min=1, help="Numbers for a token.")] = 256,
-    attention_size: Annotated[int | None, Option(min=1, help="Units inside the attention. [default: --hidden]")] = None,
+    attention_size: Annotated[
+        int | None, Option(min=1, help="Units inside the attention, of the kinds that have some. [default: --hidden]")
+    ] = None,
     heads: Annotated[int, Option(min=1, help="Of multi-head attention.")] = 4,
     window: Annotated[int, Option(min=1, help="local-p: positions on either side.")] = 5,
     layers: Annotated[int, Option(min=1, help="Of the encoder and of the decoder.")] = 1,
-    residual: Annotated[bool, Option("--residual", help="Add each layer's input to its output.")] = False,
+    residual: Annotated[bool, Option("--residual", help="Add a layer's input to its output.")] = False,
     readout: Annotated[
         Readout | None, Option(help="Hidden layer before the vocabulary. [default: tanh, linear without attention]")
     ] = None,
@@ -82,7 +84,10 @@ def train(
     batch: Batch = 64,
     epochs: Annotated[int, Option(min=1, help="Passes over the data.")] = 10,
     optimizer: Annotated[Optimizer, Option(help="How a gradient becomes a step.")] = Optimizer.adam,
-    lr: Annotated[float, Option(help="Step size; halved after an epoch without progress.")] = 1e-3,
+    lr: Annotated[
+        float | None,
+        Option(help="Step size; halved after an epoch without progress. [default: the optimiser's, 0.001 with adam]"),
+    ] = None,
     weight_decay: Annotated[
         float | None, Option(help="L2; decoupled with adamw. [default: 0.01 with adamw, else 0]")
     ] = None,
@@ -122,6 +127,9 @@ def train(
         },
         "origin": origin,
     }  # fmt: skip
+    for option, kind in (("heads", "multi-head"), ("window", "local-p")):
+        if _given(context, option) and attention.value != kind and not resume:
+            raise BadParameter(f"it is of --attention {kind}, not of {attention.value}", param_hint=f"--{option}")
     if resume and not is_run(out) and not any(origin.values()):
         raise BadParameter(f"{out} holds no run to resume")
     if resume and is_run(out):

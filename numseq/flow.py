@@ -1,4 +1,4 @@
-"""How far a gradient gets: dL/dh_t and dL/dc_t over time, saturated gates, and the copy-memory task to see them on.
+"""How far a gradient gets: dL/dh_t and dL/dc_t over time, and which gates are saturated.
 
 With h_t = tanh(x_t W_x + h_{t-1} W_h + b) and rows as vectors,
 
@@ -7,7 +7,8 @@ With h_t = tanh(x_t W_x + h_{t-1} W_h + b) and rows as vectors,
 
 so over k steps the first is multiplied by k matrices, the second, along the cell, by k forget gates alone.
 
-Everything here returns arrays; `numseq.plots` draws them. More in docs/gradient-flow.md.
+Everything here returns arrays; `numseq.plots` draws them, and `numseq.copy_memory` has a task to see them on. More in
+docs/gradient-flow.md.
 
 Source: Hochreiter 1991; Bengio et al. 1994; Hochreiter & Schmidhuber 1997; Pascanu et al. 2013.
 """
@@ -18,14 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from numseq import params as trees
-from numseq.backend import array_module, asarray, generator, to_numpy
-from numseq.layers.linear import LinearParams, init_linear, linear
-from numseq.layers.loss import cross_entropy
-from numseq.layers.recurrent import RecurrentTrace, bptt, sequence
+from numseq.backend import array_module
+from numseq.layers.recurrent import bptt
 from numseq.layers.rnn import ReLUStep
-from numseq.record import Trace
-from numseq.training.optimizers import Adam, clip_by_global_norm
 
 Array = Any
 SIGMOID, TANH = (0.1, 0.9), (-0.9, 0.9)  # beyond these a unit is saturated
@@ -166,159 +162,3 @@ def gate_saturation(trace):
         bounds["h"] = TANH
     found = {name: getattr(steps, name, None) for name in bounds}
     return {name: saturation(v, *bounds[name], mask) for name, v in found.items() if v is not None}
-
-
-# The copy-memory task
-
-
-@dataclass(slots=True)
-class CopyBatch:
-    source: Array  # (T, B), symbols
-    target: Array  # (T, B)
-    mask: Array  # (T, B), True where a symbol is to be recalled
-
-
-@dataclass(frozen=True, slots=True)
-class CopyMemory:
-    """Remember some symbols over a long blank, and say them when asked.
-
-        source    s_1 .. s_n   blank, `blanks` - 1 times   ask     blank, n times
-        target    blank, `blanks` + n times                        s_1 .. s_n
-
-    Symbols are 0 .. symbols - 1, the blank is `symbols`, and the question `symbols` + 1. All n symbols are drawn
-    uniformly, so who remembers nothing has a cross-entropy of log(symbols) where something is to be said.
-
-    Args: blanks, T in the paper; each symbol is recalled blanks + n steps after it was read. length, n. symbols: how
-        many there are.
-    Raises: ValueError, when one of them is below 1.
-    Source: Arjovsky et al. 2016, section 4.1, after Hochreiter & Schmidhuber 1997; n = 10 and 8 symbols are theirs.
-        Their loss is the mean over all steps, blanks included, with `chance_of_all` as baseline; here it is the mean
-        over what is recalled.
-    """
-
-    blanks: int = 100
-    length: int = 10
-    symbols: int = 8
-
-    def __post_init__(self):
-        if min(self.blanks, self.length, self.symbols) < 1:
-            raise ValueError(f"blanks {self.blanks}, length {self.length}, symbols {self.symbols}: each is at least 1")
-
-    @property
-    def steps(self):
-        """T."""
-        return self.blanks + 2 * self.length
-
-    @property
-    def recall(self):
-        """The first step with something to say."""
-        return self.blanks + self.length
-
-    @property
-    def vocabulary(self):
-        return self.symbols + 2
-
-    @property
-    def chance(self):
-        """Nats per recalled symbol of who remembers nothing."""
-        return float(np.log(self.symbols))
-
-    @property
-    def chance_of_all(self):
-        """Nats per step of who says the blanks right and remembers nothing, the mean being over all steps."""
-        return self.length * self.chance / self.steps
-
-    def batch(self, rng, rows):
-        """Draw a CopyBatch of that many rows."""
-        drawn = rng.integers(0, self.symbols, size=(self.length, rows))
-        source = np.full((self.steps, rows), self.symbols)
-        source[: self.length] = drawn
-        source[self.recall - 1] = self.symbols + 1
-        target, mask = np.full_like(source, self.symbols), np.zeros(source.shape, dtype=bool)
-        target[self.recall :], mask[self.recall :] = drawn, True
-        return CopyBatch(*map(asarray, (source, target, mask)))
-
-
-@dataclass(slots=True)
-class CopyParams:
-    rnn: Any  # the cell's
-    readout: LinearParams  # (H, V)
-
-
-@dataclass(slots=True)
-class CopyTrace(Trace):
-    """A cell's attempt at a batch: rnn, its trace, and loss (), in nats per recalled symbol."""
-
-    outputs = ("loss",)
-    rnn: RecurrentTrace
-    readout: Any
-    scored: Any
-    loss: Array
-
-    def upstream(self, dloss=1.0):
-        """dh (T, B, H), what the outputs get from the loss: 0 before the recall."""
-        return self.readout.backward(self.scored.backward(dloss).dlogits)
-
-    def backward(self, dloss=1.0):
-        """The gradient, a CopyParams. The symbols that were read have none."""
-        readout = self.upstream(dloss)
-        return CopyParams(rnn=self.rnn.backward(readout.dx).params, readout=readout.params)
-
-    def state_gradients(self):
-        """See `state_gradients`."""
-        return state_gradients(self.rnn, self.upstream().dx)
-
-
-def init_copy(rng, task, cell, hidden, dtype=np.float32):
-    """First values: the cell's own, which reads symbols as one-hot vectors, and a readout's."""
-    V = task.vocabulary
-    return CopyParams(rnn=cell.init(rng, V, hidden, dtype), readout=init_linear(rng, hidden, V, dtype))
-
-
-def copy_memory(batch, params, cell):
-    """A cell over a batch of the copy-memory task, from states of 0.
-
-    Equations: h = cell(onehot(source));  logits = h W + b;  loss = the mean of -log softmax(logits)[target] over what
-        is to be recalled.
-
-    Args: batch, a CopyBatch. params, CopyParams. cell: an RNN, LSTM, GRU, ...
-    Returns: a CopyTrace.
-    Backward: CopyTrace.backward.
-    """
-    W, xp = params.readout.W, array_module(params.readout.W)
-    H, V = W.shape
-    zero = xp.zeros((batch.source.shape[1], H), dtype=W.dtype)
-    x = xp.eye(V, dtype=W.dtype)[batch.source]  # (T, B, V)
-    rnn = sequence(x, zero, zero if "c" in cell.states else None, params.rnn, cell)
-    readout = linear(rnn.h, params.readout)
-    scored = cross_entropy(readout.y, batch.target, batch.mask)
-    return CopyTrace(rnn=rnn, readout=readout, scored=scored, loss=scored.loss)
-
-
-@dataclass(slots=True)
-class CopyRun:
-    params: CopyParams
-    loss: np.ndarray  # (updates,), before each update; nan from where the gradient was no longer finite
-    norm: np.ndarray  # (updates,), of the whole gradient, before clipping
-
-
-def train_copy(task, cell, params, updates, rows=32, lr=1e-3, clip=None, optimizer=Adam, seed=0):
-    """Train a cell on the copy-memory task, on new rows at every update.
-
-    Args: task, a CopyMemory. cell: any. params, CopyParams, which are left as they are. updates: how many. rows of a
-        batch. lr, step size. clip: the largest global norm of the gradient, or None. optimizer: a class of
-        `numseq.training.optimizers`. seed, of the batches: runs with the same one see the same rows.
-    Returns: a CopyRun. It ends early, with params as they last were, where the gradient is not finite.
-    """
-    params, rng = trees.map(lambda leaf: leaf.copy(), params), generator(seed)
-    rule = optimizer(params, lr=lr)
-    loss, norm = np.full((2, updates), np.nan)
-    for k in range(updates):
-        trace = copy_memory(task.batch(rng, rows), params, cell)
-        grads = trace.backward()
-        size = clip_by_global_norm(grads, np.inf if clip is None else clip)
-        if not np.isfinite(size):
-            break
-        loss[k], norm[k] = float(to_numpy(trace.loss)), size
-        rule.update(params, grads)
-    return CopyRun(params, loss, norm)

@@ -280,8 +280,9 @@ def saturation(rows, *, title=None):
 def updates(panels, *, chance=None, title=None):
     """Draw the norm of the gradient before each update, and the loss below it, of several runs.
 
-    `panels` is a dict of headings to lines, and these a dict of labels to runs: a list of `numseq.flow.CopyRun` that
-    differ in their seed. A run that ended early stops with a cross. chance: the loss of who knows nothing.
+    `panels` is a dict of headings to lines, and these a dict of labels to runs: a list of
+    `numseq.copy_memory.CopyRun` that differ in their seed. A run that ended early stops with a cross. chance: the loss
+    of who knows nothing.
 
     Returns a `Figure`.
     Raises ValueError when there is no panel.

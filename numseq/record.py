@@ -29,6 +29,7 @@ class StepRecord:
     __slots__ = ("t", "whole")
     inputs = ()  # fields that a step only reads
     blocks = ""  # the letters of the blocks that lie side by side in its pre-activations and weights, if any
+    more_blocks = ""  # those that only the pre-activations have, behind the others
 
     def __getitem__(self, t):
         parts = (getattr(self, name) for name in names(type(self)))

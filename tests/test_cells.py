@@ -197,6 +197,19 @@ def test_zoneout_in_evaluation_is_the_expectation_over_masks(name):
     assert_close(call(name, args, zoneout=(share,) * states).h, mean, EXACT)
 
 
+@both_ways
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_expectation_of_zoneout_is_a_number_of_any_kind(bidirectional, dtype):
+    args = [trees.cast(arg, dtype) for arg in arguments("lstm", bidirectional=bidirectional)]
+    expected = call("lstm", args, bidirectional=bidirectional, zoneout=(0.75, 1.0))
+    upstream = {name: r.astype(dtype) for name, r in output_gradients(expected).items()}
+    for kind in (np.float32, np.float64, np.array, lambda k: np.array(k, np.float32)):
+        trace = call("lstm", args, bidirectional=bidirectional, zoneout=(kind(0.75), 1))
+        grad = trace.backward(**upstream)
+        assert_same([trace.h, grad], [expected.h, expected.backward(**upstream)])
+        assert {leaf.dtype for leaf in trees.leaves([trace.h, grad])} == {np.dtype(dtype)}
+
+
 @each_cell
 def test_weight_drop_is_a_call_with_fewer_weights(name):
     x, h0, c0, params = arguments(name)

@@ -32,6 +32,7 @@ FLOORS = [  # a module stands on the floor of its longest prefix here
         "numseq.plots",
         "numseq.fonts",
         "numseq.flow",
+        "numseq.copy_memory",
         "numseq.interop",
         "numseq.gradcheck",
     },

@@ -11,19 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 import numseq
 from numseq import params as trees
 from numseq import plots
-from numseq.flow import (
-    CopyMemory,
-    CopyRun,
-    Saturation,
-    copy_memory,
-    gate_saturation,
-    init_copy,
-    kept_share,
-    norms,
-    saturation,
-    state_gradients,
-    train_copy,
-)
+from numseq.copy_memory import CopyMemory, CopyRun, chrono_biases, copy_memory, init_copy, train_copy
+from numseq.flow import Saturation, gate_saturation, kept_share, norms, saturation, state_gradients
 from numseq.gradcheck.watch import Watch
 from numseq.layers import GRU, LSTM, RNN, LayerNormLSTM, PeepholeLSTM, sequence
 from numseq.layers.init import orthogonal
@@ -277,6 +266,41 @@ def test_a_run_ends_where_its_gradient_is_not_finite():
     assert np.isfinite(run.loss).tolist() == np.isfinite(run.norm).tolist() == [True] + 4 * [False]
 
 
+@pytest.mark.parametrize("name", ["lstm", "peephole", "layernorm", "gru", "gru, before"])
+def test_with_chrono_biases_a_unit_forgets_over_a_time_drawn_uniformly(name):
+    """Without what the products give, f (or z) is u / (1 + u) and i is 1 / (1 + u), whatever the biases were."""
+    cell, longest = CELLS[name], 40
+    params = at_scale_one(cell.init(np.random.default_rng(0), D, H, np.float64))
+    params.W_x[:], params.W_h[:] = 0, 0
+    if name == "lstm":
+        params.b_h = normal(4 * H)
+    before = trees.map(np.copy, params)
+    found = chrono_biases(params, longest, np.random.default_rng(1))
+    assert_same(params, before)
+    u, zero = np.random.default_rng(1).uniform(1, longest - 1, size=H), np.zeros((1, H))
+    trace = sequence(np.zeros((1, 1, D)), zero, zero if "c" in cell.states else None, found, cell)
+    gru, changed = name.startswith("gru"), np.zeros((4, H), bool)
+    np.testing.assert_allclose((trace.z if gru else trace.f)[0, 0], u / (1 + u))
+    if not gru:
+        np.testing.assert_allclose(trace.i[0, 0], 1 / (1 + u))
+    changed[1 if gru else slice(2)] = True
+    others = ~changed.ravel()[: len(params.b)]
+    for b in ("b", "b_h"):
+        if getattr(params, b, None) is not None:
+            assert_same(getattr(found, b)[others], getattr(params, b)[others])
+
+
+def test_chrono_biases_that_cannot_be_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(TypeError, match="RNNParams"):
+        chrono_biases(RNN().init(rng, D, H, np.float64), 40, rng)
+    params = LSTM().init(rng, D, H, np.float64)
+    with pytest.raises(ValueError, match="longest is 1"):
+        chrono_biases(params, 1, rng)
+    with pytest.raises(ValueError, match="b is None"):
+        chrono_biases(replace(params, b=None), 40, rng)
+
+
 def test_the_views_run_on_the_other_backend():
     task, cell = CopyMemory(4, 2, 3), LSTM()
     params = init_copy(np.random.default_rng(0), task, cell, H)
@@ -287,7 +311,9 @@ def test_the_views_run_on_the_other_backend():
         found = norms(trace.state_gradients().dc)
         shares, kept = gate_saturation(trace.rnn), kept_share(trace.rnn.f, 3)
         found, kept, below = (numseq.backend.to_numpy(a) for a in (found, kept, shares["f"].below))
-        train_copy(task, cell, trees.to_backend(params), 2, clip=1.0)
+        started = trees.to_backend(params)
+        started.rnn = chrono_biases(started.rnn, task.steps, np.random.default_rng(0))
+        train_copy(task, cell, started, 2, clip=1.0)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert kept.shape == (4, B, H) and below.shape == (task.steps,)
 

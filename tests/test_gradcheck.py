@@ -4,11 +4,12 @@ import json
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import assert_close, batch, create, lengths_to_mask, normal, output_gradients
+from helpers import assert_close, at_scale_one, batch, create, lengths_to_mask, normal, output_gradients
 
 from numseq import layers
 from numseq import params as trees
@@ -184,6 +185,33 @@ SHOWS = {  # what was made of the right gradient: what is said of it
 def test_numbers_show_how_they_are_wrong(said):
     result = toy(lambda x, dy: {"dx": SHOWS[said](3 * x**2 * dy)}, lambda x: x**3)
     assert said in result.first.shows, str(result)
+
+
+SMALL = {"complex-step": 1e-9, "central": 1e-4, "richardson": 1e-6}  # beside 1000, and above each one's rounding
+
+
+@pytest.mark.parametrize("method", SMALL)
+def test_a_gradient_of_0_is_not_excused_by_larger_ones(method):
+    slope = SMALL[method]
+    for factor, right in ((1, True), (0, False)):
+        result = check(
+            lambda x, w: Toy(1e3 * x + slope * w, lambda dy: {"dx": 1e3 * dy, "dw": factor * slope * dy}),  # noqa: B023
+            {"x": X, "w": normal(3, 4, seed=2)},
+            method=method,
+        )
+        assert result.errors["dx"] <= result.tolerance and (result.errors["dw"] < 0.1) == right
+
+
+@pytest.mark.parametrize("method", SMALL)
+@pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
+def test_a_bias_that_a_softmax_does_not_see_has_a_gradient_of_0(method, scale):
+    sizes = ((3, 8), (5, 8), (5, 8), (8, 4), 8, 8, 8, 4)
+    params = [scale * normal(*np.atleast_1d(size), seed=k) for k, size in enumerate(sizes)]
+    inputs = {"query": normal(6, 3, 3, seed=8), "keys": normal(5, 3, 5, seed=9), "values": normal(5, 3, 5, seed=10)}
+    inputs["params"] = layers.MultiHeadParams(*params)
+    for seed in range(3):  # of the weights: with some of them L is far smaller than what it is summed of
+        result = check(lambda **kw: layers.multihead_attention(**kw, heads=2), inputs, method=method, seed=seed)
+        assert result.errors["params.b_k"] == 0.0
 
 
 # forward passes that the complex step does not suit
@@ -382,6 +410,38 @@ def test_an_unknown_method_is_one_line():
         of_case("tanh", method="forward")
 
 
+def layernorm_lstm_that_doubles(leaf, part):
+    """A cell whose gradient by one thing is twice too large in some columns."""
+
+    class Step(layers.LayerNormLSTMStep):
+        def backward(self, *args):
+            grad = layers.LayerNormLSTMStep.backward(self, *args)
+            if leaf == "a":
+                grad.da[..., part] *= 2
+            return grad
+
+    class Cell(layers.LayerNormLSTM):
+        def after(self, *args):
+            dx, dparams = super().after(*args)
+            if leaf != "a":
+                getattr(dparams, leaf)[..., part] *= 2
+            return dx, dparams
+
+    return Cell(record=Step)
+
+
+@pytest.mark.parametrize("leaf, blocks", [("W_x", "ifgo"), ("W_h", "ifgo"), ("a", "ifgon")])
+def test_blocks_are_named_where_pre_activations_have_one_more_than_weights(leaf, blocks):
+    H = 5  # so 4H columns could be parted in five, wrongly
+    params = at_scale_one(layers.LayerNormLSTM().init(np.random.default_rng(0), 3, H, float))
+    inputs = {"x": normal(3, 2, 3), "h0": normal(2, H, seed=1), "c0": normal(2, H, seed=2), "params": params}
+    for k, letter in enumerate(blocks):
+        cell = layernorm_lstm_that_doubles(leaf, slice(k * H, (k + 1) * H))
+        result = check(lambda **kw: layers.layernorm_lstm(**kw, cell=cell), inputs)  # noqa: B023
+        assert result.first_wrong[0] == ("da" if leaf == "a" else f"params.{leaf}")
+        assert result.first.shows[0] == f"only in the block {letter}"
+
+
 @pytest.mark.parametrize("method", ["complex-step", "central", "richardson"])
 def test_every_method_finds_the_place(method):
     function = lambda **kw: layers.lstm(**kw, mask=lengths_to_mask([4, 2, 3]), cell=BUGGY)  # noqa: E731
@@ -462,6 +522,24 @@ def test_the_librarys_own_backward_gets_full_marks(name):
     assert result.ok and not result.warnings, str(result)
     assert taken[0] == "trace" and all(word[0] == "d" for word in taken[1:])
     assert {leaf.split(".")[0] for leaf in result.errors} == set(returned)
+
+
+def test_all_that_has_known_bugs_is_graded():
+    noise = {"zoneout", "weight_drop"}  # which are of a sequence
+    assert {bug.function for bug in BUGS} - {"sequence", "tied_embedding", "clip_by_global_norm"} - noise <= set(GRADED)
+
+
+@pytest.mark.parametrize("name", GRADED)
+def test_a_result_that_is_too_large_is_reported_whatever_it_is_of(name):
+    wrong = GRADED[name][1][0]
+
+    def backward(s, **upstream):
+        grad = type(s).backward(s, **upstream)
+        found = {result: getattr(grad, result) for result in GRADED[name][1]}
+        return found | {wrong: trees.map(lambda leaf: 1.5 * leaf, found[wrong])}
+
+    result = grade(name, backward)
+    assert not result.ok and not result.problems and result.first_wrong[0].split(".")[0] == wrong, str(result)
 
 
 def linear_parts(s, dy):
@@ -598,6 +676,14 @@ def test_the_clipping_equation_is_the_trainers(largest):
 def test_known_bugs_have_names_and_lessons_of_their_own():
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= 60
     assert all(bug.name and bug.lesson and len(bug.change) == 1 for bug in BUGS)
+
+
+def test_the_page_counts_the_known_bugs():
+    page = (Path(__file__).parent.parent / "docs" / "gradient-checking.md").read_text(encoding="utf-8")
+    table = page.split("| weights at | bugs |")[1]
+    assert re.findall(r"^\| 0\.\d+ \| (\d+) \|", table, re.MULTILINE) == [str(len(BUGS))] * 3
+    clipping = sum(bug.function == "clip_by_global_norm" for bug in BUGS)
+    assert f"so the three rules saw {len(BUGS) - clipping}." in table
 
 
 @pytest.mark.parametrize("function", sorted({bug.function for bug in BUGS}))
@@ -765,3 +851,67 @@ def test_a_readers_own_record_is_looked_into_without_a_list_of_its_equations():
     result = check(square, {"x": normal(3, 4)})
     assert result.first_wrong == ("dy", None) and result.first.shows == ["it is 1.5 times what it should be"]
     assert result.first.equation is None
+
+
+@dataclass(slots=True)
+class OwnStep(StepRecord):
+    """A reader's own step, h = tanh(a), whose backward forgets the tanh or does not."""
+
+    outputs = ("h",)
+    a: object = None
+    h: object = None
+
+    def backward(self, dh, slope):
+        grad = OwnGrad(dh)
+        grad.step = self
+        grad.da = dh * slope(self.h)
+        return grad
+
+
+@dataclass(slots=True)
+class OwnGrad(StepGrad):
+    dh: object = None
+    da: object = None
+
+
+class OwnCell:
+    """No more than what the protocol of a cell asks for; `equations` is no part of it."""
+
+    states = ("h",)
+
+    def __init__(self, slope):
+        self.slope = slope
+
+    def before(self, x, params):
+        return x @ params.W_x + params.b, None
+
+    def storage(self, a, prev, out):
+        return OwnStep(None, out[0])
+
+    def forward(self, a, state, params, s):
+        s.a = a + state[0] @ params.W_h
+        s.h[...] = np.tanh(s.a)
+        s.h = s.h
+
+    def backward(self, s, dstate, params, da):
+        da[...] = s.backward(*dstate, self.slope).da
+        return (da @ params.W_h.swapaxes(-1, -2),)
+
+    def after(self, x, kept, steps, prev, da, params):
+        sums = np.einsum("tbd,tbh->dh", x, da), np.einsum("tbd,tbh->dh", prev[0], da), da.sum(axis=(0, 1))
+        return da @ params.W_x.T, layers.RNNParams(*sums)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_readers_own_cell_is_looked_into_without_a_list_of_its_equations(both):
+    one = [layers.RNNParams(normal(3, 4, seed=k), normal(4, 4, seed=k + 2), normal(4, seed=k + 4)) for k in range(2)]
+    inputs = {"x": normal(3, 2, 3, seed=6), "h0": normal(*[2] * both, 2, 4, seed=7)}
+    inputs["params"] = layers.BidirectionalParams(*one) if both else one[0]
+    function = layers.bidirectional if both else layers.sequence
+    for slope, right in ((lambda h: 1 - h**2, True), (lambda h: 1 + 0 * h, False)):
+        cell = OwnCell(slope)
+        result = check(lambda **kw: function(**kw, c0=None, cell=cell), inputs)  # noqa: B023
+        assert result.ok == right and not result.problems, str(result)
+        assert function(**inputs, c0=None, cell=cell).equations is None
+    assert result.first_wrong == ("da", 2) and result.diagnosis == [] and "not one of the known mistakes" in str(result)
+    assert {bug.function for bug in named("bidirectional", function(**inputs, c0=None, cell=cell))} == {"bidirectional"}

@@ -142,17 +142,17 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
     ),
     "the weights see the state after the step": (
         "lstm",
-        (lstm.LSTM, "after", "rows(prev[0])", "rows(np.roll(prev[0], -1, axis=0))"),
+        (lstm, "weight_gradients", "rows(h_prev)", "rows(array_module(h_prev).roll(h_prev, -1, axis=0))"),
         ("params.W_h", None),
     ),
     "the bias leaves out one row": (
         "lstm, ragged",
-        (lstm.LSTM, "after", "da_rows.sum(axis=0)", "da_rows[1:].sum(axis=0)"),
+        (lstm, "weight_gradients", "da_rows.sum(axis=0)", "da_rows[1:].sum(axis=0)"),
         ("params.b", None),
     ),
     "the input's columns are turned": (
         "lstm",
-        (lstm.LSTM, "after", "reshape(x.shape)", "reshape(x.shape)[..., ::-1]"),
+        (lstm, "weight_gradients", "reshape(x.shape)", "reshape(x.shape)[..., ::-1]"),
         ("dx", None),
     ),
     "one direction's final states are forgotten": (
@@ -439,7 +439,7 @@ ONE_HOT = (loss.CrossEntropyTrace, "backward", "-= weights", "-= 0")
 PAIRS = {  # (case, two edits, the first wrong quantity and its step)
     "no forget gate, and a bias that is a mean": (
         "lstm",
-        (FORGET, (lstm.LSTM, "after", "da_rows.sum(axis=0)", "da_rows.mean(axis=0)")),
+        (FORGET, (lstm, "weight_gradients", "da_rows.sum(axis=0)", "da_rows.mean(axis=0)")),
         ("dc_prev", 5),
     ),
     "no forget gate, and no derivative of the gates": (

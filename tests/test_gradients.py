@@ -58,7 +58,7 @@ def test_backward_agrees_with_numbers(name, method):
 def to_be_covered(module):
     for name in module.__all__:
         thing = getattr(module, name)
-        data = name.startswith("init_") or name.endswith(("Params", "Config"))
+        data = name.startswith("init_") or name.endswith(("Params", "Config", "Initial"))
         error = inspect.isclass(thing) and issubclass(thing, Exception)
         if callable(thing) and not data and not error:
             yield name

@@ -26,6 +26,7 @@ from numseq.gradcheck.references import (
     complex_step,
     gradient,
     random_directions,
+    rounding,
     slope,
 )
 from numseq.gradcheck.report import Check, relative_error
@@ -96,9 +97,9 @@ class _Checking(Inside):
         for argument, tree in gradient(self._loss, self.inputs, self.method).items():
             numeric |= dict(trees.walk(tree, found[argument][0] if argument in found else f"d{argument}"))
         ours = {leaf: a for label, tree in found.values() for leaf, a in trees.walk(tree, label)}
-        rounding = self._rounding(numeric)
+        unseen = self._rounding(numeric)
         result.errors = {
-            leaf: 0.0 if not ours[leaf].any() and np.abs(n).max() <= rounding else relative_error(ours[leaf], n)
+            leaf: 0.0 if not ours[leaf].any() and np.abs(n).max() <= unseen else relative_error(ours[leaf], n)
             for leaf, n in numeric.items()
             if leaf in ours
         }
@@ -213,11 +214,13 @@ class _Checking(Inside):
     def _rounding(self, numeric):
         """What the reference may say of a gradient that is exactly 0, as that of a bias which a softmax does not see.
 
-        Its terms cancel and leave their rounding, a few eps of the largest gradient; a difference of two losses is as
-        exact as the method, of the largest gradient, since a 0 has no size of its own.
+        Its terms cancel and leave their rounding, a few eps of the largest gradient. A difference adds that of its
+        losses, whatever the gradients are: a few eps of what L is summed of (L itself may cancel) over h. A tolerance
+        relative to other gradients would let pass all that is small beside them.
         """
         largest = max((np.abs(n).max() for n in numeric.values() if n.size), default=0.0)
-        return largest * (100 * np.finfo(float).eps if self.method == "complex-step" else self.tolerance)
+        size = sum(np.abs(r * trees.to_host(self.values[output])).sum() for output, r in self.weights.items())
+        return 100 * np.finfo(float).eps * largest + 8 * rounding(size, self.method)
 
     def _along_one_direction(self, found):
         directions = random_directions(self.inputs, self.rng)

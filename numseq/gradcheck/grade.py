@@ -71,12 +71,18 @@ def names():
 GRADED = (
     "sigmoid",
     "tanh",
+    "relu",
+    "maxout",
     "softmax",
     "log_softmax",
     "linear",
     "embedding",
     "dropout",
+    "variational_dropout",
+    "word_dropout",
     "cross_entropy",
+    "regularised_cross_entropy",
+    "sampled_cross_entropy",
     "lstm_step",
     "rnn_step",
     "relu_step",
@@ -88,6 +94,14 @@ GRADED = (
     "bidirectional",
     "layer_norm",
     "additive_attention",
+    "dot_attention",
+    "scaled_dot_attention",
+    "general_attention",
+    "multihead_attention",
+    "local_attention",
+    "location_attention",
+    "coverage_attention",
+    "coverage_loss",
 )
 
 

@@ -122,8 +122,12 @@ class Inside:
 
         kind: of the record that it is in; a result is in none, and has the blocks of the steps if all have the same.
         """
-        if name.split(".")[-1] not in ("a", "da", "W_x", "W_h", "W_context", "gates"):
+        last = name.split(".")[-1]
+        if last not in ("a", "da", "W_x", "W_h", "W_context", "gates"):
             return ""
         kinds = [self.seen.kinds.get(kind)] if kind else self.seen.kinds.values()
-        found = {getattr(step, "blocks", "") for step in kinds} - {""}
+        found = {
+            getattr(step, "blocks", "") + (getattr(step, "more_blocks", "") if last in ("a", "da") else "")
+            for step in kinds
+        } - {""}
         return found.pop() if len(found) == 1 else ""

@@ -62,6 +62,16 @@ def complex_step(loss, h=STEP["complex-step"]):
     return value.imag / h
 
 
+def rounding(size, method, h=None):
+    """How far a slope by differences can be off since each loss is rounded to eps * size; 0 for the complex step.
+
+    D(h) adds the errors of two losses, over 2h: eps size / h. Richardson's smallest step is h / 2 and weighs 4 / 3, and
+    D(h) another 1 / 3: 4 / 3 * 2 + 1 / 3 = 3 times that.
+    """
+    h = STEP[method] if h is None else h
+    return {"complex-step": 0, "central": 1, "richardson": 3}[method] * np.finfo(float).eps * size / h
+
+
 def _line_of(error):
     """The innermost line that is neither NumPy's nor the checker's."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -27,6 +27,7 @@ from numseq.layers.dot import (
 from numseq.layers.dropout import dropout, dropout_mask
 from numseq.layers.embedding import EmbeddingParams, embedding, init_embedding
 from numseq.layers.gru import GRU, GRUBeforeStep, GRUParams, GRUStep, gru, gru_before_step, gru_step, init_gru
+from numseq.layers.init import Initial
 from numseq.layers.layernorm import LayerNormParams, init_layer_norm, layer_norm
 from numseq.layers.layernorm_lstm import (
     LayerNormLSTM,
@@ -74,6 +75,7 @@ __all__ = [
     "GRUStep",
     "GeneralAttention",
     "GeneralParams",
+    "Initial",
     "LSTMParams",
     "LSTMStep",
     "LayerNormLSTM",

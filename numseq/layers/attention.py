@@ -4,8 +4,8 @@
     alpha_t   = softmax over j of e_tj            weights; a masked position gets exactly 0
     context_t = sum_j alpha_tj v_j
 
-What differs between attentions is the score; each has a file: `additive`, `dot` (scaled, general), `multihead`,
-`location` (and coverage), `local`. What they share is here.
+What differs between attentions is the score; each has a file: `additive` (and concat), `dot` (scaled, general),
+`multihead`, `local`, `location`, `coverage`. What they share is here.
 
 Positions come first inside, (S, B, .), as in everything recurrent, and weights are (B, S).
 Source: Bahdanau, Cho & Bengio 2015; query, key and value as named by Vaswani et al. 2017, section 3.2.

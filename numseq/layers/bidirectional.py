@@ -34,7 +34,6 @@ class BidirectionalTrace(Trace):
     """
 
     outputs = ("h", "h_T", "c_T")
-    equations = "bidirectional"
     x: Array
     params: BidirectionalParams
     kept: tuple  # of the cell's `before`, for each direction
@@ -43,6 +42,11 @@ class BidirectionalTrace(Trace):
     h: Array
     h_T: Array
     c_T: Array | None
+
+    @property
+    def equations(self):
+        """As of a RecurrentTrace: None for an own cell, whose equations are nowhere written down."""
+        return "bidirectional" if getattr(self.run.cell, "equations", None) else None
 
     @property
     def ahead(self):

@@ -76,7 +76,7 @@ class LayerNormLSTMStep(StepRecord):
     """One step of a layer-normalised LSTM, with everything that its equations name: (B, H), a (B, 5H), q, q_hat and
     gates (B, 4H), q_std and c_std (B, 1)."""
 
-    inputs, outputs, blocks = ("c_prev", "a", "q"), ("h", "c"), "ifgon"
+    inputs, outputs, blocks, more_blocks = ("c_prev", "a", "q"), ("h", "c"), "ifgo", "n"
     c_prev: Array = None
     a: Array = None  # a_x, without q_hat, and b_c; None in a sequence, where the gates and tanh(n) take their place
     q: Array = None  # h_{t-1} W_h; None in a sequence

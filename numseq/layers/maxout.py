@@ -25,9 +25,7 @@ class MaxoutTrace(Trace):
 
     def backward(self, dy):
         """dx = dy at the winner of each pair, 0 at the loser, which had no say in y."""
-        xp = array_module(dy)
-        dx = xp.stack([dy * self.first, dy * ~self.first], axis=-1)  # (..., K, 2): neighbours, as forward took them
-        return MaxoutGrad(dx=dx.reshape(*dy.shape[:-1], -1))
+        return MaxoutGrad(dx=maxout_backward(dy, self.first))
 
 
 def maxout(x):
@@ -44,7 +42,16 @@ def maxout(x):
     """
     if x.shape[-1] % 2:
         raise ValueError(f"maxout takes pairs of units, and {x.shape[-1]} is odd")
-    pairs = x.reshape(*x.shape[:-1], -1, 2)
-    a, b = pairs[..., 0], pairs[..., 1]
-    first = a.real >= b.real  # the real part orders complex units
-    return MaxoutTrace(first=first, y=array_module(x).where(first, a, b))
+    first = first_wins(x)
+    return MaxoutTrace(first=first, y=array_module(x).where(first, x[..., ::2], x[..., 1::2]))
+
+
+def first_wins(x):
+    """Of each pair of x (..., 2K), is the first the larger? The real part orders complex units."""
+    return x[..., ::2].real >= x[..., 1::2].real
+
+
+def maxout_backward(dy, first):
+    """dx (..., 2K) from dy (..., K): each pair's winner gets all."""
+    dx = array_module(dy).stack([dy * first, dy * ~first], axis=-1)  # (..., K, 2): neighbours, as forward took them
+    return dx.reshape(*dy.shape[:-1], -1)

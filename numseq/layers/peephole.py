@@ -19,9 +19,9 @@ from typing import Any
 from numseq.backend import array_module, asarray
 from numseq.layers.activations import sigmoid, sigmoid_backward, tanh, tanh_backward
 from numseq.layers.init import DEFAULT, uniform
-from numseq.layers.linear import affine, rows
+from numseq.layers.linear import affine
 from numseq.layers.lstm import LSTMStepGrad, blocks, init_lstm
-from numseq.layers.recurrent import sequence
+from numseq.layers.recurrent import sequence, weight_gradients
 from numseq.record import StepGrad, StepRecord
 
 Array = Any
@@ -148,22 +148,16 @@ class PeepholeLSTM:
         return da @ params.W_h.swapaxes(-1, -2), dc_prev
 
     def after(self, x, kept, steps, prev, da, params):
-        """dx = da W_x^T. Each step used the same weights, so their gradients add over time and batch.
-
-        p_i multiplied c_{t-1} of every row at every step, so dp_i = sum of da_i * c_{t-1}; p_o multiplied the new cell.
-        """
-        da_rows, (da_i, da_f, _, da_o) = rows(da), blocks(da)
-        db = da_rows.sum(axis=0)
-        dparams = PeepholeParams(
-            W_x=rows(x).T @ da_rows,
-            W_h=rows(prev[0]).T @ da_rows,
-            b=None if params.b is None else db,
-            p_i=(da_i * steps.c_prev).sum(axis=(0, 1)),
-            p_f=(da_f * steps.c_prev).sum(axis=(0, 1)),
-            p_o=(da_o * steps.c).sum(axis=(0, 1)),
-            b_h=None if params.b_h is None else db.copy(),
-        )
-        return (da_rows @ params.W_x.T).reshape(x.shape), dparams
+        """See `weight_gradients`. p_i multiplied c_{t-1} of every row at every step, so dp_i = sum of da_i * c_{t-1},
+        and p_o the new cell."""
+        dx, dW_x, dW_h, db, db_h = weight_gradients(x, prev[0], da, params)
+        da_i, da_f, _, da_o = blocks(da)
+        peepholes = {
+            "p_i": (da_i * steps.c_prev).sum(axis=(0, 1)),
+            "p_f": (da_f * steps.c_prev).sum(axis=(0, 1)),
+            "p_o": (da_o * steps.c).sum(axis=(0, 1)),
+        }
+        return dx, PeepholeParams(dW_x, dW_h, db, **peepholes, b_h=db_h)
 
 
 STANDARD = PeepholeLSTM()

@@ -24,6 +24,7 @@ from typing import Any
 
 from numseq.backend import array_module, ragged_steps
 from numseq.layers.dropout import DropoutTrace, dropout
+from numseq.layers.linear import rows
 from numseq.params import common_dtype
 from numseq.record import Trace
 
@@ -47,7 +48,9 @@ class Unroll:
     def __init__(self, cell, before, state, params, mask=None, reverse=False, zoneout=None):
         self.a, self.kept = before
         xp, a = array_module(self.a), self.a
-        self.cell, self.params, self.mask, self.zoneout = cell, params, mask, zoneout
+        self.cell, self.params, self.mask = cell, params, mask
+        # a number of NumPy's has a dtype, which would make float32 arrays float64
+        self.zoneout = zoneout and tuple(k if getattr(k, "ndim", 0) else float(k) for k in zoneout)
         self.ragged = ragged_steps(mask)
         self.order = range(len(a))[::-1] if reverse else range(len(a))
         self.prev, self.now = [], []  # for each state (T, B, H), before and after each step: views of one array
@@ -154,8 +157,8 @@ class RecurrentTrace(Trace):
 
     @property
     def equations(self):
-        """Which of the plain backward passes of `numseq.gradcheck.equations` is this one's."""
-        return self.run.cell.equations
+        """Which of the plain backward passes of `numseq.gradcheck.equations` is this one's; None for an own cell."""
+        return getattr(self.run.cell, "equations", None)
 
     def __getattr__(self, name):  # only called for names that are not fields of the trace
         return getattr(object.__getattribute__(self, "run").steps, name)
@@ -198,6 +201,22 @@ def sequence(x, h0, c0, params, cell, mask=None, reverse=False, zoneout=None, we
     h_T, *c_T = run.final()
     return RecurrentTrace(
         x=x, params=params, weight_drop=dropped, run=run, h=run.now[0], h_T=h_T, c_T=c_T[0] if c_T else None
+    )
+
+
+def weight_gradients(x, h_prev, da, params):
+    """(dx, dW_x, dW_h, db, db_h) of a cell whose pre-activations are a = x W_x + h_prev W_h + b + b_h at every step.
+
+    dx = da W_x^T. Each step used the same weights, so their gradients add over time and batch: one product each.
+    """
+    da_rows = rows(da)
+    db = da_rows.sum(axis=0)
+    return (
+        (da_rows @ params.W_x.T).reshape(x.shape),
+        rows(x).T @ da_rows,
+        rows(h_prev).T @ da_rows,
+        None if params.b is None else db,
+        None if params.b_h is None else db.copy(),
     )
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numseq.backend import asarray
 from numseq.layers.activations import relu, relu_backward, tanh, tanh_backward
 from numseq.layers.init import DEFAULT
-from numseq.layers.linear import affine, rows
-from numseq.layers.recurrent import sequence
+from numseq.layers.linear import affine
+from numseq.layers.recurrent import sequence, weight_gradients
 from numseq.record import StepGrad, StepRecord
 
 Array = Any
@@ -131,16 +131,9 @@ class RNN:
         return (da @ params.W_h.swapaxes(-1, -2),)
 
     def after(self, x, kept, steps, prev, da, params):
-        """dx = da W_x^T. Each step used the same weights, so their gradients add over time and batch: one product."""
-        da_rows = rows(da)
-        db = da_rows.sum(axis=0)
-        dparams = RNNParams(
-            W_x=rows(x).T @ da_rows,
-            W_h=rows(prev[0]).T @ da_rows,
-            b=None if params.b is None else db,
-            b_h=None if params.b_h is None else db.copy(),
-        )
-        return (da_rows @ params.W_x.T).reshape(x.shape), dparams
+        """See `weight_gradients`."""
+        dx, *dparams = weight_gradients(x, prev[0], da, params)
+        return dx, RNNParams(*dparams)
 
 
 TANH, RELU = RNN(), RNN(relu_step, ReLUStep)

@@ -6,6 +6,8 @@
     h_t, c_t   = step of the cell on a_t = y_t W_x + context_t W_context + h_{t-1} W_h + b
     r_t        = tanh([h_t; context_t] W_r + b_r)        what was said so far meets where we look (`models/readout.py`)
 
+What the context adds to a_t is not normalised by a cell that normalises y_t W_x (`lstm-layernorm`).
+
 With several layers, the query is the state of the lowest, and the others follow on its outputs. So only one layer waits
 for the attention, and the others run over all T steps at once.
 
@@ -128,6 +130,14 @@ class AttentiveTrace(Trace):
         return DecoderGrad(dparams, dstates=look.dkeys + look.dvalues, dh_T=dh_T, dc_T=dc_T)
 
 
+def start_attending(config, source, source_mask, params):
+    """(memory, first state) for decoding step by step, of every decoder that attends: the attention; the states of each
+    layer, and last what the attention carries."""
+    attention = attention_of(config)(source.h, source.h, params.attention, source_mask)
+    first = bridge(source.h_T, source.c_T, params.bridge)
+    return attention, [*states_of(first.h0, first.c0), attention.first()]
+
+
 @dataclass(frozen=True)
 class AttentiveDecoder:
     """The attention decoder in the order of Bahdanau; see `numseq.models.seq2seq` for what a decoder offers."""
@@ -162,11 +172,8 @@ class AttentiveDecoder:
         return self._read(ids, attention, first, states, attention.first(), params, masks)
 
     def start(self, source, source_mask, params):
-        """(memory, first state) for decoding step by step: the attention; the states of each layer, and last what the
-        attention carries."""
-        attention = attention_of(self.config)(source.h, source.h, params.attention, source_mask)
-        first = bridge(source.h_T, source.c_T, params.bridge)
-        return attention, [*states_of(first.h0, first.c0), attention.first()]
+        """(memory, first state) for decoding step by step; see `start_attending`."""
+        return start_attending(self.config, source, source_mask, params)
 
     def step(self, ids, state, memory, params, masks):
         """One step on the previous tokens (B,): r (B, R), the next state, attention weights (B, S)."""

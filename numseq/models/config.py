@@ -16,10 +16,11 @@ class ConfigError(NumseqError):
     """A configuration that no model can be built from."""
 
 
-def whole(name, value):
-    """Raise ConfigError when an option that counts is not a whole number."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ConfigError(f"{name} is {value!r}: it must be a whole number")
+def whole(name, value, least=None):
+    """Raise ConfigError when an option that counts is not a whole number, or is below `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+        bound = "" if least is None else f" of at least {least}"
+        raise ConfigError(f"{name} is {value!r}: it must be a whole number{bound}")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Seq2SeqConfig:
     heads: int = 4  # of multi-head attention
     window: int = 5  # of local attention: positions on either side
     layers: int = 1  # of the encoder and of the decoder
-    residual: bool = False  # each layer's input is added to its output
+    residual: bool = False  # a layer's input is added to its output, where both are of one width; not around the lowest
+    # decoder layer in the order of Bahdanau, which reads the context besides
     readout: str | None = None  # hidden layer before the vocabulary: tanh, maxout, or linear for none;
     # None: tanh with attention, linear without
     readout_context: bool = True  # does the readout see the context?
@@ -76,9 +78,8 @@ class Seq2SeqConfig:
             object.__setattr__(self, "readout", "tanh" if self.attends else "linear")
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name == "samples" else 1
-            if field.type in (int, "int") and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-                raise ConfigError(f"{field.name} is {value!r}: it must be a whole number of at least {least}")
+            if field.type in (int, "int"):
+                whole(field.name, value, 0 if field.name == "samples" else 1)
             if field.type in (bool, "bool") and not isinstance(value, bool):
                 raise ConfigError(f"{field.name} is {value!r}: it must be true or false")
             if field.type in (float, "float") and (not isinstance(value, int | float) or isinstance(value, bool)):
@@ -94,66 +95,76 @@ class Seq2SeqConfig:
         self._together()
 
     def _together(self):
-        """Refuse what does not go together."""
-
-        def refuse(condition, what):
-            if condition:
-                raise ConfigError(what)
-
-        refuse(
-            self.attends and self.hidden % 2,
-            f"hidden is {self.hidden}: it must be even, for the encoder's two directions",
-        )
-        plain = not self.attends
-        for name, about in (
-            ("input_feeding", "feeds back what is made after attending"),
-            ("order", "luong says when to attend"),
-            ("coverage_loss", "is about where the model looks"),
+        """Refuse what does not go together, and what would do nothing."""
+        plain, cell, attention = not self.attends, self.cell, self.attention
+        of_plain = "attention is none: choose an attention, or leave {} out"
+        for refused, why in (
+            (
+                not plain and self.hidden % 2,
+                f"hidden is {self.hidden}: it must be even, for the encoder's two directions",
+            ),
+            (
+                plain and self.input_feeding,
+                "input_feeding feeds back what is made after attending, but " + of_plain.format("input_feeding"),
+            ),
+            (plain and self.order == "luong", "order luong says when to attend, but " + of_plain.format("order")),
+            (
+                plain and self.coverage_loss,
+                "coverage_loss is about where the model looks, but " + of_plain.format("coverage_loss"),
+            ),
+            (
+                plain and not self.readout_context,
+                "without attention there is no context that readout_context could leave out: do without it",
+            ),
+            (
+                self.input_feeding and self.order != "luong",
+                "input_feeding feeds back what is made after attending, so it needs order luong",
+            ),
+            (
+                self.input_feeding and cell == "lstm-layernorm" and self.layers > 1,
+                "lstm-layernorm normalises the inputs of all steps at once, which input_feeding allows in the lowest "
+                "layer alone: choose layers 1 or another cell",
+            ),
+            (
+                self.order == "luong" and not self.readout_context,
+                "with order luong the context is read by the readout alone, so readout_context cannot be false",
+            ),
+            (
+                attention == "multi-head" and self.attention_size % self.heads,
+                f"heads is {self.heads}: it must divide attention_size, which is {self.attention_size}: choose another "
+                "number for one of them",
+            ),
+            (
+                self.variational and not self.dropout,
+                "variational says how dropout is drawn, but dropout is 0: give dropout a rate",
+            ),
+            (
+                self.samples >= self.target_vocabulary,
+                f"samples is {self.samples}, but the target vocabulary has {self.target_vocabulary} tokens: "
+                "choose fewer",
+            ),
+            (
+                self.samples and (self.label_smoothing or self.confidence_penalty),
+                "label_smoothing and confidence_penalty read the probabilities of all tokens, but samples computes "
+                "few: choose one or the other",
+            ),
+            (
+                self.tied == "all" and self.source_vocabulary != self.target_vocabulary,
+                f"tied is all, so source and target must share one vocabulary, but theirs have "
+                f"{self.source_vocabulary} and {self.target_vocabulary} tokens",
+            ),
+            (
+                self.tied != "none" and self.features != self.embedding,
+                f"a tied readout gets {self.features} numbers and an embedding has {self.embedding}: "
+                "make them equal, or choose the readout tanh or maxout",
+            ),
+            (
+                self.forget_bias != 1 and not cell.startswith("lstm"),
+                f"forget_bias is for an LSTM, but cell is {cell}: leave it out, or choose an LSTM",
+            ),
         ):
-            refuse(
-                plain and getattr(self, name) not in (0, "bahdanau"),
-                f"{name} {about}, but attention is none: choose an attention, or leave {name} out",
-            )
-        refuse(
-            self.input_feeding and self.order != "luong",
-            "input_feeding feeds back what is made after attending, so it needs order luong",
-        )
-        refuse(
-            self.input_feeding and self.cell == "lstm-layernorm" and self.layers > 1,
-            "lstm-layernorm normalises the inputs of all steps at once, which input_feeding allows in the lowest layer "
-            "alone: choose layers 1 or another cell",
-        )
-        refuse(
-            self.order == "luong" and not self.readout_context,
-            "with order luong the context is read by the readout alone, so readout_context cannot be false",
-        )
-        refuse(
-            self.attention == "multi-head" and self.attention_size % self.heads,
-            f"heads is {self.heads}: it must divide attention_size, which is {self.attention_size}",
-        )
-        refuse(
-            self.samples >= self.target_vocabulary,
-            f"samples is {self.samples}, but the target vocabulary has {self.target_vocabulary} tokens: choose fewer",
-        )
-        refuse(
-            self.samples and (self.label_smoothing or self.confidence_penalty),
-            "label_smoothing and confidence_penalty read the probabilities of all tokens, but samples computes few: "
-            "choose one or the other",
-        )
-        refuse(
-            self.tied == "all" and self.source_vocabulary != self.target_vocabulary,
-            f"tied is all, so source and target must share one vocabulary, but theirs have {self.source_vocabulary} "
-            f"and {self.target_vocabulary} tokens",
-        )
-        refuse(
-            self.tied != "none" and self.features != self.embedding,
-            f"a tied readout gets {self.features} numbers and an embedding has {self.embedding}: "
-            "make them equal, or choose the readout tanh or maxout",
-        )
-        refuse(
-            self.forget_bias != 1 and not self.cell.startswith("lstm"),
-            f"forget_bias is for an LSTM, but cell is {self.cell}: leave it out, or choose an LSTM",
-        )
+            if refused:
+                raise ConfigError(why)
 
     @property
     def attends(self):

@@ -3,7 +3,8 @@
     a_t = y_t W_x + r_{t-1} W_feed + h_{t-1} W_h + b      of the lowest layer; r_{-1} = 0
     the rest as in `numseq.models.luong`
 
-So the choice of where to look can take the earlier choices into account. The price: every layer waits for the step
+So the choice of where to look can take the earlier choices into account. (What r adds is not normalised by
+`lstm-layernorm`, as little as a context.) The price: every layer waits for the step
 before it to be finished, attention and readout included.
 
 Source: Luong, Pham & Manning 2015, section 3.3.

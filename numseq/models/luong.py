@@ -23,6 +23,7 @@ from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.embedding import EmbeddingParams, EmbeddingTrace, embedding
 from numseq.layers.linear import LinearParams
 from numseq.layers.stack import StackTrace, stack
+from numseq.models.attentive import start_attending
 from numseq.models.bridge import BridgeParams, BridgeTrace, bridge, init_bridge
 from numseq.models.parts import attention_of, init_attention_of
 from numseq.models.plain import DecoderGrad, by_kind, init_target, states_of
@@ -125,11 +126,8 @@ class LuongDecoder:
         return LuongTrace(embedded, y, first, rnn, looks, features, features.step(rnn.h, looks.context, y.y))
 
     def start(self, source, source_mask, params):
-        """(memory, first state) for decoding step by step: the attention; the states of each layer, and last what the
-        attention carries."""
-        attention = attention_of(self.config)(source.h, source.h, params.attention, source_mask)
-        first = bridge(source.h_T, source.c_T, params.bridge)
-        return attention, [*states_of(first.h0, first.c0), attention.first()]
+        """(memory, first state) for decoding step by step; see `start_attending`."""
+        return start_attending(self.config, source, source_mask, params)
 
     def step(self, ids, state, memory, params, masks):
         """One step on the previous tokens (B,): r (B, R), the next state, attention weights (B, S)."""

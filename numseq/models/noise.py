@@ -61,7 +61,7 @@ def draw_masks(config, params, batch, *seed):
                 for _ in range(config.layers)
             ]
     if config.samples:
-        drawn = log_uniform(generator(*seed), config.target_vocabulary, config.samples, dtype)
+        drawn = log_uniform(generator(*seed, 1), config.target_vocabulary, config.samples, dtype)
         masks["samples"], masks["log_q"] = drawn
     return masks
 

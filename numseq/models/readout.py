@@ -14,7 +14,7 @@ from numseq.backend import array_module
 from numseq.layers.activations import tanh, tanh_backward
 from numseq.layers.dropout import DropoutTrace, dropout
 from numseq.layers.linear import LinearParams, LinearTrace, affine, init_linear, linear, rows
-from numseq.layers.maxout import maxout
+from numseq.layers.maxout import first_wins, maxout, maxout_backward
 from numseq.layers.sampled import SampledCrossEntropyTrace, sampled_cross_entropy
 from numseq.record import StepGrad, StepRecord, Trace, put
 
@@ -33,7 +33,7 @@ class FeaturesStep(StepRecord):
 
 @dataclass(slots=True)
 class FeaturesStepGrad(StepGrad):
-    """Gradients inside; dx is not the record's own x, but what its parts get."""
+    """Gradients inside; d before a name is the derivative of the loss by it."""
 
     equations = {
         "dr": "from the output matrix, and from the next step when r is fed back",
@@ -89,7 +89,7 @@ class Features:
         grad.step = s
         dx = dr
         if self.kind != "linear":
-            grad.da = tanh_backward(dr, s.r) if self.kind == "tanh" else maxout(s.a).backward(dr).dx
+            grad.da = tanh_backward(dr, s.r) if self.kind == "tanh" else maxout_backward(dr, first_wins(s.a))
             dx = affine(grad.da, self.params.W.T)
         return grad, self._parts(dx)
 

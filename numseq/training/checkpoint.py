@@ -85,7 +85,10 @@ def load_config(folder):
         raise CheckpointError(f"{path}: cannot be read ({error})") from None
     try:
         if described["format"] != FORMAT:
-            raise CheckpointError(f"{path}: format {described['format']}, this version reads {FORMAT}")
+            raise CheckpointError(
+                f"{path}: format {described['format']}, this version reads {FORMAT}: train it anew, or use the version "
+                "that it was made with"
+            )
         return Seq2SeqConfig(**described["model"]), dict(described["training"])
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(f"{path}: not a configuration of numseq ({error})") from None

@@ -54,7 +54,7 @@ class TrainingOptions:
     epochs: int = 10
     batch: int = 64  # sentence pairs
     optimizer: str = "adam"
-    lr: float = 1e-3
+    lr: float | None = None  # None: as the optimiser has it
     weight_decay: float | None = None  # None: as the optimiser has it, 0.01 for adamw and 0 for the others
     decay: float = 0.5  # lr is multiplied by this after an epoch without a better validation loss
     clip: float = 1.0  # the largest global norm of a gradient
@@ -65,10 +65,10 @@ class TrainingOptions:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 1")
         for name in ("lr", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be a positive number")
         if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
-            raise ConfigError(f"weight_decay is {self.weight_decay}: it must not be negative")
+            raise ConfigError(f"weight_decay is {self.weight_decay}: it must be finite and at least 0")
         if not 0 < self.decay <= 1:
             raise ConfigError(f"decay is {self.decay}: it must be above 0 and at most 1")
         if self.seed < 0:
@@ -104,8 +104,9 @@ class Trainer:
     def __init__(self, model, train, valid, folder, options, say=print, resume=False):
         self.model, self.train, self.valid = model, train, valid
         self.folder, self.options, self.say = Path(folder), options, say
-        decay = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
-        self.optimizer = OPTIMIZERS[options.optimizer](model.params, lr=options.lr, **decay)
+        given = {"lr": options.lr, "weight_decay": options.weight_decay}
+        given = {name: value for name, value in given.items() if value is not None}
+        self.optimizer = OPTIMIZERS[options.optimizer](model.params, **given)
         self.progress = Progress()
         if resume and (self.folder / TRAINING).exists():
             self._load()

@@ -28,7 +28,7 @@ def named(function, trace=None):
     """
     inside = {function}
     if function == "bidirectional" and trace is not None:
-        inside.add(trace.run.cell.equations)
+        inside.add(getattr(trace.run.cell, "equations", None))
     for cell in inside & STEP_OF.keys():
         inside |= {STEP_OF[cell], "sequence", "zoneout", "weight_drop"}
     shared = lstm.SHARED if inside & {"peephole_step", "layernorm_lstm_step"} else set()

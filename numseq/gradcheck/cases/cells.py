@@ -188,10 +188,13 @@ def _drop(rng, shape):
 
 
 def _clear_of_kinks(rng, function, inputs, covers):
-    """A case with no pre-activation of a relu so close to 0 that a central difference would reach over its kink, and
-    with no gradient that is 0 because all of the units are off."""
+    """A case with no pre-activation of a relu so close to 0 that a central difference would reach over its kink, with
+    no gradient that is 0 because all of the units are off, and with no vector so even that normalising it is steep."""
     while _nearest_kink(trace := function(**inputs)) < CLEAR or _off(trace):
         inputs = {name: rescaled(rng, tree) for name, tree in inputs.items()}
+    again = np.random.default_rng(0)
+    while _smallest_std(function(**inputs)) < 0.3:
+        inputs = {name: rescaled(again, tree) for name, tree in inputs.items()}
     return Case(function, inputs, covers)
 
 
@@ -203,6 +206,14 @@ def _off(trace):
     return bool(_relus(trace)) and not all(leaf.any() for leaf in trees.leaves(trace.backward(trace.h).params))
 
 
+def _smallest_std(trace):
+    steps = [run.steps for run in _runs(trace) if isinstance(run.cell, layers.LayerNormLSTM)]
+    return min((min(s.c_std.min(), s.q_std.min()) for s in steps), default=np.inf)
+
+
 def _relus(trace):
-    runs = [layer.run for layer in getattr(trace, "layers", [trace])]
-    return [run for run in runs if run.cell is RELU]
+    return [run for run in _runs(trace) if run.cell is RELU]
+
+
+def _runs(trace):
+    return [layer.run for layer in getattr(trace, "layers", [trace])]

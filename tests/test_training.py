@@ -265,7 +265,7 @@ def test_second_ctrl_c_stops_at_once_and_leaves_the_last_checkpoint(tmp_path, mo
     assert (state["epoch"], state["step"], state["updates"]) == (2, 0, BATCHES)
 
 
-# a loss that is no number
+# a loss that is no number, or one that no model that learns has
 
 
 def kept(run):
@@ -300,8 +300,58 @@ def test_validation_loss_that_is_no_number_leaves_the_checkpoint(tmp_path, monke
     assert kept(run) == before
 
 
+def explode(update):
+    """After this update all logits are in the thousands: the loss is far from what it was, and finite."""
+
+    def act(n, params):
+        if n == update:
+            for leaf in trees.leaves(params):
+                leaf *= 1e4
+
+    return act
+
+
+def test_finite_loss_far_above_that_of_guessing_is_divergence_too(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(run, epochs=1)
+    before = kept(run)
+    after_update(monkeypatch, explode(BATCHES))
+    with pytest.raises(DivergedError, match=rf"epoch 2: the validation loss is \S+, .*guessing 2\.\d+;.*{run} holds the"):
+        train(run, resume=True)
+    assert kept(run) == before
+
+
+@pytest.mark.parametrize("save", ["by Ctrl-C", "by the clock"])
+def test_model_that_diverged_within_an_epoch_is_not_saved(tmp_path, monkeypatch, save):
+    run = tmp_path / "run"
+    train(run, epochs=1)
+    before = kept(run)
+    with monkeypatch.context() as patch:
+        after_update(patch, explode(3))
+        after_update(patch, lambda n, params: n == 5 and late(patch))
+        late = {
+            "by Ctrl-C": lambda patch: signal.raise_signal(signal.SIGINT),
+            "by the clock": lambda patch: patch.setattr(trainer, "SAVE_EVERY", 0),
+        }[save]
+        with pytest.raises(DivergedError, match="epoch 2: the training loss is"):
+            train(run, resume=True)
+    assert kept(run) == before
+
+
+@pytest.mark.parametrize("factor", [2.9, 3.1])
+def test_divergence_begins_at_three_times_the_loss_of_guessing(tmp_path, monkeypatch, factor):
+    vocabulary = 4 + 10  # the special tokens and the digits
+    monkeypatch.setattr(trainer, "mean_loss", lambda *args: factor * np.log(vocabulary))
+    if factor < 3:
+        train(tmp_path / "run", epochs=1)
+    else:
+        with pytest.raises(DivergedError, match="epoch 1: the validation loss is 8.18"):
+            train(tmp_path / "run", epochs=1)
+        assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
 def test_far_too_large_step_is_one_clear_error_without_warnings(tmp_path):
-    with pytest.raises(DivergedError, match="epoch 1, batch .*lower --lr"):
+    with pytest.raises(DivergedError, match="epoch 1.*lower --lr"):
         train(tmp_path / "run", lr=1e30, model=MODEL | {"embedding": 256})
 
 

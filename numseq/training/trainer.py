@@ -37,10 +37,11 @@ from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm
 
 SHUFFLE, MASKS = range(2)  # what a seed is for
 SAVE_EVERY = 60  # seconds between saves within an epoch
+FAR_WORSE = 3  # a loss of so many times that of guessing uniformly is divergence
 
 
 class DivergedError(NumseqError):
-    """The loss or the gradient stopped being a finite number."""
+    """The loss or the gradient stopped being a finite number, or the loss is far above that of guessing."""
 
 
 class InterruptedTraining(NumseqError):
@@ -116,7 +117,7 @@ class Trainer:
         """Train until the last epoch. Returns the metrics of all epochs, a list of dicts.
 
         Raises: InterruptedTraining, after Ctrl-C, once all is saved. DivergedError, on a loss or gradient that is not
-            finite; what was saved before stays.
+            finite, and instead of saving what is far worse than guessing; what was saved before stays.
         """
         keep_freed_memory()
         # numbers that overflow are reported once, with the step, as an error and not as warnings
@@ -147,9 +148,11 @@ class Trainer:
                 )
                 bar.update()
                 if pressed.is_set():
+                    self._refuse_divergence(p.loss / p.tokens, "training")
                     self._save(began)
                     raise InterruptedTraining(f"stopped at epoch {p.epoch}, batch {p.step} of {len(batches)}; saved")
                 if time.monotonic() - saved > SAVE_EVERY:
+                    self._refuse_divergence(p.loss / p.tokens, "training")
                     self._save(began)
                     began = saved = time.monotonic()
                     tokens_before = p.tokens
@@ -173,6 +176,14 @@ class Trainer:
         p.tokens += batch.tokens
         return loss, norm
 
+    def _refuse_divergence(self, loss, of):
+        """Raise DivergedError on a mean loss that is not finite or far above ln V, which knowing nothing has."""
+        guessing = math.log(self.model.config.target_vocabulary)
+        if not loss <= FAR_WORSE * guessing:  # so written, it holds for NaN too
+            raise self._diverged(
+                f"epoch {self.progress.epoch}: the {of} loss is {loss:.4g}, that of guessing {guessing:.4g}"
+            )
+
     def _diverged(self, what):
         kept = "holds the last good checkpoint" if (self.folder / TRAINING).exists() else "holds no checkpoint yet"
         return DivergedError(
@@ -182,15 +193,14 @@ class Trainer:
     def _end_of_epoch(self, began, padding):
         p = self.progress
         valid = mean_loss(self.model, self.valid, self.options.batch)
-        if not math.isfinite(valid):
-            raise self._diverged(f"epoch {p.epoch}: the validation loss is {valid}")
+        self._refuse_divergence(valid, "validation")
         improved = p.best is None or valid < p.best
         seconds = time.monotonic() - began
         line = {
             "epoch": p.epoch,
             "train_loss": p.loss / p.tokens,
             "valid_loss": valid,
-            "valid_perplexity": math.exp(min(valid, 700)),  # exp of more would overflow
+            "valid_perplexity": math.exp(valid),
             "lr": self.optimizer.lr,
             "tokens": p.tokens,
             "padding": padding,

@@ -1,6 +1,7 @@
 """What several test files use: random models, ragged batches, and comparisons of trees."""
 
 import dataclasses
+import types
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,14 @@ def padded(given, steps=3, rows=2, seed=0):
             garbage[: len(array), : array.shape[1]][~mask] = EOS
             fields[field.name] = garbage
     return Batch(**fields)
+
+
+def with_other_contents(function, change):
+    """The function, with change(thing) for each thing that it holds in its closure."""
+    if not getattr(function, "__closure__", None):
+        return function
+    cells = tuple(types.CellType(change(cell.cell_contents)) for cell in function.__closure__)
+    return types.FunctionType(function.__code__, function.__globals__, closure=cells)
 
 
 def lengths_to_mask(lengths, steps=None):

@@ -14,7 +14,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import strict_cupy
-from helpers import MODELS, SOURCES, arrays_in, assert_close, assert_same, at_scale_one, batch, create, normal
+from helpers import (
+    MODELS,
+    SOURCES,
+    arrays_in,
+    assert_close,
+    assert_same,
+    at_scale_one,
+    batch,
+    create,
+    normal,
+    with_other_contents,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -366,9 +377,7 @@ def moved(thing, dtype):
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type | Seq2Seq):
         parts = {field.name: moved(getattr(thing, field.name), dtype) for field in dataclasses.fields(thing)}
         return dataclasses.replace(thing, **parts)
-    for cell in getattr(thing, "__closure__", None) or ():  # what a function knows goes with it
-        cell.cell_contents = moved(cell.cell_contents, dtype)
-    return thing
+    return with_other_contents(thing, lambda inside: moved(inside, dtype))  # what a function knows goes with it
 
 
 def outcome(name, dtype):

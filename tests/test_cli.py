@@ -458,7 +458,7 @@ def test_gradients_are_checked_by_name(tmp_path):
 
 
 def test_wrong_gradient_is_shown_and_is_a_failure(tmp_path, monkeypatch):
-    table = cases.cases()
+    table = dict(cases.cases())
     right = table["linear"]
 
     def wrong(**inputs):

@@ -18,6 +18,7 @@ from helpers import (
     normal,
     output_gradients,
     padded,
+    with_other_contents,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -276,9 +277,9 @@ def _in_precision(thing, dtype):
 @pytest.mark.parametrize("name", [name for name in cases() if "seq2seq" not in name])
 def test_layers_compute_in_the_dtype_of_their_inputs(name, dtype):
     case = cases()[name]
-    for cell in case.function.__closure__ or ():  # what a case holds, masks above all, are real numbers
-        cell.cell_contents = _in_precision(cell.cell_contents, np.zeros(0, dtype).real.dtype)
-    trace = case.function(**{argument: trees.cast(tree, dtype) for argument, tree in case.inputs.items()})
+    real = np.zeros(0, dtype).real.dtype  # what a case holds, masks above all, are real numbers
+    function = with_other_contents(case.function, lambda thing: _in_precision(thing, real))
+    trace = function(**{argument: trees.cast(tree, dtype) for argument, tree in case.inputs.items()})
     for output in trace.outputs:
         assert getattr(trace, output) is None or getattr(trace, output).dtype == dtype
     if dtype == np.complex128:

@@ -23,20 +23,19 @@ def cell_side(cell, rng):
     """(one forward and backward of the cell, its products alone)."""
     params = cell.init(rng, D, H, np.float32)
     normal = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
-    x, dh, zero = normal(T, B, D), normal(T, B, H), np.zeros((B, H), np.float32)
-    c0 = zero if "c" in cell.states else None
+    x, dh = normal(T, B, D), normal(T, B, H)
     G = params.W_h.shape[1]
     h, da = normal(T * B, H), normal(T * B, G)
-    x_rows, step = x.reshape(-1, D), normal(B, G)
+    x_rows, state, step = x.reshape(-1, D), np.zeros((B, H), np.float32), normal(B, G)
 
     def products():
         x_rows @ params.W_x
         for _ in range(T):
-            zero @ params.W_h
+            state @ params.W_h
             step @ params.W_h.T
         return x_rows.T @ da, h.T @ da, da @ params.W_x.T
 
-    return lambda: sequence(x, zero, c0, params, cell).backward(dh), products
+    return lambda: sequence(x, None, params, cell=cell).backward(dh), products
 
 
 def cells(rounds):
@@ -63,8 +62,8 @@ def attentions(rounds):
     for name in ATTENTIONS:
         if name != "none":
             sides[name] = model_side(shape, attention=name)
-    sides["dot, order luong"] = model_side(shape, attention="dot", order="luong")
-    sides["dot, input feeding"] = model_side(shape, attention="dot", order="luong", input_feeding=True)
+    sides["dot, luong"] = model_side(shape, attention="dot", decoder="luong")
+    sides["dot, luong-feeding"] = model_side(shape, attention="dot", decoder="luong-feeding")
     times = {name: statistics.median(found) for name, found in in_turn(sides, rounds).items()}
     for name, own in times.items():
         print(f"{name:<20}{1e3 * own:8.2f} ms   {own / times['additive']:.2f} of the additive one")

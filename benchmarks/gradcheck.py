@@ -10,10 +10,9 @@ import statistics
 import numpy as np
 
 from benchmarks.timing import arguments, describe, in_turn, write
-from numseq.gradcheck import BUGS, check
-from numseq.gradcheck.bugs import run
-from numseq.gradcheck.cases import cases, run_cases
-from numseq.gradcheck.diagnosis import match
+from numseq.gradcheck import check
+from numseq.gradcheck.references import random_directions
+from numseq.mistakes import BUGS, cases, match, run, run_cases
 from numseq.params import count
 
 
@@ -21,7 +20,8 @@ def naming():
     """Name one bug of a ragged LSTM among all that can be made in it."""
     case = cases()["lstm, ragged"]
     trace, rng = case.function(**case.inputs), np.random.default_rng(0)
-    upstream = {f"d{name}": rng.standard_normal(np.shape(getattr(trace, name))) for name in trace.outputs}
+    weights = random_directions({name: getattr(trace, name) for name in trace.outputs}, rng)
+    upstream = {f"d{name}": r for name, r in weights.items()}
     bug = next(bug for bug in BUGS if bug.name.startswith("the forget gate is missing"))
     wrong = run("lstm", bug.change, trace, upstream)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from numseq import plots
-from numseq.copy_memory import CopyMemory, chrono_biases, copy_memory, init_copy, train_copy
-from numseq.flow import gate_saturation, kept_share, norms
 from numseq.layers import GRU, LSTM, RNN, sequence
+from numseq.studies.copy_memory import CopyMemory, chrono_biases, copy_memory, init_copy, train_copy
+from numseq.studies.flow import gate_saturation, kept_share, norms
 from numseq.training.optimizers import SGD, Adam
 
 TASK, STANDARD = CopyMemory(blanks=100, length=1), CopyMemory(blanks=100, length=10)
@@ -97,12 +97,11 @@ def latched(kind, params, early=10, late=60):
     symbols = np.unique(batch.source[0], return_index=True)[1]  # one row of each: nothing else is drawn
     of_symbol = trace.h[late, symbols]
     apart = np.linalg.norm(of_symbol[:, None] - of_symbol, axis=-1)[np.triu_indices(len(symbols), 1)].mean()
-    state = [trace.h[early].copy(), trace.c[early].copy() if "c" in cell.states else None]
-    moved = state[len(cell.states) - 1]
+    *parts, moved = (getattr(trace, part)[early] for part in cell.State._fields)
     way = rng.standard_normal(moved.shape).astype(moved.dtype)
-    moved += 0.1 * way / np.linalg.norm(way, axis=-1, keepdims=True)
-    again = sequence(trace.x[early + 1 : late + 1], *state, params.rnn, cell)
-    return apart, np.linalg.norm(again.h_T - trace.h[late], axis=-1).mean()
+    moved = moved + 0.1 * way / np.linalg.norm(way, axis=-1, keepdims=True)
+    again = sequence(trace.x[early + 1 : late + 1], (*parts, moved), params.rnn, cell=cell)
+    return apart, np.linalg.norm(again.final.h - trace.h[late], axis=-1).mean()
 
 
 def clipping(optimizer, radius, lr, clip, updates):

@@ -16,8 +16,8 @@ class Attentive(nn.Module):
     def __init__(self, params, hidden):
         super().__init__()
         p = {name: torch.tensor(leaf) for name, leaf in params}
-        V_s, E = p["encoder.embedding.W"].shape
-        V_t = p["decoder.embedding.W"].shape[0]
+        V_s, E = p["source.W"].shape
+        V_t = p["target.W"].shape[0]
         H, A = hidden, p["decoder.attention.w"].shape[0]
         self.source = nn.Embedding(V_s, E, padding_idx=0)
         self.target = nn.Embedding(V_t, E, padding_idx=0)
@@ -36,10 +36,10 @@ class Attentive(nn.Module):
             put(layer.weight, p[f"{name}.W"].T)
             put(layer.bias, p[f"{name}.b"])
 
-        put(self.source.weight, p["encoder.embedding.W"])
-        put(self.target.weight, p["decoder.embedding.W"])
+        put(self.source.weight, p["source.W"])
+        put(self.target.weight, p["target.W"])
         for ours, theirs in (("ahead", ""), ("back", "_reverse")):
-            name = f"encoder.rnn.0.{ours}"
+            name = f"encoder.0.{ours}"
             put(getattr(self.encoder, f"weight_ih_l0{theirs}"), p[f"{name}.W_x"].T)
             put(getattr(self.encoder, f"weight_hh_l0{theirs}"), p[f"{name}.W_h"].T)
             put(getattr(self.encoder, f"bias_ih_l0{theirs}"), p[f"{name}.b"])
@@ -50,12 +50,12 @@ class Attentive(nn.Module):
         put(self.key.weight, p["decoder.attention.W_k"].T)
         put(self.key.bias, p["decoder.attention.b"])
         put(self.score.weight, p["decoder.attention.w"][None])
-        put(self.cell.weight_ih, torch.cat([p["decoder.rnn.W_x"], p["decoder.W_context"]]).T)
-        put(self.cell.weight_hh, p["decoder.rnn.W_h"].T)
-        put(self.cell.bias_ih, p["decoder.rnn.b"])
+        put(self.cell.weight_ih, torch.cat([p["decoder.rnn.0.W_x"], p["decoder.W_extra"]]).T)
+        put(self.cell.weight_hh, p["decoder.rnn.0.W_h"].T)
+        put(self.cell.bias_ih, p["decoder.rnn.0.b"])
         self.cell.bias_hh.data.zero_()
         linear(self.combine, "decoder.combine")
-        linear(self.readout, "decoder.readout")
+        linear(self.readout, "head")
 
     def forward(self, source, target_in, target_out, lengths=None, rate=0.0):
         """Loss of one batch. lengths, (B,) of the sources, on the host; None when all are full. rate, of dropout."""
@@ -91,12 +91,12 @@ class Attentive(nn.Module):
     def gradients(self):
         """A few gradients under numseq's names, to compare."""
         return {
-            "encoder.embedding.W": self.source.weight.grad,
-            "encoder.rnn.0.ahead.W_x": self.encoder.weight_ih_l0.grad.T,
-            "encoder.rnn.0.back.W_h": self.encoder.weight_hh_l0_reverse.grad.T,
+            "source.W": self.source.weight.grad,
+            "encoder.0.ahead.W_x": self.encoder.weight_ih_l0.grad.T,
+            "encoder.0.back.W_h": self.encoder.weight_hh_l0_reverse.grad.T,
             "decoder.bridge.0.c.W": self.bridge_c.weight.grad.T,
             "decoder.attention.W_q": self.query.weight.grad.T,
             "decoder.attention.W_k": self.key.weight.grad.T,
-            "decoder.rnn.W_h": self.cell.weight_hh.grad.T,
-            "decoder.readout.W": self.readout.weight.grad.T,
+            "decoder.rnn.0.W_h": self.cell.weight_hh.grad.T,
+            "head.W": self.readout.weight.grad.T,
         }

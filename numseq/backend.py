@@ -8,21 +8,30 @@ import ctypes
 import os
 import sys
 from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from numseq.errors import NumseqError
 
 BACKENDS = ("numpy", "cupy")
+Array: TypeAlias = np.ndarray  # or CuPy's, which can do the same; its shape stands in a comment or docstring beside it
+DType: TypeAlias = type | np.dtype | str  # np.float32, or "float32"
+if TYPE_CHECKING:
+    from numpy.random import Generator
+else:
+    Generator = Any  # importing numpy.random takes longer than importing numseq, and CuPy has a Generator of its own
 
 
 class BackendError(NumseqError):
     """The array library that was asked for cannot be used on this machine."""
 
 
-def array_module(x):
+def array_module(x: Any) -> ModuleType:
     """The library (`numpy` or `cupy`) that the array `x` belongs to."""
     cupy = sys.modules.get("cupy")
     return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
@@ -55,7 +64,7 @@ def _one_line(error):
 _current = None  # the library of new arrays; None until first asked, when NUMSEQ_BACKEND decides
 
 
-def current():
+def current() -> ModuleType:
     """The library in which new arrays are made: set by `use`, at first by the variable NUMSEQ_BACKEND."""
     global _current
     if _current is None:
@@ -73,25 +82,25 @@ class use:
         BackendError: the name is unknown, CuPy is not installed, or there is no GPU.
     """
 
-    def __init__(self, name):
+    def __init__(self, name: str):
         global _current
         chosen = _load(name)
         self._before, _current = _current, chosen
 
-    def __enter__(self):
+    def __enter__(self) -> ModuleType:
         return _current
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         global _current
         _current = self._before
 
 
-def to_numpy(x):
+def to_numpy(x: Any) -> np.ndarray:
     """A NumPy array of the same values; from a GPU this copies and waits for it."""
     return x.get() if array_module(x) is not np else np.asarray(x)
 
 
-def asarray(x, dtype=None):
+def asarray(x: Any, dtype: DType | None = None) -> Array:
     """`x` as an array of the current backend, copied only where it must be."""
     xp = current()
     if xp is np:
@@ -99,7 +108,7 @@ def asarray(x, dtype=None):
     return xp.asarray(x, dtype=dtype)
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> None:
     """Let this process reuse freed memory instead of giving it back to the system after every large array.
 
     A training step makes and frees the same large arrays again and again. By default the C library returns those to
@@ -115,7 +124,7 @@ def keep_freed_memory():
     mallopt(M_TRIM_THRESHOLD, -1)  # and the heap never shrinks
 
 
-def for_each(xp, function, pieces):
+def for_each(xp: ModuleType, function: Callable[[Any], Any], pieces: Iterable[Any]) -> None:
     """function(piece) for every piece, with NumPy on all processors at once: its own loops use only one.
 
     The pieces must not share memory that is written; each is computed as it would be alone, so the result does not
@@ -146,17 +155,17 @@ def _workers():
     return ThreadPoolExecutor(max_workers=processors(), thread_name_prefix="numseq", initializer=silence)
 
 
-def processors():
+def processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def generator(*seed):
+def generator(*seed: int) -> Generator:
     """A seeded generator whose draws live on the host: shuffling, and the first values of parameters."""
     return np.random.default_rng(seed)
 
 
-def device_generator(*seed):
+def device_generator(*seed: int) -> Generator:
     """A seeded generator of the current backend, for draws made where they are used (dropout masks).
 
     NumPy and CuPy give different numbers for one seed; each gives the same ones every time.
@@ -167,7 +176,7 @@ def device_generator(*seed):
     return current().random.default_rng(int(np.random.SeedSequence(seed).generate_state(1)[0]))
 
 
-def ragged_steps(mask):
+def ragged_steps(mask: Array | None) -> list[bool] | None:
     """For each of the T rows of a mask (T, B): must the step look at the mask at all?
 
     On the host a look at the row decides. On a GPU looking would mean waiting for it, so every step does.
@@ -176,10 +185,11 @@ def ragged_steps(mask):
         return None
     if array_module(mask) is not np:
         return [True] * len(mask)
-    return (~mask.all(axis=1)).tolist()
+    ragged: Any = ~mask.all(axis=1)
+    return ragged.tolist()
 
 
-def scatter_add_rows(n_rows, ids, values):
+def scatter_add_rows(n_rows: int, ids: Array, values: Array) -> Array:
     """Sum the rows of `values` (N, D) that share an id into row `id` of a new array (n_rows, D).
 
     Equations: out[k] = sum over n with ids[n] = k of values[n].

@@ -2,14 +2,17 @@
 
 import json
 import time
+from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from numseq import params as trees
 from numseq import plots
-from numseq.data.dates import make_dates
 from numseq.files import write_atomically
+from numseq.tasks.dates import make_dates
+from numseq.training.options import TrainingOptions
 from numseq.training.run import DataOptions, train_run
-from numseq.training.trainer import TrainingOptions
 
 MODEL = {"attention": "additive", "embedding": 64, "hidden": 128, "attention_size": 64}
 DATA = DataOptions(source_tokens="char", target_tokens="char")
@@ -18,8 +21,13 @@ SIZES = (6000, 500, 1000)  # pairs for training, validation, test: no day is in 
 SHOWN = "mardi 10 mai 2011"
 
 
-def run(folder, resume=False, say=print):
+def run(
+    folder: str | PathLike, resume: bool = False, say: Callable[[str], Any] = print, **model: Any
+) -> dict[str, Any]:
     """Train on human-written dates; write the model, pictures and result.json into a folder.
+
+    Args: folder. resume: go on with the run that is there. say: called with lines of text. model: options that differ
+        from the demo's, as `cell=my_cell`.
 
     Returns: the dict that result.json holds: exact_match (share of held-out dates exactly right), seconds, parameters.
     """
@@ -29,7 +37,7 @@ def run(folder, resume=False, say=print):
         say(f"    {source}  ->  {target}")
     origin = {"task": "dates"}
     translator, metrics = train_run(
-        folder, dates.train, dates.valid, MODEL, DATA, TRAINING, origin=origin, resume=resume, say=say
+        folder, dates.train, dates.valid, MODEL | model, DATA, TRAINING, origin=origin, resume=resume, say=say
     )
 
     trained = time.monotonic()
@@ -47,8 +55,11 @@ def run(folder, resume=False, say=print):
 
     folder = Path(folder)
     shown = translator.translate([SHOWN])[0]
-    plots.save(plots.attention_map(shown.alpha, shown.source, shown.target), folder / "attention.png")
     plots.save(plots.learning_curve(metrics), folder / "learning.png")
+    pictures = str(folder / "learning.png")
+    if shown.alpha is not None:  # a plain model attends to nothing
+        plots.save(plots.attention_map(shown.alpha, shown.places, shown.target), folder / "attention.png")
+        pictures = f"{folder / 'attention.png'} (for {SHOWN!r}), {pictures}"
     result = {
         "exact_match": sum(right) / len(right),
         "seconds": round(metrics[-1]["seconds"] + time.monotonic() - trained, 1),  # of all sittings
@@ -56,5 +67,5 @@ def run(folder, resume=False, say=print):
     }
     write_atomically(folder / "result.json", (json.dumps(result, indent=2) + "\n").encode())
     say(f"\n{result['exact_match']:.1%} of {len(right):,} exactly right, after {result['seconds']:.0f} s")
-    say(f"pictures: {folder / 'attention.png'} (for {SHOWN!r}), {folder / 'learning.png'}")
+    say(f"pictures: {pictures}")
     return result

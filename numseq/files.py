@@ -3,10 +3,11 @@
 import contextlib
 import errno
 import os
+from os import PathLike
 from pathlib import Path
 
 
-def write_atomically(path, data):
+def write_atomically(path: str | PathLike, data: bytes) -> None:
     """Write bytes so that `path` holds either what it held or all of `data`, whatever happens meanwhile.
 
     The bytes go to another name first, are forced to the disk, and then take their place in one step.

@@ -1,15 +1,19 @@
-"""Trees of arrays: dataclasses (and lists and tuples) nested like the model, with arrays as leaves.
+"""Trees of arrays: dataclasses (and named tuples, lists and tuples) nested like the model, with arrays as leaves.
 
 Parameters, their gradients, optimiser moments and decoder states are all such trees. Whoever walks one (optimiser,
 checkpoint, gradient checker) meets names and arrays and knows no layer. A leaf may be None where a part is left out.
 """
 
 import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 
-from numseq.backend import array_module, asarray, to_numpy
+from numseq.backend import Array, DType, array_module, asarray, to_numpy
+
+Tree = TypeVar("Tree")  # what takes a tree and returns one returns one of the same class
 
 
 class TreeError(ValueError):
@@ -18,25 +22,40 @@ class TreeError(ValueError):
 
 def _children(tree):
     """The (name, child) pairs of a node, or None when `tree` is a leaf."""
-    if (names := _names(type(tree))) is not None:
+    if (names := _names(type(tree))) is not None:  # type: ignore[arg-type]  # mypy takes no class for hashable
         return [(name, getattr(tree, name)) for name in names]
     if isinstance(tree, list | tuple):
         return [(str(k), child) for k, child in enumerate(tree)]
     return None
 
 
+def _arrays(tree):
+    """The leaves of a tree, without their names."""
+    if (names := _names(type(tree))) is not None:  # type: ignore[arg-type]
+        for name in names:
+            yield from _arrays(getattr(tree, name))
+    elif isinstance(tree, list | tuple):
+        for part in tree:
+            yield from _arrays(part)
+    elif tree is not None:
+        yield tree
+
+
 @cache
 def _names(kind):
-    """The names of a dataclass's fields, or None of another class."""
-    return [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None
+    """The names of the fields of a dataclass or a named tuple, or None of another class."""
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    return getattr(kind, "_fields", None)
 
 
 def _rebuild(tree, children):
-    return type(tree)(*children) if dataclasses.is_dataclass(tree) else type(tree)(children)
+    names = _names(type(tree))  # type: ignore[arg-type]
+    return type(tree)(children) if names is None else type(tree)(*children)
 
 
-def walk(tree, prefix=""):
-    """Yield (dotted name, array) for every leaf, in the order of the fields: `encoder.rnn.0.W_x`, ..."""
+def walk(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
+    """Yield (dotted name, array) for every leaf, in the order of the fields: `encoder.0.ahead.W_x`, ..."""
     children = _children(tree)
     if children is None:
         if tree is not None:
@@ -46,7 +65,7 @@ def walk(tree, prefix=""):
         yield from walk(child, f"{prefix}.{name}" if prefix else name)
 
 
-def map(function, tree, *others):
+def map(function: Callable[..., Any], tree: Tree, *others: Any) -> Tree:
     """A tree of the same structure whose leaves are function(leaf, *leaves of the others at the same place)."""
     children = _children(tree)
     if children is None:
@@ -60,37 +79,58 @@ def map(function, tree, *others):
     )
 
 
-def leaves(tree):
+def leaves(tree: Any) -> list[Array]:
     """The arrays of a tree, in walking order."""
     return [leaf for _, leaf in walk(tree)]
 
 
-def count(tree):
+def count(tree: Any) -> int:
     """How many numbers the tree holds."""
     return sum(leaf.size for leaf in leaves(tree))
 
 
-def zeros_like(tree):
+def without(tree: Tree, prefixes: Iterable[str]) -> Tree:
+    """The same tree with None in place of the leaves whose dotted names are one of the prefixes, or go on from one.
+
+    Raises:
+        TreeError: a prefix is the beginning of no name.
+    """
+    if not prefixes:
+        return tree
+    leaves_by_name = dict(walk(tree))
+    left_out = {p: {n for n in leaves_by_name if n == p or n.startswith(f"{p}.")} for p in prefixes}
+    if nothing := [p for p, found in left_out.items() if not found]:
+        raise TreeError(f"no parameter is called {nothing[0]!r}: the names begin with {', '.join(_beginnings(tree))}")
+    gone = set().union(*left_out.values())
+    kept = iter([None if name in gone else leaf for name, leaf in leaves_by_name.items()])
+    return map(lambda leaf: next(kept), tree)
+
+
+def _beginnings(tree):
+    return dict.fromkeys(name.split(".")[0] for name, _ in walk(tree))
+
+
+def zeros_like(tree: Tree) -> Tree:
     """The same tree, filled with zeros."""
     return map(lambda leaf: array_module(leaf).zeros_like(leaf), tree)
 
 
-def cast(tree, dtype):
+def cast(tree: Tree, dtype: DType) -> Tree:
     """The same tree in another floating dtype; integer and boolean leaves stay as they are."""
     return map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind in "fc" else leaf, tree)
 
 
-def to_backend(tree):
+def to_backend(tree: Tree) -> Tree:
     """The same tree with its arrays in the current backend (see `numseq.use`)."""
     return map(asarray, tree)
 
 
-def to_host(tree):
+def to_host(tree: Tree) -> Tree:
     """The same tree with NumPy arrays."""
     return map(to_numpy, tree)
 
 
-def replace(tree, arrays):
+def replace(tree: Tree, arrays: Mapping[str, Array]) -> Tree:
     """The same tree with the leaves named in `arrays` (dotted name to array) put in their place.
 
     Raises:
@@ -110,18 +150,17 @@ def replace(tree, arrays):
     return map(lambda leaf: next(found), tree)
 
 
-def common_dtype(*trees):
+def common_dtype(*trees: Any) -> np.dtype:
     """The one floating dtype of all arrays of a call.
 
     Raises:
         TypeError: two of them differ; a silent mixture would compute in a precision nobody chose.
     """
     dtype = None
-    for tree in trees:
-        for name, leaf in walk(tree):
-            if leaf.dtype.kind not in "fc":
-                continue
+    for leaf in _arrays(trees):
+        if leaf.dtype is not dtype and leaf.dtype.kind in "fc":  # one dtype is nearly always one object
             if dtype is not None and leaf.dtype != dtype:
+                name = next(name for tree in trees for name, other in walk(tree) if other is leaf)
                 raise TypeError(
                     f"arrays of one call must share one dtype: {name or 'an input'} is {leaf.dtype}, another {dtype}"
                 )
@@ -131,7 +170,7 @@ def common_dtype(*trees):
     return dtype
 
 
-def global_norm(tree):
+def global_norm(tree: Any) -> Array:
     """sqrt(sum of squares) over all leaves, as a 0-d array of the tree's backend.
 
     Squares are summed in the leaf's own precision, and the leaves' sums in float64.

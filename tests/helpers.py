@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from numseq import layers
 from numseq import params as trees
 from numseq.data import EOS, Batch, Pairs
 from numseq.data.batches import Ragged
@@ -15,10 +16,20 @@ SOURCES = ([5, 6, 7, 5, 8], [9, 4], [6, 6, 10, 4], [7])  # ragged; ids repeat wi
 TARGETS = ([4, 9, 4, 12, 8, 11], [5], [6, 4, 4], [12, 12, 10, 9])
 MODELS = [("plain", 1), ("plain", 2), ("attention", 1), ("attention", 2)]
 KINDS = {  # of decoders, and what makes one
-    "plain": {"attention": "none"},
-    "attention": {},
-    "luong": {"order": "luong", "attention": "general"},
-    "feeding": {"order": "luong", "attention": "general", "input_feeding": True},
+    "plain": {"decoder": "plain"},
+    "vector": {"decoder": "vector"},
+    "attention": {"decoder": "bahdanau"},
+    "luong": {"decoder": "luong", "attention": "general"},
+    "feeding": {"decoder": "luong-feeding", "attention": "general"},
+}
+CELLS = {  # by the names of their equations
+    "lstm": layers.LSTM(),
+    "rnn": layers.RNN(),
+    "relu_rnn": layers.RNN(layers.relu_step),
+    "gru": layers.GRU(),
+    "gru_before": layers.GRUBefore(),
+    "peephole": layers.PeepholeLSTM(),
+    "layernorm_lstm": layers.LayerNormLSTM(),
 }
 
 
@@ -67,8 +78,8 @@ def padded(given, steps=3, rows=2, seed=0):
     fields = {}
     for field in dataclasses.fields(Batch):
         array = getattr(given, field.name)
-        if field.name == "tokens":
-            fields["tokens"] = array
+        if isinstance(array, int):
+            fields[field.name] = array
         elif array.dtype == bool:
             fields[field.name] = np.pad(array, [(0, steps), (0, rows)])
         else:
@@ -113,6 +124,21 @@ def assert_same(found, expected):
         assert np.array_equal(array, expected[name]), name
 
 
+def assert_gradients(model, given, noise=None, objective=None, tolerance=1e-10):
+    """The gradient of every array of a model's parameters is right along a direction, by complex step."""
+    grad = dict(trees.walk(model.forward(given, noise, objective).backward().params))
+    leaves = dict(trees.walk(model.params))
+    assert {name: d.shape for name, d in grad.items()} == {name: leaf.shape for name, leaf in leaves.items()}
+    for k, (name, leaf) in enumerate(leaves.items()):
+        direction = normal(*leaf.shape, seed=k)
+        moved = {other: array.astype(np.complex128) for other, array in leaves.items()}
+        moved[name] += 1e-100j * direction
+        bent = dataclasses.replace(model, params=trees.replace(model.params, moved))
+        slope = bent.forward(given, noise, objective).loss.imag / 1e-100
+        scale = np.abs(grad[name] * direction).sum()  # terms of both signs are added, so errors are of their size
+        assert abs((grad[name] * direction).sum() - slope) <= tolerance * scale, name
+
+
 def arrays_in(thing, seen=None):
     """All arrays that an object holds, however deep: in fields, attributes, lists and dicts."""
     seen = set() if seen is None else seen
@@ -138,4 +164,4 @@ def output_gradients(trace, seed=1):
     """Random gradients of a trace's outputs, as its `backward` takes them."""
     rng = np.random.default_rng(seed)
     outputs = {name: getattr(trace, name) for name in trace.outputs if getattr(trace, name) is not None}
-    return {f"d{name}": rng.standard_normal(np.shape(value)) for name, value in outputs.items()}
+    return {f"d{name}": trees.map(lambda leaf: rng.standard_normal(np.shape(leaf)), o) for name, o in outputs.items()}

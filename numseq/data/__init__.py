@@ -1,12 +1,11 @@
-"""Text to batches: corpora, tokens, pretrained word vectors, and the built-in task."""
+"""Text to batches: corpora, tokens, pretrained word vectors."""
 
 from numseq.data.batches import Batch, Pairs, padding_share, plan_batches
 from numseq.data.corpus import DataError, read_lines, read_parallel, read_tsv
-from numseq.data.dates import make_dates
 from numseq.data.tokens import BOS, EOS, PAD, UNK, TokenError, Tokens
 from numseq.data.vectors import load_vectors
 
 __all__ = [
     "BOS", "EOS", "PAD", "UNK", "Batch", "DataError", "Pairs", "TokenError", "Tokens", "load_vectors",
-    "make_dates", "padding_share", "plan_batches", "read_lines", "read_parallel", "read_tsv",
+    "padding_share", "plan_batches", "read_lines", "read_parallel", "read_tsv",
 ]  # fmt: skip

@@ -1,18 +1,18 @@
 """Batches: sentences of like length together, padded to one length, with masks that say which tokens are real."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import numpy as np
 
-from numseq.backend import asarray
-from numseq.data.tokens import BOS, EOS, PAD
-
-Array = Any
+from numseq.backend import Array, Generator, asarray
+from numseq.data.tokens import BOS, EOS, PAD, Tokens
+from numseq.record import Record
 
 
 @dataclass(slots=True)
-class Batch:
+class Batch(Record):
     """Sentence pairs side by side, time first; masks are True where a token is real.
 
     target_in begins with <bos>, target_out ends with <eos>: the same target, one step apart.
@@ -23,21 +23,21 @@ class Batch:
     target_in: Array  # (T, B)
     target_out: Array  # (T, B)
     target_mask: Array  # (T, B)
-    tokens: int  # real target tokens, <eos> included
+    weight: int  # what it counts in a mean over batches: real target tokens, <eos> included
 
 
 class Ragged:
     """Many id sequences of different lengths in one array, so that padding a batch is one assignment."""
 
-    def __init__(self, sequences):
+    def __init__(self, sequences: Iterable[Sequence[int]]):
         self.lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
         self.starts = np.cumsum(self.lengths) - self.lengths
         self.flat = np.fromiter((k for ids in sequences for k in ids), dtype=np.int64, count=self.lengths.sum())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.lengths)
 
-    def pad(self, rows):
+    def pad(self, rows: Array) -> tuple[Array, Array]:
         """(ids (L, B), mask (L, B)) of the chosen rows, L being the longest; PAD where nothing is real."""
         lengths = self.lengths[rows]
         mask = np.arange(lengths.max()) < lengths[:, None]  # (B, L)
@@ -55,15 +55,23 @@ class Pairs:
     target: Ragged
 
     @classmethod
-    def encode(cls, pairs, source_tokens, target_tokens):
+    def encode(cls, pairs: Iterable[tuple[str, str]], source_tokens: Tokens, target_tokens: Tokens) -> Self:
         """From (source, target) strings."""
         sources, targets = zip(*pairs, strict=True)
         return cls(Ragged(source_tokens.encode(sources)), Ragged(target_tokens.encode(targets)))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.source)
 
-    def batch(self, rows):
+    def plan(self, size: int, rng: Generator | None = None) -> list[Array]:
+        """Which rows go together in batches of `size`; see `plan_batches`."""
+        return plan_batches(self.source.lengths, self.target.lengths, size, rng)
+
+    def padding(self, plan: list[Array]) -> float:
+        """The share of padding in all batches of a plan."""
+        return padding_share(plan, self.source.lengths, self.target.lengths)
+
+    def batch(self, rows: Array) -> Batch:
         """The Batch of the chosen rows, on the current backend."""
         source, source_mask = self.source.pad(rows)
         target, real = self.target.pad(rows)
@@ -76,11 +84,18 @@ class Pairs:
             target_in=asarray(np.concatenate([BOS * one, target])),
             target_out=asarray(ends),
             target_mask=asarray(np.concatenate([one, real])),
-            tokens=int(self.target.lengths[rows].sum()) + len(rows),
+            weight=int(self.target.lengths[rows].sum()) + len(rows),
         )
 
 
-def plan_batches(source_lengths, target_lengths, size, rng=None, pool=100, max_padding=0.25):
+def plan_batches(
+    source_lengths: Array,
+    target_lengths: Array,
+    size: int,
+    rng: Generator | None = None,
+    pool: int = 100,
+    max_padding: float = 0.25,
+) -> list[Array]:
     """Which rows go together: a list of index arrays that covers every row once.
 
     Rows are shuffled, sorted by length within pools of `pool` batches, and cut into batches; then the batches are
@@ -119,7 +134,7 @@ def _cut(rows, source_lengths, target_lengths, size, max_padding):
     return [*batches, rows[first:]]
 
 
-def padding_share(batches, source_lengths, target_lengths):
+def padding_share(batches: list[Array], source_lengths: Array, target_lengths: Array) -> float:
     """The share of all cells of these batches, source and target, that holds padding."""
     cells = sum(len(rows) * (source_lengths[rows].max() + target_lengths[rows].max()) for rows in batches)
     return 1 - (source_lengths.sum() + target_lengths.sum()) / cells

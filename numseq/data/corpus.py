@@ -1,6 +1,7 @@
 """Reading text: parallel files with one sentence a line, and two-column TSV. Says what is wrong, and where."""
 
 import codecs
+from os import PathLike
 from pathlib import Path
 
 from numseq.errors import NumseqError
@@ -10,7 +11,7 @@ class DataError(NumseqError):
     """Text that cannot be used; the message says which file and line."""
 
 
-def read_lines(path):
+def read_lines(path: str | PathLike) -> list[str]:
     """The lines of a UTF-8 file, without their ends. Only a line feed ends a line, as `wc -l` counts.
 
     Raises: DataError, when the file is missing, is a folder, cannot be read, or is not UTF-8 (which line).
@@ -24,7 +25,7 @@ def read_lines(path):
     return decode_lines(raw, path)
 
 
-def decode_lines(raw, name):
+def decode_lines(raw: bytes, name: object) -> list[str]:
     """The lines of UTF-8 bytes; `name` says in an error where they are from. Raises: DataError, not UTF-8."""
     raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
@@ -38,7 +39,7 @@ def decode_lines(raw, name):
     return [line.removesuffix("\r") for line in lines]
 
 
-def read_parallel(source, target):
+def read_parallel(source: str | PathLike, target: str | PathLike) -> tuple[list[tuple[str, str]], int]:
     """Sentence pairs of two files, line k with line k.
 
     Returns: (pairs, skipped): a list of (source, target) strings, and how many pairs were left out because a side was
@@ -51,7 +52,7 @@ def read_parallel(source, target):
     return _real_pairs(zip(sources, targets, strict=True), f"{source} and {target}")
 
 
-def read_tsv(path):
+def read_tsv(path: str | PathLike) -> tuple[list[tuple[str, str]], int]:
     """Pairs of a file with two columns separated by a tab; returns and raises as `read_parallel`."""
     pairs = []
     for number, line in enumerate(read_lines(path), 1):

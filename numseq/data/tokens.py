@@ -3,7 +3,10 @@
 Four special tokens come first in every vocabulary: padding, unknown, begin and end of sequence.
 """
 
+from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
+from typing import Any, Self
 
 from numseq.errors import NumseqError
 
@@ -23,11 +26,11 @@ class Tokens:
     space, or characters by nothing, gives the text back when nothing in it was unknown or an odd space.
     """
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: Any):
         self._tokenizer = tokenizer
 
     @classmethod
-    def train(cls, lines, kind, min_count=1):
+    def train(cls, lines: Iterable[str], kind: str, min_count: int = 1) -> Self:
         """Build the vocabulary of the tokens that occur at least `min_count` times, most frequent first.
 
         Args: lines, an iterable of str. kind, "word" or "char". min_count, rarer tokens become <unk>.
@@ -55,36 +58,36 @@ class Tokens:
         tokenizer.encode_special_tokens = True
         return cls(tokenizer)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
 
-    def encode(self, lines):
+    def encode(self, lines: Iterable[str]) -> list[list[int]]:
         """The ids of each line, a list of lists, without <bos> and <eos>."""
         coded = self._tokenizer.encode_batch(list(lines))
         return [[k if k > EOS else UNK for k in encoding.ids] for encoding in coded]  # "<eos>" in a text is no end
 
-    def decode(self, ids):
+    def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids; <pad>, <bos> and <eos> are left out, <unk> is shown."""
         return self._tokenizer.decode([k for k in ids if k not in (PAD, BOS, EOS)], skip_special_tokens=False)
 
-    def split(self, line):
+    def split(self, line: str) -> list[str]:
         """The tokens of a line as they are written there, unknown ones too; as many as `encode` gives."""
         return [line[start:end] for start, end in self._tokenizer.encode(line).offsets]
 
-    def join(self, tokens):
+    def join(self, tokens: Iterable[str]) -> str:
         """The text of some tokens as they are written."""
         return ("" if self._tokenizer.decoder else " ").join(tokens)
 
-    def token(self, k):
+    def token(self, k: int) -> str:
         """The token with id k, as text."""
         return self._tokenizer.id_to_token(int(k))
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The vocabulary as the JSON text that the `tokenizers` library reads."""
         return self._tokenizer.to_str(pretty=True)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | PathLike) -> Self:
         """Read what `to_json` gave. Raises: TokenError, with the file, when it is not such a vocabulary."""
         from tokenizers import Tokenizer
 

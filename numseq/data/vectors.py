@@ -3,17 +3,18 @@
 import gzip
 import io
 import zlib
+from os import PathLike
 
 import numpy as np
 
 from numseq.data.corpus import DataError
-from numseq.data.tokens import SPECIAL
+from numseq.data.tokens import SPECIAL, Tokens
 
 GZIP = b"\x1f\x8b"  # how such a file begins, whatever its name
 BOM = b"\xef\xbb\xbf"
 
 
-def load_vectors(path, tokens, size):
+def load_vectors(path: str | PathLike, tokens: Tokens, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Read the vectors of a vocabulary's words; `W[ids] = vectors` puts them into an embedding.
 
     A line is a word and its numbers, with single spaces between. A first line of two whole numbers, "count dimension",

@@ -1,29 +1,46 @@
 """Where a backward pass goes wrong: every quantity that it makes a claim of, probed, and the first that is wrong."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from numseq import params as trees
+from numseq.gradcheck.naming import mistakes
 from numseq.gradcheck.patterns import patterns
 from numseq.gradcheck.references import STEP, along, slope
 from numseq.gradcheck.report import Quantity, Wrong
-from numseq.gradcheck.watch import Claim, kinds_of
-from numseq.record import StepGrad
+from numseq.gradcheck.watch import Claim, Watch
+from numseq.record import StepRecord
 
 
 class Inside:
     """The part of a check that looks inside. Of the check it needs `seen`, `trace`, `grad`, `inputs`, `method`,
-    `tolerance`, `problems`, `rng` and `_loss`."""
+    `tolerance`, `problems`, `rng`, `numeric` and `_loss`."""
+
+    seen: Watch
+    inputs: dict[str, Any]
+    problems: list[str]
+    method: str
+    tolerance: float
+    trace: Any
+    grad: Any
+    rng: Any
+    numeric: dict[str, Any]
+    _loss: Callable[..., Any]
 
     def _quantities(self):
-        """Every claim of backward along a random direction; in the order in which it computed them."""
-        claims = self._claims()
-        self.paths = self.seen.path(self.trace)
-        inputs, rounding = self._ready_inputs(), 0.0
+        """Every claim of backward along a random direction; in the order in which it computed them.
+
+        What nobody reads from the record, as when the next equation takes a local variable instead, has no slope to
+        compare with: it is left out, and noted in `unread`.
+        """
+        inputs, rounding, self.unread = self._ready_inputs(), 0.0, {}
         if self.method != "complex-step":
             # a difference of two losses is rounded to eps |L|, whatever the size of the gradient that it is to show
             rounding = 8 * np.finfo(float).eps * abs(self._loss(inputs)) / STEP[self.method]
         found = []
-        for place, value in claims:
+        for place, value, _ in self._claims():
             written = self.seen.values[place]
             ours = np.zeros(written.shape) if value is None else np.asarray(value)
             label = self._label(place)
@@ -31,12 +48,20 @@ class Inside:
                 self.problems.append(f"d{place.name} has shape {ours.shape}, but {place.name} has {written.shape}")
                 continue
             v = self.rng.standard_normal(written.shape)
-            true = slope(lambda step, place=place, v=v: self._loss(inputs, {place: step * v}), self.method)
+            true = slope(lambda step, place=place, v=v: self._loss(inputs, place, step * v), self.method)
+            if true == 0 and ours.any() and not self._is_read(inputs, place):
+                self.unread[place.kind, place.name] = None
+                continue
             norm = float(np.sqrt((ours**2).sum()))
             scale = max(norm, abs(true))
             error = max(0.0, abs((ours * v).sum() - true) - rounding) / scale if scale > 0 else 0.0
             found.append(Quantity(place, label, float(error) if np.isfinite(norm) else np.inf, written.size))
         return found
+
+    def _is_read(self, inputs, place):
+        """Whether anything that L depends on reads what is written at a place: NaN would then be seen in L."""
+        with np.errstate(all="ignore"):
+            return np.isnan(self._loss(inputs, place, np.full(self.seen.values[place].shape, np.nan)))
 
     def _ready_inputs(self):
         """The inputs in the dtype that the reference needs."""
@@ -50,16 +75,21 @@ class Inside:
             places = [p for p in self.seen.values if p.t is None and f"d{p.name}" == name]
             if len(places) == 1 and places[0].name not in self.inputs and hasattr(value, "shape"):
                 own.append(Claim(places[0], value))
-        own.sort(key=lambda claim: self._order(claim.place))  # as the equations follow one another
+        own.sort(key=self._order)  # as the equations follow one another
         return list((claims | {claim.place: claim for claim in own}).values())
 
+    def _order(self, claim):
+        """Where a quantity stands among the equations of its record, the library's at least."""
+        names = list(self._words(claim))
+        return names.index(f"d{claim.place.name}") if f"d{claim.place.name}" in names else len(names)
+
     def _label(self, place):
-        path = self.paths.get(place.number, place.kind)
+        path = self.seen.paths.get(place.number, place.kind)
         return f"{path}.d{place.name}" if path else f"d{place.name}"
 
     # where it goes wrong
 
-    def _first(self, result, numeric, found):
+    def _first(self, result, found):
         """The first wrong quantity on the way back from the loss, looked at number by number."""
         for quantity in result.quantities:
             if not quantity.error <= self.tolerance:
@@ -67,45 +97,36 @@ class Inside:
         for argument, (label, tree) in found.items():
             for leaf, ours in trees.walk(tree, label):
                 if not result.errors.get(leaf, 0.0) <= self.tolerance:
-                    said = patterns(ours, numeric[leaf], self._sizes(), self._blocks(leaf))
+                    said = patterns(ours, self.numeric[leaf], self._sizes(), self._blocks(leaf))
                     after = bool(result.quantities) and argument == "params"
                     return Wrong(leaf, None, None, said, sums=after, equation=self._equation_of(leaf))
         return None
 
     def _wrong_quantity(self, quantity):
         place, written = quantity.place, self.seen.values[quantity.place]
-        value = next(claim.value for claim in self._claims() if claim.place == place)
-        ours = np.zeros(written.shape) if value is None else np.asarray(value)
+        claim = next(claim for claim in self._claims() if claim.place == place)
+        ours = np.zeros(written.shape) if claim.value is None else np.asarray(claim.value)
         inputs, true = self._ready_inputs(), np.empty(written.shape)
         for index in np.ndindex(written.shape):
             unit = np.zeros(written.shape)
             unit[index] = 1
-            true[index] = slope(lambda step, unit=unit: self._loss(inputs, {place: step * unit}), self.method)
+            true[index] = slope(lambda step, unit=unit: self._loss(inputs, place, step * unit), self.method)
         said = ["backward gave it no gradient at all"]
-        if value is not None:
-            said = patterns(ours, true, self._sizes(), self._blocks(place.name, place.kind))
+        if claim.value is not None:
+            said = patterns(ours, true, self._sizes(), self._blocks(place.name, self.seen.owner(place)))
         wrong = np.abs(ours - true).reshape(-1, *ours.shape[-2:])  # what comes before (rows, columns) is put together
         row = int(wrong.max(axis=(0, *range(2, wrong.ndim))).argmax()) if wrong.ndim > 1 else 0
-        return Wrong(quantity.label, place.t, row, said, equation=self._equation(place.kind, f"d{place.name}"))
+        return Wrong(quantity.label, place.t, row, said, equation=self._words(claim).get(f"d{place.name}"))
+
+    def _words(self, claim):
+        """The right equations of the gradients beside a claim, as text; none of what is not written down."""
+        record = self.seen.owner(claim.place)
+        return mistakes().words(record, claim.by) if isinstance(record, StepRecord) else {}
 
     def _equation_of(self, leaf):
         """The right equation of a result of a single step."""
-        kinds = {place.kind for place in self.seen.values if place.t is None}
-        return next(filter(None, (self._equation(kind, leaf) for kind in kinds)), None)
-
-    def _equation(self, kind, name):
-        """The right equation of a gradient inside a step, as text; None when it is not written down."""
-        return self._equations(kind).get(name)
-
-    def _equations(self, kind):
-        """The equations of the backward of a kind of step, in their order; empty when they are not written down."""
-        grads = {grad.__name__: grad for grad in kinds_of(StepGrad)}
-        records = (f"{base.__name__}Grad" for base in self.seen.kinds.get(kind, type(None)).__mro__)
-        return next((grads[name].equations for name in records if name in grads), {})
-
-    def _order(self, place):
-        names = list(self._equations(place.kind))
-        return names.index(f"d{place.name}") if f"d{place.name}" in names else len(names)
+        claims = (Claim(place, None) for place in self.seen.values if place.t is None)
+        return next(filter(None, (self._words(claim).get(leaf) for claim in claims)), None)
 
     def _sizes(self):
         sizes = {}
@@ -117,17 +138,18 @@ class Inside:
             sizes["tokens (steps times rows)"] = sizes["steps"] * sizes["rows"]
         return sizes
 
-    def _blocks(self, name, kind=None):
+    def _blocks(self, name, record=None):
         """The letters of the blocks that a quantity holds side by side along its last axis; none for most.
 
-        kind: of the record that it is in; a result is in none, and has the blocks of the steps if all have the same.
+        record: that it is in; a result is in none, and has the blocks of the steps if all have the same.
         """
         last = name.split(".")[-1]
         if last not in ("a", "da", "W_x", "W_h", "W_context", "gates"):
             return ""
-        kinds = [self.seen.kinds.get(kind)] if kind else self.seen.kinds.values()
+        kinds = {type(record)} if record is not None else {type(self.seen.owner(place)) for place in self.seen.values}
         found = {
-            getattr(step, "blocks", "") + (getattr(step, "more_blocks", "") if last in ("a", "da") else "")
-            for step in kinds
+            kind.blocks + (kind.more_blocks if last in ("a", "da") else "")
+            for kind in kinds
+            if issubclass(kind, StepRecord)
         } - {""}
         return found.pop() if len(found) == 1 else ""

@@ -7,7 +7,7 @@ import numpy as np
 SAME = 1e-7  # relative: a pattern fits or it does not; the rounding of the references lies far below
 
 
-def patterns(found, right, sizes=None, blocks=""):
+def patterns(found: np.ndarray, right: np.ndarray, sizes: dict[str, int] | None = None, blocks: str = "") -> list[str]:
     """Sentences on how `found` differs from `right`, the most telling first; empty when nothing simple fits.
 
     Args: found, right, arrays of one shape. sizes, a dict of words to numbers ("rows": 7) that a constant ratio is

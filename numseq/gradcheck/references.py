@@ -12,11 +12,14 @@ Source: Squire & Trapp 1998, "Using complex variables to estimate derivatives of
 
 import traceback
 import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from numseq import params as trees
+from numseq.backend import Generator
 from numseq.errors import NumseqError
 
 HERE = str(Path(__file__).parent)
@@ -29,7 +32,7 @@ class NotAnalyticError(NumseqError):
     """The forward pass drops or conjugates the imaginary part, so the complex step says nothing about it."""
 
 
-def slope(loss, method, h=None):
+def slope(loss: Callable[..., Any], method: str, h: float | None = None) -> float:
     """The slope of loss(step) at step 0, `step` being a multiple of some direction, by one of the methods."""
     h = STEP[method] if h is None else h
     if method == "complex-step":
@@ -38,7 +41,7 @@ def slope(loss, method, h=None):
     return central(h) if method == "central" else (4 * central(h / 2) - central(h)) / 3
 
 
-def complex_step(loss, h=STEP["complex-step"]):
+def complex_step(loss: Callable[..., Any], h: float = STEP["complex-step"]) -> float:
     """Im loss(i h) / h.
 
     Raises: NotAnalyticError, with the line, when the imaginary part is dropped on the way.
@@ -62,14 +65,14 @@ def complex_step(loss, h=STEP["complex-step"]):
     return value.imag / h
 
 
-def rounding(size, method, h=None):
+def rounding(size: float, method: str, h: float | None = None) -> float:
     """How far a slope by differences can be off since each loss is rounded to eps * size; 0 for the complex step.
 
     D(h) adds the errors of two losses, over 2h: eps size / h. Richardson's smallest step is h / 2 and weighs 4 / 3, and
     D(h) another 1 / 3: 4 / 3 * 2 + 1 / 3 = 3 times that.
     """
     h = STEP[method] if h is None else h
-    return {"complex-step": 0, "central": 1, "richardson": 3}[method] * np.finfo(float).eps * size / h
+    return {"complex-step": 0, "central": 1, "richardson": 3}[method] * float(np.finfo(float).eps) * size / h
 
 
 def _line_of(error):
@@ -80,7 +83,7 @@ def _line_of(error):
     return f"{frame.name} ({Path(frame.filename).name}, line {frame.lineno}: {frame.line})"
 
 
-def gradient(loss, inputs, method, h=None):
+def gradient(loss: Callable[..., Any], inputs: dict[str, Any], method: str, h: float | None = None) -> dict[str, Any]:
     """The gradient of loss(inputs) by every number of every input: a dict of trees like inputs.
 
     Args: loss, called with a dict like inputs. inputs, a dict of trees of float64 arrays. h, the method's step.
@@ -103,7 +106,7 @@ def gradient(loss, inputs, method, h=None):
     return {name: trees.map(of_leaf, tree) for name, tree in values.items()}
 
 
-def along(inputs, directions, step):
+def along(inputs: dict[str, Any], directions: dict[str, Any], step: complex) -> dict[str, Any]:
     """inputs + step * directions: a dict of trees, complex when the step is."""
     dtype = np.complex128 if isinstance(step, complex) else np.float64
     return {
@@ -112,12 +115,14 @@ def along(inputs, directions, step):
     }
 
 
-def random_directions(inputs, rng):
+def random_directions(inputs: dict[str, Any], rng: Generator) -> dict[str, Any]:
     """Standard normal trees like inputs."""
     return {name: trees.map(lambda leaf: rng.standard_normal(leaf.shape), tree) for name, tree in inputs.items()}
 
 
-def sweep(function, inputs, steps=None, seed=0):
+def sweep(
+    function: Callable[..., Any], inputs: dict[str, Any], steps: Iterable[float] | None = None, seed: int = 0
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """How exact each numeric derivative of a function is, against its step h.
 
     The slope of L, a random weighting of the outputs, along a random direction through all inputs, by every method and

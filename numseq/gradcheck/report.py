@@ -2,11 +2,14 @@
 
 import html
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from numseq.gradcheck.watch import Place
 
-def relative_error(ours, reference):
+
+def relative_error(ours: np.ndarray, reference: np.ndarray) -> float:
     """max|a - n| / max(|a|, |n|) over an array; 0 when both are exactly zero, infinite when not finite."""
     if ours.shape != reference.shape:
         return np.inf
@@ -20,7 +23,7 @@ def relative_error(ours, reference):
 class Quantity:
     """What backward said of one named quantity at one step, and its relative error along a random direction."""
 
-    place: object
+    place: Place
     label: str
     error: float
     size: int  # how many numbers it has
@@ -68,25 +71,25 @@ class Check:
     diagnosis: list[Diagnosis] = field(default_factory=list)
 
     @property
-    def worst(self):
+    def worst(self) -> float:
         """The largest relative error of a result; infinite when one is unusable."""
         return np.inf if self.problems else max(self.errors.values(), default=0.0)
 
     @property
-    def where(self):
+    def where(self) -> str:
         """The result with the largest error."""
         return max(self.errors, key=self.errors.get, default="")
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         return not self.problems and all(error <= self.tolerance for error in self.errors.values())
 
     @property
-    def first_wrong(self):
+    def first_wrong(self) -> tuple[str, int | None] | None:
         """(quantity, time step) of the first wrong one on the way back from the loss; the step is None without time."""
         return None if self.first is None else (self.first.name, self.first.t)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON; what is not finite becomes None."""
         return {
             "name": self.name,
@@ -101,7 +104,7 @@ class Check:
             "diagnosis": [{"name": d.name, "distance": d.distance, "where": d.where} for d in self.diagnosis],
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join([self._verdict(), *(f"    {line}" for line in self.lines())])
 
     def _verdict(self):
@@ -110,7 +113,7 @@ class Check:
         verdict = "right" if self.ok else "WRONG"
         return f"{self.name}: {verdict}, worst relative error {self.worst:.1e} ({self.where}, {self.method})"
 
-    def lines(self):
+    def lines(self) -> list[str]:
         """What there is to say beside the verdict, line by line."""
         said = list(self.problems)
         if self.first:

@@ -1,30 +1,37 @@
 """Watching a call: every quantity that it names, what backward says of it, and probes to find what is true.
 
-A *place* is one named quantity at one step: the forget gate `f` of the third step of the first recurrence. While a
-`Watch` is on, the assignment that writes a place is seen (see `numseq.record`), and a probe can be added to it:
+A *place* is one named quantity of one record: the forget gate `f` of the third step. While a `Watch` is on, the
+assignment that writes a place is seen (see `numseq.record`). Where a field is assigned again, as by a step that takes
+another's record and changes it, the last assignment counts: it is the one that others read. To it a probe is added:
 
     dL / d place = the slope of L when a small number is added to what was written there
 
-which is true whatever backward says. What backward says is seen too: the fields of each StepGrad, and the gradients
-handed to the backward of each trace within the outermost one.
+which is true whatever backward says. What backward says is seen too: what is assigned to each StepGrad, and the
+gradients handed to the backward of each trace within the outermost one.
 """
 
 import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from numseq.record import StepGrad, StepRecord, Trace, names
+from numseq import params as trees
+from numseq.gradcheck.results import named_like
+from numseq.record import StepGrad, StepRecord, Steps, Trace
 
+ARRAYS = np.ndarray | np.generic
 UNNAMED = ("trace", "run", "steps", "looks", "rnn", "layers")  # parts of a path that say nothing to a reader
 
 
 class Place(NamedTuple):
     kind: str  # the record's class
-    number: int  # which of all records and traces of this call, in the order of their making
-    t: int | None  # the step, of a record that repeats over time
-    name: str
+    number: int  # which of all records and traces of this call, in the order in which they were written
+    t: int | None  # the step, of a record that lies in the Steps of a sequence
+    name: str  # of the field; of an output that is a tree, the dotted name of a leaf
 
 
 class Claim(NamedTuple):
@@ -32,6 +39,7 @@ class Claim(NamedTuple):
 
     place: Place
     value: Any
+    by: type[StepGrad] | None = None  # the class of the StepGrad that says so
 
 
 class Call(NamedTuple):
@@ -40,122 +48,215 @@ class Call(NamedTuple):
     owner: Any
     given: dict
     result: Any
-    began: int  # how many calls had begun before it, and when it ended
+    began: int  # on the clock of the Watch
     ended: int
 
 
-class Watch:
-    """`with Watch(probes) as seen:` watches all calls in the block. One at a time, in one thread.
+class Assignments:
+    """Sees all arrays that are assigned to records, and to the outputs of traces, while a `with` block runs. One at a
+    time, in one thread."""
 
-    Args: probes, a dict of Place to an array that is added to what is written there.
-    After it: values, a dict of Place to the number array written; calls, a list of Call in the order in which they
-    began; claims().
+    def __enter__(self) -> Self:
+        # mypy holds a method for fixed; here it is put in and taken out again
+        StepRecord.__setattr__ = lambda *given: self._to_record(*given)  # type: ignore[method-assign]
+        Trace.__setattr__ = lambda *given: self._to_trace(*given)  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        del StepRecord.__setattr__, Trace.__setattr__
+
+    def _to_record(self, record, name, value):
+        if isinstance(value, ARRAYS):
+            value = (
+                self.said(record, name, value) if isinstance(record, StepGrad) else self.written(record, name, value)
+            )
+        object.__setattr__(record, name, value)
+
+    def _to_trace(self, trace, name, value):
+        if name in type(trace).outputs:
+            value = self.handed_out(trace, name, value)
+        object.__setattr__(trace, name, value)
+
+    def handed_out(self, trace: Trace, name: str, value: Any) -> Any:
+        """An output of a trace, which may be a tree of arrays."""
+        raise NotImplementedError
+
+    def written(self, owner: Any, name: str, value: Any) -> Any:
+        """An equation's result: what to keep in its place."""
+        raise NotImplementedError
+
+    def said(self, grad: StepGrad, name: str, value: Any) -> Any:
+        """A gradient in a StepGrad: what to keep in its place."""
+        return value
+
+
+class Watch(Assignments):
+    """`with Watch() as seen:` watches all calls in the block.
+
+    After it: `locate(trace)`, and then values, a dict of Place to the number array last written there; calls, a list of
+    Call in the order in which they began; claims(); and `probe(place, array)`, to run the same calls once more.
     """
 
-    def __init__(self, probes=None):
-        self.probes = probes or {}
-        self.values, self.calls = {}, []
-        self.kinds = {}  # name of a record's class to the class
-        self._numbers, self._kept = {}, []  # id of a record to its number; the records, so that ids stay theirs
-        self._grads = []  # (how many calls had begun, StepGrad)
+    def __init__(self) -> None:
+        self.values, self.calls, self.paths = {}, [], {}
+        self._last, self._count = {}, 0  # place to which of all assignments was its last; all assignments
+        self._numbers, self._owners, self._steps = {}, [], {}  # id to number; number to owner; number to t
+        self._clock, self._open = 0, 0  # what began and was said so far; how many calls of a backward are under way
+        self._said, self._undone = {}, {}  # (id of StepGrad, name) to (clock, it); id of StepGrad to its record
+        self._speaks = {}  # id of a record to the StepGrad that counts
 
-    def __enter__(self):
-        StepRecord.__setattr__ = lambda record, name, value: self._of_step(record, name, value)
-        Trace.__setattr__ = lambda trace, name, value: self._of_trace(trace, name, value)
-        kinds = [kind for base in (Trace, StepRecord) for kind in kinds_of(base)]
+    def __enter__(self) -> Self:
+        kinds = [kind for base in (Trace, StepRecord) for kind in (base, *kinds_of(base))]
         self._wrapped = [(kind, kind.__dict__["backward"]) for kind in kinds if "backward" in kind.__dict__]
         for kind, backward in self._wrapped:
             kind.backward = self._watched(backward)
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *exc_info):
-        del StepRecord.__setattr__, Trace.__setattr__
+    def __exit__(self, *exc_info: object) -> None:
+        super().__exit__(*exc_info)
         for kind, backward in self._wrapped:
             kind.backward = backward
 
-    def number(self, owner):
-        """The number of a record or trace; a new one for one not seen before."""
-        if id(owner) not in self._numbers:
-            self._numbers[id(owner)] = len(self._kept)
-            self._kept.append(owner)
-        return self._numbers[id(owner)]
+    def owner(self, place: Place) -> Any:
+        """The record or trace that a place is in."""
+        return self._owners[place.number]
 
-    def place(self, step, name):
-        """Where a step's record keeps a quantity."""
-        whole, t = getattr(step, "whole", step), getattr(step, "t", None)
-        self.kinds[type(step).__name__] = type(step)
-        return Place(type(step).__name__, self.number(whole), t if isinstance(t, int) else None, name)
+    def path_of(self, owner: Any) -> str:
+        """The dotted path to a record or trace, from the outermost trace."""
+        return self.paths.get(self._numbers.get(id(owner)), "")
 
-    def _of_step(self, record, name, value):
-        if name == "step":
-            self._grads.append((len(self.calls), record))
-        written = name not in ("t", "whole", "step") and not isinstance(record, StepGrad) and _is_set(record, name)
-        if written:  # the first assignment makes the record, every other is an equation's result
-            before = None if name in type(record).inputs else getattr(record, name)
-            stored = before is not None and np.may_share_memory(before, value)  # as others will read it
-            value = self._probed(self.place(record, name), value, in_place=stored)
-        object.__setattr__(record, name, value)
+    def probe(self, place: Place, array: np.ndarray) -> "Probe":
+        """A `with` block in which an array is added to what the same calls write at a place."""
+        return Probe(place, array, self._last[place])
 
-    def _of_trace(self, trace, name, value):
-        if name in type(trace).outputs and isinstance(value, (np.ndarray, np.generic)) and not _is_set(trace, name):
-            value = self._probed(Place(type(trace).__name__, self.number(trace), None, name), value)
-        object.__setattr__(trace, name, value)
+    def locate(self, trace: Any) -> None:
+        """Find the place of each record in the outermost trace: its step, and in `paths` the dotted path to it."""
+        stack: list[tuple[Any, str, int | None]] = [(trace, "", None)]
+        seen = set()
+        while stack:
+            owner, path, t = stack.pop()
+            if owner is None or id(owner) in seen or isinstance(owner, np.ndarray | type) or callable(owner):
+                continue
+            seen.add(id(owner))
+            if (number := self._numbers.get(id(owner))) is not None:
+                self.paths.setdefault(number, path)
+                self._steps.setdefault(number, t)
+            if isinstance(owner, Steps):
+                stack += [(record, path, t) for t, record in enumerate(owner.records)]
+                continue
+            for name, part in parts(owner):
+                stack.append((part, path if name in UNNAMED else f"{path}.{name}".strip("."), None))
+        for found in ("values", "_last"):
+            setattr(self, found, {self._placed(place): value for place, value in getattr(self, found).items()})
 
-    def _probed(self, place, value, in_place=False):
-        probe = self.probes.get(place)
-        if probe is not None:
-            if in_place:
-                value += probe
-            else:
-                value = value + probe
-        self.values[place] = np.array(value)
+    def written(self, owner: Any, name: str, value: Any) -> Any:
+        if not self._open:  # a backward may put records together for its own use: they are not what forward made
+            place = Place(type(owner).__name__, self._number(owner), None, name)
+            self.values[place], self._last[place] = value.copy(), self._count
+            self._count += 1
+        return value
+
+    def handed_out(self, trace: Trace, name: str, value: Any) -> Any:
+        for leaf_name, leaf in trees.walk(value, name):
+            if isinstance(leaf, ARRAYS):
+                self.written(trace, leaf_name, leaf)
+        return value
+
+    def said(self, grad: StepGrad, name: str, value: Any) -> Any:
+        if id(grad) not in self._undone:
+            self._undone[id(grad)] = record = _record_at_hand(sys._getframe(1))
+            self._speaks[id(record)] = grad  # a backward that makes its StepGrad of another's speaks last
+        self._said[id(grad), name] = self._tick(), grad
         return value
 
     def _watched(self, backward):
         arguments = _signature(backward)
 
-        def watched(trace, *args, **kw):
-            given = dict(list(arguments.bind(trace, *args, **kw).arguments.items())[1:])
-            at = len(self.calls)
+        def watched(owner, *args, **kw):
+            given = dict(list(arguments.bind(owner, *args, **kw).arguments.items())[1:])
+            at, began = len(self.calls), self._tick()
             self.calls.append(None)
-            result = backward(trace, *args, **kw)
-            self.calls[at] = Call(trace, given, result, at, len(self.calls))
+            self._open += 1
+            try:
+                result = backward(owner, *args, **kw)
+            finally:
+                self._open -= 1
+            self.calls[at] = Call(owner, given, result, began, self._tick())
             return result
 
         return watched
 
-    def claims(self, outermost=None):
-        """What backward says, a list of Claim in the order in which it was computed.
+    def claims(self, outermost: Any = None) -> list[Claim]:
+        """What backward says, a list of Claim in the order in which it was said.
 
-        The gradients that the outermost trace's own backward was handed are no claims: it was told them.
+        A gradient that was assigned again was said then. The gradients that the outermost trace's own backward was
+        handed are no claims: it was told them.
         """
-        calls = [(at, call) for at, call in enumerate(self.calls) if call and call.owner is not outermost]
-        events = [(at, _of_call(call, self.number(call.owner))) for at, call in calls]
-        events += [(at - 0.5, self._of_grad(grad)) for at, grad in self._grads]
+        events = [(clock, self._of_grad(grad, name)) for (_, name), (clock, grad) in self._said.items()]
+        events += [(call.began, self._of_call(call)) for call in self.calls if call and call.owner is not outermost]
         found = {}
         for _, claims in sorted(events, key=lambda event: event[0]):
             for claim in claims:
                 found.setdefault(claim.place, claim)
         return [claim for claim in found.values() if claim.place in self.values]
 
-    def _of_grad(self, grad):
-        for name in names(type(grad)):
-            if name[0] == "d" and getattr(grad, name) is not None:
-                yield Claim(self.place(grad.step, name[1:]), getattr(grad, name))
+    def _of_grad(self, grad, name):
+        record = self._undone[id(grad)]
+        if name[0] == "d" and id(record) in self._numbers and self._speaks[id(record)] is grad:
+            yield Claim(self._place(record, name[1:]), getattr(grad, name), type(grad))
 
-    def path(self, trace):
-        """How to reach every watched record from the outermost trace: a dict of number to dotted path."""
-        found, stack, seen = {}, [(trace, "")], set()
-        while stack:
-            owner, path = stack.pop()
-            if id(owner) in seen or isinstance(owner, np.ndarray):
-                continue
-            seen.add(id(owner))
-            if id(owner) in self._numbers:
-                found.setdefault(self._numbers[id(owner)], path)
-            for name, part in _parts(owner):
-                stack.append((part, path if name in UNNAMED else f"{path}.{name}".strip(".")))
-        return found
+    def _of_call(self, call):
+        for output in type(call.owner).outputs if isinstance(call.owner, Trace) else ():
+            if f"d{output}" in _signature(type(call.owner).backward).parameters:
+                handed_out = getattr(call.owner, output)
+                given = dict(trees.walk(named_like(call.given.get(f"d{output}"), handed_out), output))
+                for name, _ in trees.walk(handed_out, output):
+                    yield Claim(self._place(call.owner, name), given.get(name))
+
+    def _number(self, owner):
+        if id(owner) not in self._numbers:
+            self._numbers[id(owner)] = len(self._owners)
+            self._owners.append(owner)  # kept, so that its id stays its own
+        return self._numbers[id(owner)]
+
+    def _place(self, owner, name):
+        return self._placed(Place(type(owner).__name__, self._number(owner), None, name))
+
+    def _placed(self, place):
+        return place._replace(t=self._steps.get(place.number))
+
+    def _tick(self):
+        self._clock += 1
+        return self._clock
+
+
+class Probe(Assignments):
+    """See `Watch.probe`. at: which of all assignments it is that writes the place for the last time."""
+
+    def __init__(self, place: Place, array: np.ndarray, at: int):
+        self.place, self.array, self.left = place, array, at
+
+    def written(self, owner: Any, name: str, value: Any) -> Any:
+        self.left -= 1
+        return value if self.left != -1 else value + self.array
+
+    def handed_out(self, trace: Trace, name: str, value: Any) -> Any:
+        counted = [leaf for leaf in trees.leaves(value) if isinstance(leaf, ARRAYS)]
+        if not 0 <= self.left < len(counted):
+            self.left -= len(counted)
+            return value
+        return trees.map(lambda leaf: self.written(trace, name, leaf), value)
+
+
+def _record_at_hand(frame):
+    """The record that is being undone: that which the innermost function that has one was given."""
+    while frame is not None:
+        code, values = frame.f_code, frame.f_locals
+        for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+            if isinstance(values.get(name), StepRecord) and not isinstance(values[name], StepGrad):
+                return values[name]
+        frame = frame.f_back
+    return None
 
 
 @cache
@@ -163,33 +264,21 @@ def _signature(backward):
     return inspect.signature(backward)
 
 
-def _is_set(record, name):
-    try:
-        object.__getattribute__(record, name)
-    except AttributeError:
-        return False
-    return True
-
-
-def kinds_of(base):
+def kinds_of(base: type) -> Iterator[Any]:
     """All classes that a class is the base of."""
     for kind in base.__subclasses__():
         yield kind
         yield from kinds_of(kind)
 
 
-def _of_call(call, number):
-    for name in type(call.owner).outputs if isinstance(call.owner, Trace) else ():
-        if f"d{name}" in inspect.signature(type(call.owner).backward).parameters:
-            yield Claim(Place(type(call.owner).__name__, number, None, name), call.given.get(f"d{name}"))
-
-
-def _parts(owner):
+def parts(owner: Any) -> list[tuple[str, Any]]:
     """The named parts of a record, and the numbered ones of a list."""
-    if isinstance(owner, (list, tuple)):
-        return [(str(k), part) for k, part in enumerate(owner)]
+    if isinstance(owner, list | tuple):
+        return list(zip(getattr(owner, "_fields", map(str, range(len(owner)))), owner, strict=True))
     if isinstance(owner, dict):
         return list(owner.items())
     slots = [name for kind in type(owner).__mro__ for name in getattr(kind, "__slots__", ())]
-    slots = [name for name in slots if name not in ("whole", "t", "step") and _is_set(owner, name)]
-    return [(name, getattr(owner, name)) for name in slots] + list(getattr(owner, "__dict__", {}).items())
+    found = {name: getattr(owner, name) for name in slots if hasattr(owner, name)}
+    with suppress(AttributeError):  # past a __getattr__ that would look for it in a part
+        found |= object.__getattribute__(owner, "__dict__")
+    return list(found.items())

@@ -1,22 +1,16 @@
 """The layers: each file is one idea, read top to bottom: equations, record, forward, backward."""
 
 from numseq.layers.activations import log_softmax, relu, sigmoid, softmax, tanh
-from numseq.layers.additive import (
+from numseq.layers.attention.additive import (
     AdditiveAttention,
     AdditiveParams,
     ConcatAttention,
     additive_attention,
     init_attention,
 )
-from numseq.layers.attention import Attention, attend
-from numseq.layers.bidirectional import BidirectionalParams, bidirectional, init_bidirectional
-from numseq.layers.coverage import (
-    CoverageAttention,
-    CoverageParams,
-    coverage_attention,
-    coverage_loss,
-)
-from numseq.layers.dot import (
+from numseq.layers.attention.base import Attention, attend
+from numseq.layers.attention.coverage import CoverageAttention, CoverageParams, coverage_attention
+from numseq.layers.attention.dot import (
     DotAttention,
     GeneralAttention,
     GeneralParams,
@@ -24,12 +18,14 @@ from numseq.layers.dot import (
     dot_attention,
     general_attention,
 )
-from numseq.layers.dropout import dropout, dropout_mask
-from numseq.layers.embedding import EmbeddingParams, embedding, init_embedding
-from numseq.layers.gru import GRU, GRUBeforeStep, GRUParams, GRUStep, gru, gru_before_step, gru_step, init_gru
-from numseq.layers.init import Initial
-from numseq.layers.layernorm import LayerNormParams, init_layer_norm, layer_norm
-from numseq.layers.layernorm_lstm import (
+from numseq.layers.attention.local import LocalAttention, LocalParams, local_attention
+from numseq.layers.attention.location import LocationAttention, LocationParams, location_attention
+from numseq.layers.attention.multihead import MultiHeadAttention, MultiHeadParams, multihead_attention
+from numseq.layers.cells.bidirectional import BidirectionalParams, bidirectional, init_bidirectional
+from numseq.layers.cells.cell import Cell, CellState, HiddenState
+from numseq.layers.cells.gru import GRU, GRUParams, GRUStep, gru, gru_step, init_gru
+from numseq.layers.cells.gru_before import GRUBefore, GRUBeforeStep, gru_before_step
+from numseq.layers.cells.layernorm_lstm import (
     LayerNormLSTM,
     LayerNormLSTMParams,
     LayerNormLSTMStep,
@@ -37,14 +33,8 @@ from numseq.layers.layernorm_lstm import (
     layernorm_lstm,
     layernorm_lstm_step,
 )
-from numseq.layers.linear import LinearParams, init_linear, linear
-from numseq.layers.local import LocalAttention, LocalParams, local_attention
-from numseq.layers.location import LocationAttention, LocationParams, location_attention
-from numseq.layers.loss import cross_entropy
-from numseq.layers.lstm import LSTM, LSTMParams, LSTMStep, init_lstm, lstm, lstm_step
-from numseq.layers.maxout import maxout
-from numseq.layers.multihead import MultiHeadAttention, MultiHeadParams, multihead_attention
-from numseq.layers.peephole import (
+from numseq.layers.cells.lstm import LSTM, LSTMParams, LSTMStep, init_lstm, lstm, lstm_step
+from numseq.layers.cells.peephole import (
     PeepholeLSTM,
     PeepholeParams,
     PeepholeStep,
@@ -52,10 +42,18 @@ from numseq.layers.peephole import (
     peephole_lstm,
     peephole_step,
 )
-from numseq.layers.recurrent import RecurrentTrace, sequence
-from numseq.layers.rnn import RNN, ReLUStep, RNNParams, RNNStep, init_rnn, relu_step, rnn, rnn_step
-from numseq.layers.sampled import log_uniform, sampled_cross_entropy
-from numseq.layers.stack import stack
+from numseq.layers.cells.rnn import RNN, ReLUStep, RNNParams, RNNStep, init_rnn, relu_step, rnn, rnn_step
+from numseq.layers.cells.sequence import RecurrentTrace, sequence
+from numseq.layers.cells.stack import stack
+from numseq.layers.dropout import dropout, dropout_mask
+from numseq.layers.embedding import EmbeddingParams, embedding, init_embedding
+from numseq.layers.init import Initializer
+from numseq.layers.layernorm import LayerNormParams, init_layer_norm, layer_norm
+from numseq.layers.linear import LinearParams, init_linear, linear
+from numseq.layers.losses.coverage import coverage_loss
+from numseq.layers.losses.cross_entropy import cross_entropy
+from numseq.layers.losses.sampled import log_uniform, sampled_cross_entropy
+from numseq.layers.maxout import maxout
 
 __all__ = [
     "GRU",
@@ -65,17 +63,21 @@ __all__ = [
     "AdditiveParams",
     "Attention",
     "BidirectionalParams",
+    "Cell",
+    "CellState",
     "ConcatAttention",
     "CoverageAttention",
     "CoverageParams",
     "DotAttention",
     "EmbeddingParams",
+    "GRUBefore",
     "GRUBeforeStep",
     "GRUParams",
     "GRUStep",
     "GeneralAttention",
     "GeneralParams",
-    "Initial",
+    "HiddenState",
+    "Initializer",
     "LSTMParams",
     "LSTMStep",
     "LayerNormLSTM",

@@ -8,16 +8,14 @@ The mask's shape says what is dropped of x (T, B, D):
 """
 
 from dataclasses import dataclass
-from typing import Any
 
+from numseq.backend import Array, DType, Generator
 from numseq.params import common_dtype
-from numseq.record import Trace
-
-Array = Any
+from numseq.record import Record, Trace
 
 
 @dataclass(slots=True)
-class DropoutGrad:
+class DropoutGrad(Record):
     dx: Array
 
 
@@ -30,13 +28,13 @@ class DropoutTrace(Trace):
     y: Array
 
     @property
-    def equations(self):
-        """Under which name the gradient checker knows it."""
+    def equations(self) -> str:
+        """Under which name `numseq.mistakes` knows it."""
         if self.mask is None or self.mask.shape == self.y.shape:
             return "dropout"
         return "variational_dropout" if self.mask.shape[0] == 1 else "word_dropout"
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> DropoutGrad:
         """dx = dy * mask: the very mask of the forward pass; a fresh one would belong to another function.
 
         A mask that stood for many positions stands for them again. It is no variable, so nothing is summed over them.
@@ -44,7 +42,7 @@ class DropoutTrace(Trace):
         return DropoutGrad(dx=dy if self.mask is None else dy * self.mask)
 
 
-def dropout_mask(rng, shape, rate, dtype):
+def dropout_mask(rng: Generator, shape: tuple[int, ...], rate: float, dtype: DType) -> Array | None:
     """Draw a mask: 0 with probability `rate`, else 1 / (1 - rate), so that the mean of x * mask stays x.
 
     Args: rng, a generator of the backend where the mask is used (`numseq.backend.device_generator`).
@@ -66,7 +64,7 @@ def dropout_mask(rng, shape, rate, dtype):
     return mask
 
 
-def dropout(x, mask):
+def dropout(x: Array, mask: Array | None) -> DropoutTrace:
     """Multiply by a ready mask; None (evaluation, or rate 0) leaves x as it is.
 
     Equations: y = x * mask.

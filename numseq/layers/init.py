@@ -4,16 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numseq.backend import Generator
+
 MATRICES = ("glorot", "uniform")
 RECURRENT = ("orthogonal", "same")
 
 
-def uniform(rng, shape, scale):
+def uniform(rng: Generator, shape: int | tuple[int, ...], scale: float) -> np.ndarray:
     """Uniform in [-scale, scale]."""
     return rng.uniform(-scale, scale, size=shape)
 
 
-def glorot(rng, inputs, outputs):
+def glorot(rng: Generator, inputs: int, outputs: int) -> np.ndarray:
     """Uniform in +-sqrt(6 / (inputs + outputs)), which keeps the variance of signals and gradients alike.
 
     Source: Glorot & Bengio 2010, equation 16.
@@ -21,7 +23,7 @@ def glorot(rng, inputs, outputs):
     return uniform(rng, (inputs, outputs), np.sqrt(6 / (inputs + outputs)))
 
 
-def orthogonal(rng, size):
+def orthogonal(rng: Generator, size: int) -> np.ndarray:
     """A random orthogonal (size, size) matrix: h W keeps the length of h, so repeating it neither fades nor grows.
 
     Source: Saxe et al. 2014; the signs make the distribution uniform (Mezzadri 2007).
@@ -31,14 +33,14 @@ def orthogonal(rng, size):
 
 
 @dataclass(frozen=True, slots=True)
-class Initial:
+class Initializer:
     """Which first values a model gets; as it stands, what suits each kind of parameter.
 
     Args: matrices, "glorot", or "uniform" in [-scale, scale] for every matrix, embeddings and the attention's vector
         included. recurrent, "orthogonal", or "same" as the other matrices. scale, of "uniform" alone. forget_bias,
         the first bias of an LSTM's forget gate; all other biases are 0.
     Raises: ValueError, for a name that is not known, or a scale that is not positive.
-    Source: Sutskever et al. 2014, section 3.4, is Initial("uniform", "same"); they drew the biases too.
+    Source: Sutskever et al. 2014, section 3.4, is Initializer("uniform", "same"); they drew the biases too.
     """
 
     matrices: str = "glorot"
@@ -46,32 +48,32 @@ class Initial:
     scale: float = 0.08
     forget_bias: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field, known in (("matrices", MATRICES), ("recurrent", RECURRENT)):
             if getattr(self, field) not in known:
                 raise ValueError(f"initial {field} are {getattr(self, field)!r}: choose one of {', '.join(known)}")
         if not 0 < self.scale < np.inf:
             raise ValueError(f"initial scale is {self.scale}: it must be positive, and finite")
 
-    def matrix(self, rng, inputs, outputs):
+    def matrix(self, rng: Generator, inputs: int, outputs: int) -> np.ndarray:
         """(inputs, outputs), of a product with what comes from below."""
         if self.matrices == "uniform":
             return uniform(rng, (inputs, outputs), self.scale)
         return glorot(rng, inputs, outputs)
 
-    def recurrent_matrix(self, rng, hidden):
+    def recurrent_matrix(self, rng: Generator, hidden: int) -> np.ndarray:
         """(hidden, hidden), of a product with the state of the step before; one for each gate."""
         return orthogonal(rng, hidden) if self.recurrent == "orthogonal" else self.matrix(rng, hidden, hidden)
 
-    def embedding_matrix(self, rng, vocabulary, size, deviation=1.0):
+    def embedding_matrix(self, rng: Generator, vocabulary: int, size: int, deviation: float = 1.0) -> np.ndarray:
         """(vocabulary, size), normal where matrices are Glorot's; see `init_embedding` for why."""
         if self.matrices == "uniform":
             return uniform(rng, (vocabulary, size), self.scale)
         return deviation * rng.standard_normal((vocabulary, size))
 
-    def vector(self, rng, size):
+    def vector(self, rng: Generator, size: int) -> np.ndarray:
         """(size,), of a dot product with something of that size: in +-1 / sqrt(size) where matrices are Glorot's."""
         return uniform(rng, size, self.scale if self.matrices == "uniform" else size**-0.5)
 
 
-DEFAULT = Initial()
+DEFAULT = Initializer()

@@ -9,26 +9,24 @@ Every vector is normalised on its own, so neither the other rows of a batch nor 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from numseq.backend import array_module, asarray
+from numseq.backend import Array, DType, Generator, array_module, asarray
 from numseq.params import common_dtype
-from numseq.record import Trace
+from numseq.record import Record, Trace
 
-Array = Any
 EPS = 1e-5  # keeps std off 0 where all of a vector is equal
 
 
 @dataclass(slots=True)
-class LayerNormParams:
+class LayerNormParams(Record):
     g: Array  # (K,), gain
     b: Array  # (K,), bias
 
 
 @dataclass(slots=True)
-class LayerNormGrad:
+class LayerNormGrad(Record):
     dx: Array  # (..., K)
     params: LayerNormParams
 
@@ -44,7 +42,7 @@ class LayerNormTrace(Trace):
     std: Array
     y: Array
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> LayerNormGrad:
         """dg = sum of dy * x_hat, db = sum of dy over all leading positions; dx, see `normalise_backward`."""
         over = tuple(range(dy.ndim - 1))  # every vector used the same gain and bias, so their gradients add
         return LayerNormGrad(
@@ -53,7 +51,7 @@ class LayerNormTrace(Trace):
         )
 
 
-def layer_norm(x, params):
+def layer_norm(x: Array, params: LayerNormParams) -> LayerNormTrace:
     """Normalise the vectors along the last axis of x.
 
     Equations: those of the module.
@@ -69,16 +67,15 @@ def layer_norm(x, params):
     return LayerNormTrace(params=params, x_hat=x_hat, std=std, y=params.g * x_hat + params.b)
 
 
-def normalise(x, out=None):
-    """x_hat (..., K) and std (..., 1): see the module. out: where to write x_hat; may be x itself."""
-    xp = array_module(x)
-    x_hat = xp.subtract(x, x.mean(axis=-1, keepdims=True), out=out)
-    std = xp.sqrt((x_hat * x_hat).mean(axis=-1, keepdims=True) + EPS)
+def normalise(x: Array) -> tuple[Array, Array]:
+    """x_hat (..., K) and std (..., 1): see the module."""
+    x_hat = x - x.mean(axis=-1, keepdims=True)
+    std = array_module(x).sqrt((x_hat * x_hat).mean(axis=-1, keepdims=True) + EPS)
     x_hat /= std
     return x_hat, std
 
 
-def normalise_backward(dx_hat, x_hat, std):
+def normalise_backward(dx_hat: Array, x_hat: Array, std: Array) -> Array:
     """dx = (dx_hat - mean(dx_hat) - x_hat * mean(dx_hat * x_hat)) / std, the means over the last axis.
 
     Backward: x_k reaches x_hat_j in three ways. Directly, d x_hat_j / d x_k = [j = k] / std. By the mean, of which each
@@ -93,6 +90,6 @@ def normalise_backward(dx_hat, x_hat, std):
     return dx
 
 
-def init_layer_norm(rng, size, dtype):
+def init_layer_norm(rng: Generator, size: int, dtype: DType) -> LayerNormParams:
     """First values: gain 1 and bias 0. rng is not drawn from; it is there as in every other init."""
     return LayerNormParams(g=asarray(np.ones(size), dtype), b=asarray(np.zeros(size), dtype))

@@ -1,26 +1,23 @@
 """The affine map y = x W + b."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from numseq.backend import asarray
-from numseq.layers.init import DEFAULT
+from numseq.backend import Array, DType, Generator, asarray
+from numseq.layers.init import DEFAULT, Initializer
 from numseq.params import common_dtype
-from numseq.record import Trace
-
-Array = Any  # a NumPy or CuPy array
+from numseq.record import Record, Trace
 
 
 @dataclass(slots=True)
-class LinearParams:
+class LinearParams(Record):
     W: Array  # (D, K)
     b: Array | None  # (K,); None for none
 
 
 @dataclass(slots=True)
-class LinearGrad:
+class LinearGrad(Record):
     dx: Array  # (..., D)
     params: LinearParams
 
@@ -34,7 +31,7 @@ class LinearTrace(Trace):
     params: LinearParams
     y: Array
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> LinearGrad:
         """dx = dy W^T;  dW = sum over all leading positions of x^T dy;  db = sum of dy over the same."""
         dy_rows = rows(dy)
         return LinearGrad(
@@ -46,7 +43,7 @@ class LinearTrace(Trace):
         )
 
 
-def linear(x, params):
+def linear(x: Array, params: LinearParams) -> LinearTrace:
     """Map the last axis of x by a matrix and a bias.
 
     Equations: y = x W + b.
@@ -60,7 +57,7 @@ def linear(x, params):
     return LinearTrace(x=x, params=params, y=affine(x, params.W, params.b))
 
 
-def affine(x, W, *biases):
+def affine(x: Array, W: Array, *biases: Array | None) -> Array:
     """x W + the biases that are not None, for x (..., D): all positions in one product."""
     y = rows(x) @ W
     for b in biases:
@@ -69,11 +66,13 @@ def affine(x, W, *biases):
     return y.reshape(*x.shape[:-1], -1)
 
 
-def rows(x):
+def rows(x: Array) -> Array:
     """x (..., D) as a matrix (N, D), N counting all leading positions: the shape of a whole-sequence product."""
     return x.reshape(-1, x.shape[-1])
 
 
-def init_linear(rng, inputs, outputs, dtype, first=DEFAULT):
-    """First values: a matrix of `first` (see `numseq.layers.init.Initial`) for W, 0 for b."""
-    return LinearParams(W=asarray(first.matrix(rng, inputs, outputs), dtype), b=asarray(np.zeros(outputs), dtype))
+def init_linear(
+    rng: Generator, inputs: int, outputs: int, dtype: DType, initializer: Initializer = DEFAULT
+) -> LinearParams:
+    """First values: a matrix of the initializer (see `numseq.layers.init.Initializer`) for W, 0 for b."""
+    return LinearParams(W=asarray(initializer.matrix(rng, inputs, outputs), dtype), b=asarray(np.zeros(outputs), dtype))

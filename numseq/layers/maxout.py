@@ -1,16 +1,13 @@
 """Maxout: of each pair of neighbouring units, the larger."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from numseq.backend import array_module
-from numseq.record import Trace
-
-Array = Any
+from numseq.backend import Array, array_module
+from numseq.record import Record, Trace
 
 
 @dataclass(slots=True)
-class MaxoutGrad:
+class MaxoutGrad(Record):
     dx: Array  # (..., 2K)
 
 
@@ -19,16 +16,16 @@ class MaxoutTrace(Trace):
     """What `maxout` computed: y (..., K); first (..., K), True where the first unit of a pair won."""
 
     outputs = ("y",)
-    equations = "maxout"  # under this name the gradient checker knows it
+    equations = "maxout"  # under this name `numseq.mistakes` knows it
     first: Array
     y: Array
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> MaxoutGrad:
         """dx = dy at the winner of each pair, 0 at the loser, which had no say in y."""
         return MaxoutGrad(dx=maxout_backward(dy, self.first))
 
 
-def maxout(x):
+def maxout(x: Array) -> MaxoutTrace:
     """The maximum over pairs of neighbouring units.
 
     Equations: y_k = max(x_2k, x_2k+1), k counting from 0.
@@ -46,12 +43,12 @@ def maxout(x):
     return MaxoutTrace(first=first, y=array_module(x).where(first, x[..., ::2], x[..., 1::2]))
 
 
-def first_wins(x):
+def first_wins(x: Array) -> Array:
     """Of each pair of x (..., 2K), is the first the larger? The real part orders complex units."""
     return x[..., ::2].real >= x[..., 1::2].real
 
 
-def maxout_backward(dy, first):
+def maxout_backward(dy: Array, first: Array) -> Array:
     """dx (..., 2K) from dy (..., K): each pair's winner gets all."""
     dx = array_module(dy).stack([dy * first, dy * ~first], axis=-1)  # (..., K, 2): neighbours, as forward took them
     return dx.reshape(*dy.shape[:-1], -1)

@@ -1,194 +1,202 @@
 """What a model is, as a sentence of options: all that is needed to build one of the right shapes."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
-from numseq.errors import NumseqError
+from numseq.layers import Attention, Cell
 from numseq.layers import init as initial
-from numseq.models.parts import ATTENTIONS, CELLS
+from numseq.models.contradictions import refuse_contradictions
+from numseq.models.decoders.base import Decoder
+from numseq.models.memory import Memory
+from numseq.models.registry import ATTENTIONS, CELLS, DECODERS, ENCODERS, HEADS, SOURCES, TARGETS
+from numseq.options import option, validate
+from numseq.registry import Part
 
-ORDERS = ("bahdanau", "luong")
 READOUTS = ("tanh", "maxout", "linear")
 TIED = ("none", "target", "all")
 INITS, RECURRENT_INITS = initial.MATRICES, initial.RECURRENT
-
-
-class ConfigError(NumseqError):
-    """A configuration that no model can be built from."""
-
-
-def whole(name, value, least=None):
-    """Raise ConfigError when an option that counts is not a whole number, or is below `least`."""
-    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
-        bound = "" if least is None else f" of at least {least}"
-        raise ConfigError(f"{name} is {value!r}: it must be a whole number{bound}")
+PARTS = {
+    "cell": CELLS, "attention": ATTENTIONS, "source": SOURCES, "encoder": ENCODERS, "target": TARGETS,
+    "decoder": DECODERS, "head": HEADS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Seq2SeqConfig:
     """What a model is, without its numbers: `Seq2SeqConfig(9000, 9000, cell="gru", attention="general", layers=2)`.
 
-    Sizes count units; rates are probabilities of dropping something in training.
+    A cell, an attention or a box of your own can be handed in where a name is taken; see `numseq.registry`.
 
     Raises:
         ConfigError: a value makes no sense, or two that do not go together; the message says why.
     """
 
-    source_vocabulary: int
-    target_vocabulary: int
-    cell: str = "lstm"  # of encoder and decoder; see numseq.models.parts.CELLS
-    attention: str = "additive"  # see numseq.models.parts.ATTENTIONS; none: a fixed context vector, the plain model
-    order: str = "bahdanau"  # attend with the state before the step; luong: with the state after it
-    input_feeding: bool = False  # luong: what a step said goes into the next one
-    embedding: int = 256
-    hidden: int = 256  # of the decoder, and of the encoder, whose two directions have half of it each
-    attention_size: int = 256  # hidden units of an additive score
-    heads: int = 4  # of multi-head attention
-    window: int = 5  # of local attention: positions on either side
-    layers: int = 1  # of the encoder and of the decoder
-    residual: bool = False  # a layer's input is added to its output, where both are of one width; not around the lowest
-    # decoder layer in the order of Bahdanau, which reads the context besides
-    readout: str | None = None  # hidden layer before the vocabulary: tanh, maxout, or linear for none;
-    # None: tanh with attention, linear without
-    readout_context: bool = True  # does the readout see the context?
-    readout_embedding: bool = False  # does it see the previous token's embedding?
-    tied: str = "none"  # target: target embedding and readout are one matrix; all: the source embedding too
-    init: str = "glorot"  # first values of matrices; uniform: in +-0.08, embeddings too
-    recurrent_init: str = "orthogonal"  # of recurrent matrices; same: as the others
-    forget_bias: float = 1.0  # where an LSTM's forget gate starts
-    dropout: float = 0.0  # on embeddings, between layers, and before the readout
-    variational: bool = False  # dropout drops the same units at all steps of a sequence
-    word_dropout: float = 0.0  # of whole tokens' embeddings
-    weight_drop: float = 0.0  # of the numbers of recurrent matrices
-    zoneout: float = 0.0  # of units that keep their state for a step
-    samples: int = 0  # tokens drawn to stand for the vocabulary in training (sampled softmax); 0: all of it
-    label_smoothing: float = 0.0  # share of the target's probability given to all tokens alike
-    confidence_penalty: float = 0.0  # weight of the entropy that is added to the objective
-    coverage_loss: float = 0.0  # weight of looking again where one has looked
+    source_vocabulary: int = option(help="Tokens that the source knows.", least=1)
+    target_vocabulary: int = option(help="Tokens that the target knows.", least=1)
+    cell: Part = option("lstm", "Of the encoder and of the decoder.", choices=CELLS)
+    attention: Part | None = option(
+        None,
+        "How the decoder looks; none: a fixed context vector.",
+        choices=ATTENTIONS,
+        otherwise="additive, none with decoder plain or vector",
+    )
+    encoder: Part | None = option(
+        None,
+        "How the source is read: both ways, left to right (forward), or right to left (backward).",
+        choices=ENCODERS,
+        otherwise="bidirectional, backward without attention",
+    )
+    decoder: Part | None = option(
+        None,
+        "Look, then step (bahdanau), or the reverse (luong); vector: see the encoder's final state at every step.",
+        choices=DECODERS,
+        otherwise="bahdanau, plain without attention",
+    )
+    source: Part = option("tokens", "What is read.", choices=SOURCES)
+    target: Part = option("tokens", "What was said before.", choices=TARGETS)
+    head: Part = option("vocabulary", "How probabilities are made.", choices=HEADS)
+    embedding: int = option(256, "Numbers for a token.", least=1)
+    hidden: int = option(
+        256, "Units of a layer; each of a bidirectional encoder's directions has half of them.", least=1
+    )
+    attention_size: int = option(256, "Units inside the attention, of the kinds that have some.", least=1)
+    heads: int = option(4, "Of multi-head attention.", least=1)
+    window: int = option(5, "local-p: positions on either side.", least=1)
+    layers: int = option(1, "Of the encoder and of the decoder.", least=1)
+    residual: bool = option(  # not around the lowest decoder layer of bahdanau, which reads the context besides
+        False, "Add a layer's input to its output, where both are of one width."
+    )
+    readout: str | None = option(
+        None,
+        "Hidden layer before the vocabulary; maxout: the larger of each pair of units; linear: none.",
+        choices=READOUTS,
+        otherwise="tanh, linear without attention",
+        source="Bahdanau et al. 2015, appendix A.2.2",
+    )
+    readout_context: bool = option(True, "Does the readout see the context?")
+    readout_embedding: bool = option(
+        False, "Does the readout see the previous token?", source="Bahdanau et al. 2015, appendix A.2.2"
+    )
+    tied: str = option(
+        "none",
+        "target: its embedding, transposed, is the output matrix; all: the source's too, and there is one vocabulary.",
+        choices=TIED,
+        source="Press & Wolf 2017",
+    )
+    init: str = option("glorot", "First values of matrices; uniform: in +-0.08, embeddings too.", choices=INITS)
+    recurrent_init: str = option("orthogonal", "Of recurrent matrices; same: as the others.", choices=RECURRENT_INITS)
+    forget_bias: float = option(1.0, "Where the forget gate of an LSTM starts.", source="Jozefowicz et al. 2015")
+    dropout: float = option(
+        0.0,
+        "Probability of dropping a unit of embeddings, between layers, and before the readout.",
+        least=0,
+        below=1,
+        source="Srivastava et al. 2014",
+    )
+    variational: bool = option(
+        False, "Dropout drops the same units at all steps of a sequence.", source="Gal & Ghahramani 2016"
+    )
+    word_dropout: float = option(
+        0.0, "Probability of dropping a whole token's embedding.", least=0, below=1, source="Sennrich et al. 2016"
+    )
+    weight_drop: float = option(
+        0.0, "Probability of dropping a number of a recurrent matrix.", least=0, below=1, source="Merity et al. 2018"
+    )
+    zoneout: float = option(
+        0.0, "Probability that a unit keeps its state for a step.", least=0, below=1, source="Krueger et al. 2017"
+    )
+    samples: int = option(
+        0, "Tokens drawn to stand for the vocabulary in training; 0: all of it.", least=0, source="Jean et al. 2015"
+    )
+    label_smoothing: float = option(
+        0.0, "Share of the probability given to all tokens alike.", least=0, below=1, source="Szegedy et al. 2016"
+    )
+    confidence_penalty: float = option(
+        0.0, "Weight of the entropy of what is said, which is rewarded.", least=0, source="Pereyra et al. 2017"
+    )
+    coverage_loss: float = option(
+        0.0, "Weight of looking again where one has looked, with any attention.", least=0, source="See et al. 2017"
+    )
 
-    def __post_init__(self):
-        known = {
-            "cell": CELLS, "attention": ATTENTIONS, "order": ORDERS, "readout": (None, *READOUTS), "tied": TIED,
-            "init": INITS, "recurrent_init": RECURRENT_INITS,
-        }  # fmt: skip
-        for name, choices in known.items():
-            if getattr(self, name) not in tuple(choices):  # a list can be asked for in a tuple, but not in a dict
-                names = ", ".join(choice for choice in choices if choice)
-                raise ConfigError(f"{name} is {getattr(self, name)!r}: choose one of {names}")
+    def __post_init__(self) -> None:
+        for name, registry in PARTS.items():
+            self._set(name, registry.name_of(getattr(self, name)))
+        validate(self)
+        if self.decoder is None:
+            self._set("decoder", "plain" if self.attention == "none" else "bahdanau")
+        if self.attention is None:
+            self._set("attention", "additive" if self.decoder_part.attends else "none")
+        if self.encoder is None:
+            self._set("encoder", "bidirectional" if self.attends else "backward")
         if self.readout is None:
-            object.__setattr__(self, "readout", "tanh" if self.attends else "linear")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type in (int, "int"):
-                whole(field.name, value, 0 if field.name == "samples" else 1)
-            if field.type in (bool, "bool") and not isinstance(value, bool):
-                raise ConfigError(f"{field.name} is {value!r}: it must be true or false")
-            if field.type in (float, "float") and (not isinstance(value, int | float) or isinstance(value, bool)):
-                raise ConfigError(f"{field.name} is {value!r}: it must be a number")
-        for name in ("dropout", "word_dropout", "weight_drop", "zoneout", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}: it must be at least 0 and below 1")
-        for name in ("confidence_penalty", "coverage_loss"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name} is {getattr(self, name)}: it must be finite and at least 0")
-        if not abs(self.forget_bias) < float("inf"):
-            raise ConfigError(f"forget_bias is {self.forget_bias}: it must be finite")
-        self._together()
+            self._set("readout", "tanh" if self.attends else "linear")
+        refuse_contradictions(self)
 
-    def _together(self):
-        """Refuse what does not go together, and what would do nothing."""
-        plain, cell, attention = not self.attends, self.cell, self.attention
-        of_plain = "attention is none: choose an attention, or leave {} out"
-        for refused, why in (
-            (
-                not plain and self.hidden % 2,
-                f"hidden is {self.hidden}: it must be even, for the encoder's two directions",
-            ),
-            (
-                plain and self.input_feeding,
-                "input_feeding feeds back what is made after attending, but " + of_plain.format("input_feeding"),
-            ),
-            (plain and self.order == "luong", "order luong says when to attend, but " + of_plain.format("order")),
-            (
-                plain and self.coverage_loss,
-                "coverage_loss is about where the model looks, but " + of_plain.format("coverage_loss"),
-            ),
-            (
-                plain and not self.readout_context,
-                "without attention there is no context that readout_context could leave out: do without it",
-            ),
-            (
-                self.input_feeding and self.order != "luong",
-                "input_feeding feeds back what is made after attending, so it needs order luong",
-            ),
-            (
-                self.input_feeding and cell == "lstm-layernorm" and self.layers > 1,
-                "lstm-layernorm normalises the inputs of all steps at once, which input_feeding allows in the lowest "
-                "layer alone: choose layers 1 or another cell",
-            ),
-            (
-                self.order == "luong" and not self.readout_context,
-                "with order luong the context is read by the readout alone, so readout_context cannot be false",
-            ),
-            (
-                attention == "multi-head" and self.attention_size % self.heads,
-                f"heads is {self.heads}: it must divide attention_size, which is {self.attention_size}: choose another "
-                "number for one of them",
-            ),
-            (
-                self.variational and not self.dropout,
-                "variational says how dropout is drawn, but dropout is 0: give dropout a rate",
-            ),
-            (
-                self.samples >= self.target_vocabulary,
-                f"samples is {self.samples}, but the target vocabulary has {self.target_vocabulary} tokens: "
-                "choose fewer",
-            ),
-            (
-                self.samples and (self.label_smoothing or self.confidence_penalty),
-                "label_smoothing and confidence_penalty read the probabilities of all tokens, but samples computes "
-                "few: choose one or the other",
-            ),
-            (
-                self.tied == "all" and self.source_vocabulary != self.target_vocabulary,
-                f"tied is all, so source and target must share one vocabulary, but theirs have "
-                f"{self.source_vocabulary} and {self.target_vocabulary} tokens",
-            ),
-            (
-                self.tied != "none" and self.features != self.embedding,
-                f"a tied readout gets {self.features} numbers and an embedding has {self.embedding}: "
-                "make them equal, or choose the readout tanh or maxout",
-            ),
-            (
-                self.forget_bias != 1 and not cell.startswith("lstm"),
-                f"forget_bias is for an LSTM, but cell is {cell}: leave it out, or choose an LSTM",
-            ),
-        ):
-            if refused:
-                raise ConfigError(why)
+    def _set(self, name, value):
+        object.__setattr__(self, name, value)
+
+    # the parts that the names stand for
 
     @property
-    def attends(self):
-        """Does the decoder look at the source? If not, it is the plain model."""
+    def boxes(self) -> tuple[Any, Any, Any, type[Decoder], Any]:
+        """The kinds of the five boxes: source, encoder, target, decoder, head."""
+        return (
+            SOURCES.find(self.source), self.encoder_part, TARGETS.find(self.target), self.decoder_part,
+            HEADS.find(self.head),
+        )  # fmt: skip
+
+    @property
+    def cell_part(self) -> Cell:
+        return CELLS.find(self.cell)
+
+    @property
+    def attention_part(self) -> type[Attention]:
+        return ATTENTIONS.find(self.attention)
+
+    @property
+    def encoder_part(self) -> Any:
+        return ENCODERS.find(self.encoder)
+
+    @property
+    def decoder_part(self) -> type[Decoder]:
+        return DECODERS.find(self.decoder)
+
+    def attend_to(self, memory: Memory, params: Any) -> Attention:
+        """The attention over a Memory, made with the options that are its own."""
+        kind = self.attention_part
+        options = {name: getattr(self, name) for name in kind.options}
+        return kind(memory.states, memory.states, params, memory.mask, **options)
+
+    # what follows from them
+
+    @property
+    def attends(self) -> bool:
+        """Does the decoder look at the source? If not, one fixed vector is all that it sees of it."""
         return self.attention != "none"
 
     @property
-    def initial(self):
+    def initializer(self) -> initial.Initializer:
         """Which first values the model gets."""
-        return initial.Initial(self.init, self.recurrent_init, forget_bias=self.forget_bias)
+        return initial.Initializer(self.init, self.recurrent_init, forget_bias=self.forget_bias)
 
     @property
-    def states(self):
-        """What the cell carries from step to step: ("h",) or ("h", "c")."""
-        return CELLS[self.cell].states
+    def memory(self) -> int:
+        """How many numbers a state of the memory has."""
+        return self.encoder_part.width(self)
 
     @property
-    def combined(self):
+    def context(self) -> int:
+        """How many numbers of the source a step's readout can see."""
+        return self.memory if self.attends or self.decoder_part.shows_vector else 0
+
+    @property
+    def combined(self) -> int:
         """How many numbers the readout reads."""
-        context = self.hidden if self.attends and self.readout_context else 0
+        context = self.context if self.readout_context else 0
         return self.hidden + context + (self.embedding if self.readout_embedding else 0)
 
     @property
-    def features(self):
+    def features(self) -> int:
         """How many numbers meet the output matrix: those read, or the units of the hidden layer in between."""
         if self.readout == "linear":
             return self.combined

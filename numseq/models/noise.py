@@ -1,80 +1,108 @@
 """What is drawn at random for one batch in training, and what stands for it in evaluation.
 
-A dict by place; a place that is not in it is left alone:
+Each box draws what it needs (`draw`), and takes it as an argument, so that a forward pass is a function: the same noise
+gives the same numbers, however often it is computed.
 
-    source, target, readout              dropout masks of embeddings and of what the readout reads
-    encoder, decoder                     lists of dropout masks between layers
-    encoder_weights, decoder_weights     lists of masks of the recurrent matrices (weight-drop)
-    encoder_zoneout, decoder_zoneout     lists of what `Unroll` takes; in evaluation each is the share that goes on
-    samples, log_q                       the tokens that stand for the vocabulary, and how likely each was to be drawn
-
-Word dropout is one more factor of the masks of embeddings: a whole token's is 0 (Sennrich et al. 2016, "Edinburgh
-neural machine translation systems", section 2.4). Variational dropout draws one mask for all steps (Gal & Ghahramani
-2016).
+    dropout            units are left out, and the others scaled (`numseq.layers.dropout`); with `variational` one mask
+                       serves all steps (Gal & Ghahramani 2016)
+    word dropout       a whole token's embedding is 0: one more factor of its dropout mask (Sennrich et al. 2016,
+                       "Edinburgh neural machine translation systems", section 2.4)
+    weight-drop        numbers of the recurrent matrices are left out, the same at all steps
+    zoneout            units keep their state for a step; in evaluation each goes on by its probability of doing so
 """
 
-from numseq.backend import device_generator, generator
-from numseq.layers.bidirectional import BidirectionalParams
-from numseq.layers.dropout import dropout_mask
-from numseq.layers.sampled import log_uniform
-from numseq.params import common_dtype
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from numseq.backend import Array, DType, Generator, device_generator, generator
+from numseq.layers import BidirectionalParams, dropout_mask
+from numseq.record import Record
+
+if TYPE_CHECKING:
+    from numseq.models.config import Seq2SeqConfig
 
 
-def draw_masks(config, params, batch, *seed):
-    """Everything random for one batch; the same seed gives the same.
+@dataclass(slots=True)
+class RecurrentNoise(Record):
+    """Of a stack of recurrent layers; a list has an item for each layer, and None stands for no noise of its kind."""
 
-    Args: config, Seq2SeqConfig. params, Seq2SeqParams. batch. seed, integers.
-    Returns: a dict, see the module; empty when nothing is dropped.
-    """
-    rng, dtype = device_generator(*seed), common_dtype(params)
-    (S, B), T, H = batch.source.shape, len(batch.target_in), config.hidden
-    masks = {}
+    dropout: list | None = None  # masks of what goes from layer to layer, one less
+    weights: list | None = None  # masks of the recurrent matrices
+    zoneout: list | None = None  # what `Unroll` takes
 
-    def draw(rate, *shape):
-        return dropout_mask(rng, shape, rate, dtype)
+    def layer(self, k: int) -> tuple:
+        """(mask of the inputs, zoneout, mask of the recurrent matrix) of layer k; None for none."""
+        return (
+            self.dropout[k - 1] if self.dropout and k else None,
+            self.zoneout and self.zoneout[k],
+            self.weights and self.weights[k],
+        )
 
-    def of_steps(steps, width):
-        return draw(config.dropout, 1 if config.variational else steps, B, width)
-
-    if config.dropout:
-        masks["source"] = of_steps(S, config.embedding)
-        masks["encoder"] = [of_steps(S, H) for _ in range(config.layers - 1)]
-        masks["target"] = of_steps(T, config.embedding)
-        masks["decoder"] = [of_steps(T, H) for _ in range(config.layers - 1)]
-        masks["readout"] = of_steps(T, config.features)
-    if config.word_dropout:
-        for name, steps in (("source", S), ("target", T)):
-            words = draw(config.word_dropout, steps, B, 1)
-            masks[name] = masks[name] * words if name in masks else words
-    cells = {"encoder": params.encoder.rnn, "decoder": params.decoder.cells()}
-    if config.weight_drop:
-        for name, layers in cells.items():
-            masks[f"{name}_weights"] = [draw(config.weight_drop, *_shape_of_W_h(layer)) for layer in layers]
-    if config.zoneout:
-        for name, steps in (("encoder", S), ("decoder", T)):
-            width = H // 2 if name == "encoder" and config.attends else H
-            directions = (2,) if isinstance(cells[name][0], BidirectionalParams) else ()
-            shape = (steps, *directions, B, width)
-            # 1 where a unit goes on, 0 where it keeps its state: as a dropout mask, without its scaling
-            masks[f"{name}_zoneout"] = [
-                tuple((draw(config.zoneout, *shape) > 0).astype(dtype) for _ in config.states)
-                for _ in range(config.layers)
-            ]
-    if config.samples:
-        drawn = log_uniform(generator(*seed, 1), config.target_vocabulary, config.samples, dtype)
-        masks["samples"], masks["log_q"] = drawn
-    return masks
+    def of_stack(self, lowest: int = 0) -> dict[str, Any]:
+        """The same as `stack` takes it, of the layers from the `lowest` on."""
+        parts = {"dropout_masks": self.dropout, "weight_masks": self.weights, "zoneout": self.zoneout}
+        return {name: part and part[lowest:] for name, part in parts.items()}
 
 
-def expected(config):
-    """What stands for the noise in evaluation: only zoneout has something there."""
+@dataclass(slots=True)
+class Noise(Record):
+    """One field for each box; its contents are the box's own."""
+
+    source: Array | None = None
+    encoder: Any = None
+    target: Array | None = None
+    decoder: Any = None
+    head: Any = None
+
+
+class Draws:
+    """Where the boxes draw from. seed, integers: the same give the same numbers."""
+
+    def __init__(self, config: "Seq2SeqConfig", dtype: DType, *seed: int):
+        self.config, self.dtype, self.seed = config, dtype, seed
+        self._rng = device_generator(*seed)
+
+    @cached_property
+    def host(self) -> Generator:
+        """A generator on the host, for what is drawn there."""
+        return generator(*self.seed, 1)
+
+    def mask(self, rate: float, *shape: int) -> Array | None:
+        """A dropout mask; None at rate 0."""
+        return dropout_mask(self._rng, shape, rate, self.dtype)
+
+    def dropout(self, steps: int, batch: int, width: int) -> Array | None:
+        """The configuration's dropout of a sequence (steps, batch, width)."""
+        return self.mask(self.config.dropout, 1 if self.config.variational else steps, batch, width)
+
+    def tokens(self, steps: int, batch: int, width: int) -> Array | None:
+        """Dropout of embeddings, and of whole tokens."""
+        units, words = self.dropout(steps, batch, width), self.mask(self.config.word_dropout, steps, batch, 1)
+        return words if units is None else units if words is None else units * words
+
+    def zoneout(self, *shape: int) -> Array:
+        """1 where a unit goes on, 0 where it keeps its state: a dropout mask without its scaling."""
+        return (self.mask(self.config.zoneout, *shape) > 0).astype(self.dtype)
+
+    def recurrent(self, steps: int, batch: int, layers: list) -> RecurrentNoise:
+        """The noise of a stack of recurrent layers with these parameters."""
+        config, noise = self.config, RecurrentNoise()
+        # shapes: (H, G), or (2, H, G)
+        matrices = [(2, *p.ahead.W_h.shape) if isinstance(p, BidirectionalParams) else p.W_h.shape for p in layers]
+        if config.dropout:
+            noise.dropout = [self.dropout(steps, batch, config.hidden) for _ in layers[1:]]
+        if config.weight_drop:
+            noise.weights = [self.mask(config.weight_drop, *shape) for shape in matrices]
+        if config.zoneout:
+            parts = config.cell_part.State._fields
+            noise.zoneout = [tuple(self.zoneout(steps, *two, batch, H) for _ in parts) for *two, H, _ in matrices]
+        return noise
+
+
+def expected(config: "Seq2SeqConfig") -> RecurrentNoise:
+    """What stands for the noise of a recurrent stack in evaluation: only zoneout has something there."""
     if not config.zoneout:
-        return {}
-    layers = [(1 - config.zoneout,) * len(config.states)] * config.layers
-    return {"encoder_zoneout": layers, "decoder_zoneout": layers}
-
-
-def _shape_of_W_h(layer):
-    if isinstance(layer, BidirectionalParams):
-        return (2, *layer.ahead.W_h.shape)
-    return layer.W_h.shape
+        return RecurrentNoise()
+    share = (1 - config.zoneout,) * len(config.cell_part.State._fields)
+    return RecurrentNoise(zoneout=[share] * config.layers)

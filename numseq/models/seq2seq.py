@@ -1,186 +1,191 @@
-"""The encoder-decoder: one call forward, one call backward, and decoding step by step.
+"""The encoder-decoder: five boxes, one call forward, one call backward, and decoding step by step.
 
-    source = encode(source ids)
-    r      = decode(<bos> target, source)                 teacher forcing: each step sees the right previous token
-    logits = readout(r)
-    loss   = cross_entropy(logits, target <eos>)          mean over real target tokens, nats
+    x       = source(what is read)                       vectors (S, B, D)
+    memory  = encoder(x)                                 Memory(states (S', B, C), mask, last)
+    y       = target(what was said before each step)     vectors (T, B, E); teacher forcing: the right previous tokens
+    decoded = decoder(y, memory)                         h, context, alpha, r, at every step
+    loss    = objective(head, decoded, batch)            cross-entropy, nats per real token, unless another is handed in
 
-A decoder is made of a configuration and a cell, and has four functions: `init` (first parameters), `decode` (all steps,
-on given tokens, with a trace), `start` and `step` (one step at a time, carrying only the state). `decoder_of` says
-which belongs to a configuration.
+A box is made of a configuration, `kind(config)`, knows nothing of its neighbours' insides, and offers
+
+    init(rng, dtype)                           first parameters
+    draw(draws, steps, batch, params)          its noise for one batch in training, or None (`numseq.models.noise`)
+
+and what it does: a trace, whose `backward` gives the gradients of what went in.
+
+    source.forward(source, params, noise)      x; backward(dx): of the parameters
+    encoder.forward(x, mask, params, noise)    memory; backward(dmemory): an EncoderGrad
+    target.forward(target_in, params, noise)   x, which is y here; backward(dy): of the parameters
+    decoder.start(memory, params)              what is there before the first step; `numseq.models.decoders.base`
+    decoder.forward(y, start, params, noise)   h, context, alpha, r, state; backward(dr, dh, ...): a DecoderGrad
+    head.loss(decoded, targets, weights, params, noise)    loss, and logp; backward(dloss): a HeadGrad
+    head.log_probabilities(decoded, params)    those of all tokens at every step, for a search
+
+A kind of encoder also says how many numbers a state of its memory has, `width(config)`, and whether it reads
+`two_ways`. Which kinds there are is in `numseq.models.registry`; an object of one's own will do as well.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-from numseq.backend import generator
-from numseq.layers.coverage import CoverageLossTrace, coverage_loss
-from numseq.layers.loss import CrossEntropyTrace, cross_entropy
-from numseq.models.attentive import AttentiveDecoder, AttentiveParams, AttentiveTrace
+from numseq import params as trees
+from numseq.backend import Array, DType, generator
+from numseq.data.batches import Batch
+from numseq.layers.attention.base import Attention
 from numseq.models.config import Seq2SeqConfig
-from numseq.models.encoder import EncoderParams, EncoderTrace, encode, init_encoder
-from numseq.models.feeding import FeedingDecoder, FeedingTrace
-from numseq.models.luong import LuongDecoder, LuongParams, LuongTrace
-from numseq.models.noise import draw_masks, expected
-from numseq.models.parts import CELLS
-from numseq.models.plain import PlainDecoder, PlainParams, PlainTrace
-from numseq.models.readout import ReadoutTrace, output_matrix, read_out, read_out_samples
-from numseq.record import Trace
-
-Array = Any
+from numseq.models.decoders.base import DecoderParams, DecoderState, Start
+from numseq.models.noise import Draws, Noise
+from numseq.models.tying import tie, untie, untie_gradients
+from numseq.objectives import CrossEntropy
+from numseq.params import common_dtype
+from numseq.record import Record, Trace
 
 
 @dataclass(slots=True)
-class Seq2SeqParams:
-    encoder: EncoderParams
-    decoder: AttentiveParams | LuongParams | PlainParams
+class Seq2SeqParams(Record):
+    source: Any  # None when tied to the target's
+    encoder: Any
+    target: Any
+    decoder: DecoderParams
+    head: Any
 
 
 @dataclass(slots=True)
-class Seq2SeqGrad:
+class Seq2SeqGrad(Record):
     params: Seq2SeqParams
 
 
 @dataclass(slots=True)
 class Seq2SeqTrace(Trace):
-    """What the model computed: the encoder's, the decoder's, the readout's and the losses' traces."""
+    """What the model computed: a trace for each box, and the objective's."""
 
     outputs = ("loss",)
     params: Seq2SeqParams
     config: Seq2SeqConfig
-    encoder: EncoderTrace
-    decoder: PlainTrace | AttentiveTrace | LuongTrace | FeedingTrace
-    readout: ReadoutTrace
-    cross_entropy: CrossEntropyTrace | None  # None with a sampled softmax, whose loss the readout has
-    coverage: CoverageLossTrace | None
+    source: Any
+    encoder: Any
+    target: Any
+    decoder: Any
+    objective: Any
     loss: Array
 
     @property
-    def logits(self):
-        """Scores of all tokens at every step, (T, B, V)."""
-        return self.readout.logits
+    def logp(self) -> Array:
+        """Log-probabilities of all tokens at every step, (T, B, V)."""
+        return self.objective.head.logp
 
     @property
-    def alpha(self):
-        """Attention weights, (T, B, S); None for the plain model."""
+    def alpha(self) -> Array | None:
+        """Attention weights, (T, B, S); None where there is no attention."""
         return self.decoder.alpha
 
-    def backward(self, dloss=1.0):
-        """Losses, readout, decoder, encoder. Returns a Seq2SeqGrad."""
-        dalpha = None if self.coverage is None else self.coverage.backward(self.config.coverage_loss * dloss).dalpha
-        dlogits = dloss if self.cross_entropy is None else self.cross_entropy.backward(dloss).dlogits
-        dr, dreadout, dW = self.readout.backward(dlogits)
-        decoder = self.decoder.backward(dr, dalpha)
-        encoder = self.encoder.backward(decoder.dstates, decoder.dh_T, decoder.dc_T)
-        dparams = Seq2SeqParams(encoder=encoder, decoder=decoder.params)
-        dparams.decoder.readout = dreadout
-        if self.readout.tied:  # one matrix, read once more: its gradients add
-            dparams.decoder.embedding.W += dW
-        if self.config.tied == "all":
-            dparams.decoder.embedding.W += encoder.embedding.W
-            encoder.embedding = None
-        return Seq2SeqGrad(params=dparams)
+    def backward(self, dloss: float = 1.0) -> Seq2SeqGrad:
+        """Objective, decoder, target, encoder, source. Returns a Seq2SeqGrad."""
+        o = self.objective.backward(dloss)
+        decoder = self.decoder.backward(o.dr, dh=o.dh, dcontext=o.dcontext, dalpha=o.dalpha)
+        encoder = self.encoder.backward(decoder.dmemory)
+        source, target = self.source.backward(encoder.dx), self.target.backward(decoder.dy)
+        grad = Seq2SeqParams(source, encoder.params, target, decoder.params, o.params)
+        return Seq2SeqGrad(params=untie_gradients(grad, self.config.tied))
 
 
-def forward(params, batch, config, masks=None, cell=None):
+class Boxes(NamedTuple):
+    """The five boxes of a configuration, in the order of the parameters."""
+
+    source: Any
+    encoder: Any
+    target: Any
+    decoder: Any
+    head: Any
+
+
+def boxes_of(config: Seq2SeqConfig) -> Boxes:
+    """Made of their kinds."""
+    return Boxes(*(kind(config) for kind in config.boxes))
+
+
+def forward(
+    params: Seq2SeqParams, batch: Batch, config: Seq2SeqConfig, noise: Noise | None = None, objective: Any = None
+) -> Seq2SeqTrace:
     """The whole model on one batch, with teacher forcing.
 
-    Equations: those of the module; in training, with the weights that the configuration gives them,
-        loss = cross-entropy with label smoothing - confidence_penalty * entropy + coverage_loss * coverage.
+    Equations: those of the module.
 
     Args: params: Seq2SeqParams. batch: source (S, B), source_mask (S, B), target_in (T, B) beginning with <bos>,
-        target_out (T, B) ending with <eos>, target_mask (T, B). config: Seq2SeqConfig. masks: from `draw_masks`, in
-        training; None in evaluation, where the loss is the plain cross-entropy. cell: one with another step, to train a
-        changed equation; None for the configuration's.
+        target_out (T, B) ending with <eos>, target_mask (T, B). config: Seq2SeqConfig. noise: from `draw_noise`, in
+        training; None in evaluation. objective: what is minimised, see `numseq.objectives`; None for the cross-entropy.
     Returns: a Seq2SeqTrace.
     Backward: Seq2SeqTrace.backward.
     """
-    training, cell = masks is not None, cell or CELLS[config.cell]
-    masks = expected(config) if masks is None else masks
-    source = encode(batch.source, batch.source_mask, params.encoder, config, masks, cell, params.decoder.embedding)
-    target = decoder_of(config, cell).decode(batch.target_in, source.rnn, batch.source_mask, params.decoder, masks)
-    output, right = (
-        (target.r, params.decoder.readout, params.decoder.embedding.W),
-        (batch.target_out, batch.target_mask),
-    )
-    if training and config.samples:
-        readout, entropy = read_out_samples(*output, *right, masks), None
-        loss = readout.output.loss
-    else:
-        readout = read_out(*output, masks.get("readout"))
-        regular = (config.label_smoothing, config.confidence_penalty) if training else ()
-        entropy = cross_entropy(readout.logits, *right, *regular)
-        loss = entropy.loss
-    coverage = None
-    if training and config.coverage_loss:
-        coverage = coverage_loss(target.alpha, batch.target_mask)
-        loss = loss + config.coverage_loss * coverage.loss
-    return Seq2SeqTrace(params, config, source, target, readout, entropy, coverage, loss)
+    common_dtype(params)
+    boxes, p, n = boxes_of(config), tie(params, config.tied), noise or Noise()
+    source = boxes.source.forward(batch.source, p.source, n.source)
+    encoder = boxes.encoder.forward(source.x, batch.source_mask, p.encoder, n.encoder)
+    target = boxes.target.forward(batch.target_in, p.target, n.target)
+    start = boxes.decoder.start(encoder.memory, p.decoder)
+    decoder = boxes.decoder.forward(target.x, start, p.decoder, n.decoder)
+    objective = (objective or CrossEntropy(config)).forward(boxes.head, decoder, batch, p.head, noise)
+    return Seq2SeqTrace(params, config, source, encoder, target, decoder, objective, objective.loss)
 
 
-def decoder_of(config, cell):
-    """The decoder of a configuration."""
-    if not config.attends:
-        return PlainDecoder(config, cell)
-    if config.order == "bahdanau":
-        return AttentiveDecoder(config, cell)
-    return (FeedingDecoder if config.input_feeding else LuongDecoder)(config, cell)
+def draw_noise(config: Seq2SeqConfig, params: Seq2SeqParams, batch: Batch, *seed: int) -> Noise:
+    """Everything random for one batch; the same seed gives the same. Returns: a Noise."""
+    draws, p = Draws(config, common_dtype(params), *seed), tie(params, config.tied)
+    S, (T, B) = len(batch.source), batch.target_in.shape[:2]
+    parts = zip(boxes_of(config), (S, S, T, T, T), (p.source, p.encoder, p.target, p.decoder, p.head), strict=True)
+    return Noise(*(box.draw(draws, steps, B, params) for box, steps, params in parts))
 
 
 @dataclass
-class Seq2Seq:
+class Seq2Seq(Record):
     """A configuration with its parameters.
 
     `Seq2Seq.create(config, seed=0)` draws first values. `model.forward(batch)` returns a trace whose `backward()` gives
-    the gradient; `model.start` and `model.step` decode. Set `model.cell` to a cell with a step of your own, and it is
-    trained and decoded with that.
+    the gradient; `model.start` and `model.step` decode.
     """
 
     config: Seq2SeqConfig
     params: Seq2SeqParams
-    cell: Any = None  # None for the configuration's
-
-    def __post_init__(self):
-        self.cell = self.cell or CELLS[self.config.cell]
 
     @classmethod
-    def create(cls, config, seed=0, dtype="float32"):
+    def create(cls, config: Seq2SeqConfig, seed: int = 0, dtype: DType = "float32") -> Self:
         """A new model; the same seed gives the same numbers on every backend."""
-        rng, cell = generator(seed), CELLS[config.cell]
-        params = Seq2SeqParams(
-            encoder=init_encoder(rng, config, cell, dtype), decoder=decoder_of(config, cell).init(rng, dtype)
-        )
-        return cls(config, params)
+        rng = generator(seed)
+        params = Seq2SeqParams(*(box.init(rng, dtype) for box in boxes_of(config)))
+        return cls(config, untie(params, config.tied))
 
-    @property
-    def decoder(self):
-        return decoder_of(self.config, self.cell)
-
-    def forward(self, batch, masks=None):
+    def forward(self, batch: Batch, noise: Noise | None = None, objective: Any = None) -> Seq2SeqTrace:
         """See `forward`."""
-        return forward(self.params, batch, self.config, masks, self.cell)
+        return forward(self.params, batch, self.config, noise, objective)
 
-    def draw_masks(self, batch, *seed):
+    def draw_noise(self, batch: Batch, *seed: int) -> Noise:
         """What is random in training on this batch; see `numseq.models.noise`."""
-        return draw_masks(self.config, self.params, batch, *seed)
+        return draw_noise(self.config, self.params, batch, *seed)
 
-    def start(self, source, source_mask):
+    def start(self, source: Array, source_mask: Array | None) -> tuple[Attention | None, DecoderState]:
         """Read the source (S, B); returns (memory, state) for `step`. The state's arrays begin with the batch axis."""
-        p, masks = self.params, expected(self.config)
-        encoder = encode(source, source_mask, p.encoder, self.config, masks, self.cell, p.decoder.embedding)
-        return self.decoder.start(encoder.rnn, source_mask, p.decoder)
+        p, boxes = tie(self.params, self.config.tied), boxes_of(self.config)
+        x = boxes.source.forward(source, p.source).x
+        start = boxes.decoder.start(boxes.encoder.forward(x, source_mask, p.encoder).memory, p.decoder)
+        return start.attention, start.state
 
-    def step(self, ids, state, memory):
+    def step(
+        self, ids: Array, state: DecoderState, memory: Attention | None
+    ) -> tuple[Array, DecoderState, Array | None]:
         """One decoding step on the previous tokens (B,).
 
-        Returns: logits (B, V), the next state, and the attention weights (B, S), None for the plain model.
+        Returns: log-probabilities (B, V), the next state, and the attention weights (B, S), None where there is no
+        attention.
         """
-        p = self.params.decoder
-        r, state, alpha = self.decoder.step(ids, state, memory, p, expected(self.config))
-        output = output_matrix(p.readout, p.embedding.W)
-        return r @ output.W + output.b, state, alpha
+        p, boxes = tie(self.params, self.config.tied), boxes_of(self.config)
+        y = boxes.target.forward(ids[None], p.target).x
+        decoded = boxes.decoder.forward(y, Start(memory, state), p.decoder)
+        logp = boxes.head.log_probabilities(decoded, p.head)
+        return logp[0], decoded.state, None if decoded.alpha is None else decoded.alpha[0]
 
     @staticmethod
-    def of_rows(memory, state, rows):
+    def select_rows(
+        memory: Attention | None, state: DecoderState, rows: Array
+    ) -> tuple[Attention | None, DecoderState]:
         """(memory, state) of other rows, (N,) integers; a search keeps, repeats and drops rows with it."""
-        return memory and memory.of_rows(rows), [tuple(part[rows] for part in layer) for layer in state]
+        return memory and memory.select_rows(rows), trees.map(lambda part: part[rows], state)

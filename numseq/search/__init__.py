@@ -1,22 +1,23 @@
 """From probabilities to sentences, and from sentences to probabilities."""
 
-from numseq.search.beam import BeamOptions, BeamResult, beam_search
-from numseq.search.greedy import GreedyResult, greedy
+from numseq.search.beam import BeamOptions, beam_search
+from numseq.search.greedy import GreedyOptions, greedy
+from numseq.search.hypotheses import Hypotheses, Hypothesis
 from numseq.search.sampling import SamplingOptions, sample
 from numseq.search.scoring import Scored, score
-from numseq.search.translate import Translation, Translator, mean_loss
+from numseq.search.translate import Translation, Translator
 
 __all__ = [
     "BeamOptions",
-    "BeamResult",
-    "GreedyResult",
+    "GreedyOptions",
+    "Hypotheses",
+    "Hypothesis",
     "SamplingOptions",
     "Scored",
     "Translation",
     "Translator",
     "beam_search",
     "greedy",
-    "mean_loss",
     "sample",
     "score",
 ]

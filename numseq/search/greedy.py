@@ -1,57 +1,70 @@
-"""Greedy search: at every step take the most probable token."""
+"""Greedy search: at every step take the most probable token.
 
+y_t = argmax over k of logp_t[k]        until it is <eos>
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numseq.backend import array_module, to_numpy
-from numseq.data.tokens import BOS, EOS, PAD
+from numseq.backend import Array, array_module, to_numpy
+from numseq.data.tokens import EOS
+from numseq.search.bans import Bans
+from numseq.search.beginnings import Beginnings
+from numseq.search.hypotheses import Hypotheses, Hypothesis
 
-Array = Any
+if TYPE_CHECKING:
+    from numseq.models import Seq2Seq
 
 
-@dataclass(slots=True)
-class GreedyResult:
-    """What the search chose. NumPy arrays.
+@dataclass(frozen=True)
+class GreedyOptions(Bans):
+    """How to search greedily: there is nothing to choose but bans."""
 
-    ids (T, B): the tokens, <eos> included; PAD after it. lengths (B,): tokens before <eos>. alpha (T, B, S): attention
-    weights of every step, None for the plain model.
+
+def greedy(
+    models: "Seq2Seq | list[Seq2Seq]",
+    source: Array,
+    source_mask: Array | None,
+    limits: Array,
+    options: GreedyOptions | None = None,
+) -> Hypotheses:
+    """Decode a batch greedily.
+
+    Equations: those of the module.
+
+    Args: models, a Seq2Seq, or a list of them with the same vocabularies, whose probabilities are averaged.
+        source, (S, B) ids. source_mask, (S, B). limits, (B,) integers: the most tokens of each sentence, <eos> not
+        counted. options, GreedyOptions.
+    Returns: Hypotheses, K = 1, with the scores of a beam of 1: logp by the length.
     """
+    rows = Beginnings(models, source, source_mask, limits, options or GreedyOptions())
+    found = follow(rows, lambda logp, t, numbers: logp.argmax(axis=1))
+    found.scores = found.logp / (found.lengths + 1)
+    return found
 
-    ids: Array
-    lengths: Array
-    alpha: Array | None
 
+def follow(rows: Beginnings, choose: Callable[[Array, int, Array], Array]) -> Hypotheses:
+    """Follow one beginning a row until each has said <eos>.
 
-def greedy(model, source, source_mask, limits):
-    """Decode a batch, one token a row at a time, until every row has said <eos> or reached its limit.
-
-    Equations: y_t = argmax over k of logits_t[k], PAD and BOS excepted; stop at <eos>.
-
-    Args: model, a Seq2Seq. source, (S, B) ids. source_mask, (S, B). limits, (B,) integers: the most tokens of each
-        row, <eos> not counted. A row's limit is its own, so its result does not depend on its neighbours.
-    Returns: a GreedyResult.
+    Args: rows, Beginnings. choose, a function of logp (N, V), of the step t and of
+        which rows of the first step these are, (N,), to the token that each says, (N,).
+    Returns: Hypotheses, in the order of the rows; scores are logp.
     """
-    memory, state = model.start(source, source_mask)
-    xp = array_module(source)
-    limits = to_numpy(limits)
-    ids = xp.full(source.shape[1], BOS)
-    running = np.ones(source.shape[1], dtype=bool)
-    chosen, weights = [], []
-    for t in range(int(limits.max()) + 1):
-        logits, state, alpha = model.step(ids, state, memory)
-        logits[:, PAD] = logits[:, BOS] = -xp.inf  # no sentence contains them
-        ids = logits.argmax(axis=-1)
-        # a row at its limit ends here, whatever it would have said; a row that has ended says nothing more
-        ends = np.where(t == limits, EOS, to_numpy(ids))
-        chosen.append(np.where(running, ends, PAD))
-        if alpha is not None:
-            weights.append(to_numpy(alpha))
-        running &= chosen[-1] != EOS
-        if not running.any():
-            break
-    chosen = np.stack(chosen)
-    return GreedyResult(
-        ids=chosen, lengths=(chosen == EOS).argmax(axis=0), alpha=np.stack(weights) if weights else None
-    )
+    K, N = rows.copies, len(rows.sentence)
+    found: list[Hypothesis] = [None] * N
+    numbers, total = np.arange(N), np.zeros(N)
+    while len(numbers):
+        logp = rows.step()
+        xp, token = array_module(logp), choose(logp, len(rows.said), numbers)
+        said = xp.take_along_axis(logp, token[:, None], axis=1)[:, 0]
+        token, said = to_numpy(xp.stack([token, said.astype(np.float64)]))  # together: a GPU is waited for once
+        token, total = token.astype(np.int64), total + said
+        ends, on = np.flatnonzero(token == EOS), np.flatnonzero(token != EOS)
+        for number, hypothesis in zip(numbers[ends], rows.complete(ends, total[ends]), strict=True):
+            found[number] = hypothesis
+        rows.go_on(on, token[on])
+        numbers, total = numbers[on], total[on]
+    return Hypotheses.from_lists([found[n : n + K] for n in range(0, N, K)], K, rows.places)

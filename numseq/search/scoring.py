@@ -1,12 +1,15 @@
 """Forced decoding: what a model thinks of translations that are given."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numseq.backend import array_module, to_numpy
-from numseq.data.batches import plan_batches
-from numseq.layers.activations import log_softmax
+from numseq.data.batches import Pairs, plan_batches
+
+if TYPE_CHECKING:
+    from numseq.models import Seq2Seq
 
 
 @dataclass(slots=True)
@@ -22,17 +25,17 @@ class Scored:
     entropy: np.ndarray
 
     @property
-    def total(self):
+    def total(self) -> float:
         """log p(target | source), nats."""
         return float(self.logp.sum())
 
     @property
-    def perplexity(self):
+    def perplexity(self) -> float:
         """exp of the mean negative logp of a token."""
         return float(np.exp(-self.logp.mean()))
 
 
-def score(model, pairs, batch_size=64):
+def score(model: "Seq2Seq", pairs: Pairs, batch_size: int = 64) -> list[Scored]:
     """Score given translations.
 
     Equations: logp_t = log p(y_t | y_<t, x);  entropy_t = - sum_k p_k log p_k.
@@ -40,12 +43,11 @@ def score(model, pairs, batch_size=64):
     Args: model, a Seq2Seq. pairs, a Pairs. batch_size, rows computed together.
     Returns: a list of Scored, in the order of the pairs.
     """
-    found = [None] * len(pairs)
+    found: list[Scored] = [None] * len(pairs)
     for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, batch_size) if len(pairs) else []:
         batch = pairs.batch(rows)
-        logits = model.forward(batch).logits
-        xp = array_module(logits)
-        logp = log_softmax(logits)
+        logp = model.forward(batch).logp
+        xp = array_module(logp)
         said = xp.take_along_axis(logp, batch.target_out[:, :, None], axis=2)
         rank = (logp >= said).sum(axis=2)
         entropy = -(xp.exp(logp) * logp).sum(axis=2)

@@ -1,29 +1,29 @@
 """Lines of text in, lines of text out: tokens, batches, search, and back."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from numseq.backend import asarray
+from numseq.backend import Array, asarray
 from numseq.data.batches import Pairs, Ragged, plan_batches
 from numseq.data.tokens import EOS, SPECIAL, UNK
-from numseq.models.config import ConfigError
+from numseq.errors import ConfigError
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.greedy import greedy
 from numseq.search.sampling import SamplingOptions, sample
 from numseq.search.scoring import score
 
-Array = Any
 POOL = 20  # batches whose lines are sorted by length together: lines come out in order, soon after they went in
 
 
 @dataclass(slots=True)
 class Translation:
-    """One line's result. alpha (len(target), len(source)): a row for each token said, None for the plain model.
+    """One line's result. alpha (len(target), len(places)): a row for each token said, None without an attention.
 
-    score, what hypotheses are ordered by, and logp, log p(target | source) in nats; None from greedy search. others:
-    the next best Translations, or the other samples, of the same line.
+    score, what hypotheses are ordered by, and logp, log p(target | source) in nats; None of an empty line. others: the
+    next best Translations, or the other samples, of the same line.
     """
 
     text: str
@@ -33,6 +33,12 @@ class Translation:
     score: float | None = None
     logp: float | None = None
     others: list["Translation"] = field(default_factory=list)
+
+    @property
+    def places(self) -> list[str]:
+        """What alpha's columns are: the source's tokens, or numbers, where an encoder made other places of them."""
+        n = self.alpha.shape[1]
+        return self.source if n == len(self.source) else [str(place) for place in range(n)]
 
 
 @dataclass(slots=True)
@@ -48,7 +54,7 @@ class Translator:
     others: list = field(default_factory=list)
 
     @classmethod
-    def ensemble(cls, translators):
+    def ensemble(cls, translators: Sequence[Self]) -> Self:
         """One translator of several, whose probabilities are averaged."""
         first = translators[0]
         for other in translators[1:]:
@@ -62,27 +68,35 @@ class Translator:
             first.model, first.source_tokens, first.target_tokens, [translator.model for translator in translators[1:]]
         )
 
-    def translate(self, lines, batch_size=64, search=None, **options):
+    def translate(
+        self, lines: Iterable[str], batch_size: int = 64, search: Any = None, **options: Any
+    ) -> list[Translation]:
         """Translate lines; the order is kept, an empty line gives an empty line. Args: see `stream`."""
         return list(self.stream(lines, batch_size, search, **options))
 
-    def stream(self, lines, batch_size=64, search=None, *, replace_unk=None, max_ratio=2.0, extra=10, numbered_from=0):
+    def stream(
+        self,
+        lines: Iterable[str],
+        batch_size: int = 64,
+        search: Any = None,
+        *,
+        replace_unk: dict[str, str] | None = None,
+        max_ratio: float = 2.0,
+        extra: int = 10,
+        numbered_from: int = 0,
+    ) -> Iterator[Translation]:
         """Translate lines and yield a Translation for each, in their order, as soon as it is there.
 
-        Args: lines, strings. batch_size, lines worked on together. search, None for greedy search, BeamOptions or
-            SamplingOptions. replace_unk, a dict of source word to translation: an <unk> becomes the translation of the
-            source word that it attended to most, or that word itself when the dict has none; None leaves <unk>.
-            max_ratio, extra: a line of n tokens becomes at most max_ratio * n + extra. numbered_from, the number of the
-            first line: sampling draws by line number.
-        Raises: ConfigError, when max_ratio or extra is out of bounds, samples are asked of an ensemble, or a plain
-            model is to replace <unk>.
+        Args: lines, strings. batch_size, lines worked on together. search, GreedyOptions, BeamOptions or
+            SamplingOptions; None for greedy search without bans. replace_unk, a dict of source word to translation: an
+            <unk> becomes the translation of the source word that it attended to most, or that word itself when the dict
+            has none; None leaves <unk>. max_ratio, extra: a line of n tokens becomes at most max_ratio * n + extra.
+            numbered_from, the number of the first line: sampling draws by line number.
+        Raises: ConfigError, when max_ratio or extra is out of bounds, or <unk> is to be replaced without an attention
+            to the words of the source, as where an encoder shortens time.
         """
         if not (0 <= max_ratio <= 1e6 and 0 <= extra <= 1e6):
             raise ConfigError(f"at most {max_ratio} * n + {extra} tokens: both numbers must be from 0 to a million")
-        if self.others and not isinstance(search, BeamOptions):
-            search = BeamOptions(beam=1) if search is None else search
-            if isinstance(search, SamplingOptions):
-                raise ConfigError("samples are drawn from one model, not from several")
         if replace_unk is not None and any(not m.config.attends for m in (self.model, *self.others)):
             raise ConfigError("a plain model attends to nothing, so its unknown words cannot be replaced")
         lines = [line.strip() for line in lines]
@@ -107,7 +121,7 @@ class Translator:
                     said += 1
             yield from results[said:]
 
-    def rescore(self, translations, batch_size=64):
+    def rescore(self, translations: list[Translation], batch_size: int = 64) -> list[Translation]:
         """Put n-best lists in the order of this model's own mean log-probability of a token.
 
         Args: translations, as another translator gave them with `others`; batch_size, hypotheses scored together.
@@ -116,8 +130,8 @@ class Translator:
         lists = [[first, *first.others] if first.source else [] for first in translations]
         flat = [one for found in lists for one in found]
         pairs = [(self.source_tokens.join(one.source), self.target_tokens.join(one.target[:-1])) for one in flat]
-        coded = Pairs.encode(pairs, self.source_tokens, self.target_tokens) if pairs else []
-        scored = iter(score(self.model, coded, batch_size) if pairs else [])
+        coded = Pairs.encode(pairs, self.source_tokens, self.target_tokens) if pairs else Pairs(Ragged([]), Ragged([]))
+        scored = iter(score(self.model, coded, batch_size))
         results = []
         for first, found in zip(translations, lists, strict=True):
             known = [(one, next(scored)) for one in found]
@@ -128,59 +142,43 @@ class Translator:
 
     def _batch(self, sources, rows, lines, search, replace_unk, limits, first):
         source, mask = sources.pad(rows)
-        arrays = asarray(source), asarray(mask), limits
-        if search is None:
-            found = greedy(self.model, *arrays)
-            found = (found.ids[:, :, None], found.lengths[:, None], _middle(found.alpha), None, None)
-        else:
-            if isinstance(search, SamplingOptions):
-                found = sample(self.model, *arrays, search, numbers=first + rows)
-            else:
-                found = beam_search([self.model, *self.others], *arrays, search)
-            found = (found.ids, found.lengths, found.alpha, found.scores, found.logp)
+        found = self._search(search, asarray(source), asarray(mask), limits, first + rows)
         for b, k in enumerate(rows):
             words = self.source_tokens.split(lines[k])
-            count = found[1].shape[1] if found[3] is None else int(np.isfinite(found[3][b]).sum())
-            hypotheses = [self._hypothesis(words, found, b, j) for j in range(count)]
+            real = slice(None) if found.places is None else found.places[b]
+            hypotheses = [self._translation(words, one, real) for one in found.of_sentence(b)]
             if replace_unk is not None:
                 for hypothesis in hypotheses:
                     self._replace(hypothesis, replace_unk)
             hypotheses[0].others = hypotheses[1:]
             yield k, hypotheses[0]
 
-    def _hypothesis(self, words, found, b, j):
-        ids, lengths, alpha, scores, logp = found
-        length = lengths[b, j]
-        said = ids[:length, b, j].tolist()
+    def _search(self, options, source, mask, limits, numbers):
+        given = [self.model, *self.others], source, mask, limits
+        if isinstance(options, BeamOptions):
+            return beam_search(*given, options)
+        if isinstance(options, SamplingOptions):
+            return sample(*given, options, numbers)
+        return greedy(*given, options)
+
+    def _translation(self, words, found, real):
+        said = found.tokens.tolist()
         return Translation(
             text=self.target_tokens.decode(said),
             source=words,
             target=[self.target_tokens.token(t) for t in said] + [SPECIAL[EOS]],
-            alpha=None if alpha is None else alpha[: length + 1, b, j, : len(words)],
-            score=None if scores is None else float(scores[b, j]),
-            logp=None if logp is None else float(logp[b, j]),
+            alpha=None if found.alpha is None else found.alpha[:, real],
+            score=found.score,
+            logp=found.logp,
         )
 
     def _replace(self, hypothesis, dictionary):
+        if hypothesis.alpha is None or hypothesis.places != hypothesis.source:
+            raise ConfigError(
+                "<unk> is replaced by where the model looks, but here it is not at the words of the source"
+            )
         for t, token in enumerate(hypothesis.target):
             if token == SPECIAL[UNK]:
                 word = hypothesis.source[int(hypothesis.alpha[t].argmax())]
                 hypothesis.target[t] = dictionary.get(word, word)
         hypothesis.text = self.target_tokens.join(hypothesis.target[:-1])
-
-
-def _middle(alpha):
-    return None if alpha is None else alpha[:, :, None]
-
-
-def mean_loss(model, pairs, batch_size=64):
-    """Mean negative log-likelihood of the targets, nats per token (<eos> counts); perplexity is its exp.
-
-    Args: model, a Seq2Seq. pairs, a Pairs. batch_size, rows computed together.
-    """
-    total = tokens = 0
-    for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, batch_size):
-        batch = pairs.batch(rows)
-        total += float(model.forward(batch).loss) * batch.tokens
-        tokens += batch.tokens
-    return total / tokens

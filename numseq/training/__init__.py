@@ -1,12 +1,15 @@
 """Optimisers, the trainer, and runs on disk."""
 
-from numseq.training.checkpoint import CheckpointError, load_config, load_model, load_tokens, save_run
+from numseq.training.checkpoint import CheckpointError, load_config, load_model, load_part, load_tokens, save_run
 from numseq.training.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_by_global_norm
+from numseq.training.options import TrainingOptions
 from numseq.training.run import DataOptions, train_run
-from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer, TrainingOptions
+from numseq.training.schedules import SCHEDULES
+from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer, mean_loss
 
 __all__ = [
     "OPTIMIZERS",
+    "SCHEDULES",
     "SGD",
     "Adagrad",
     "Adam",
@@ -22,7 +25,9 @@ __all__ = [
     "clip_by_global_norm",
     "load_config",
     "load_model",
+    "load_part",
     "load_tokens",
+    "mean_loss",
     "save_run",
     "train_run",
 ]

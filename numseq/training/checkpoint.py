@@ -13,19 +13,22 @@ is loaded can execute anything: JSON and plain arrays only.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from numseq import params as trees
-from numseq.backend import asarray, to_numpy
+from numseq.backend import Array, asarray, to_numpy
 from numseq.data.tokens import Tokens
-from numseq.errors import NumseqError
+from numseq.errors import ConfigError, NumseqError
 from numseq.files import write_atomically
-from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig
+from numseq.models import Seq2Seq, Seq2SeqConfig
 
-FORMAT = 2
+FORMAT = 3
 CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training.safetensors", "metrics.jsonl"
 SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
 
@@ -34,7 +37,7 @@ class CheckpointError(NumseqError):
     """A run that cannot be read or must not be overwritten."""
 
 
-def save_arrays(path, arrays, metadata=None):
+def save_arrays(path: str | PathLike, arrays: Mapping[str, Array], metadata: dict[str, Any] | None = None) -> None:
     """Write named arrays as a .safetensors file, with a JSON-able `metadata` beside them."""
     from safetensors.numpy import save
 
@@ -42,8 +45,10 @@ def save_arrays(path, arrays, metadata=None):
     write_atomically(path, save(host, {"numseq": json.dumps({"format": FORMAT, **(metadata or {})})}))
 
 
-def load_arrays(path):
-    """(named arrays, metadata) of a file that `save_arrays` wrote. Raises: CheckpointError."""
+def load_arrays(
+    path: str | PathLike, formats: tuple[int, ...] = (FORMAT,)
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """(named arrays, metadata) of a file that `save_arrays` wrote, in one of the formats. Raises: CheckpointError."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -54,12 +59,18 @@ def load_arrays(path):
         raise CheckpointError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: truncated or not a checkpoint ({error})") from None
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+    if not isinstance(metadata, dict) or metadata.get("format") not in formats:
         raise CheckpointError(f"{path}: not written by numseq, or by another version's format")
     return arrays, metadata
 
 
-def save_run(folder, config, source_tokens, target_tokens, training):
+def save_run(
+    folder: str | PathLike,
+    config: Seq2SeqConfig,
+    source_tokens: Tokens,
+    target_tokens: Tokens,
+    training: dict[str, Any],
+) -> None:
     """Begin a run: vocabularies first, config.json last. training, a JSON-able dict: the options of the run."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,13 +79,13 @@ def save_run(folder, config, source_tokens, target_tokens, training):
     save_config(folder, config, training)
 
 
-def save_config(folder, config, training):
+def save_config(folder: str | PathLike, config: Seq2SeqConfig, training: dict[str, Any]) -> None:
     """Write config.json alone."""
     described = {"format": FORMAT, "model": asdict(config), "training": training}
     write_atomically(Path(folder) / CONFIG, (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def load_config(folder):
+def load_config(folder: str | PathLike) -> tuple[Seq2SeqConfig, dict[str, Any]]:
     """(Seq2SeqConfig, training options) of a run. Raises: CheckpointError, when the folder holds none."""
     path = Path(folder) / CONFIG
     try:
@@ -86,20 +97,22 @@ def load_config(folder):
     try:
         if described["format"] != FORMAT:
             raise CheckpointError(
-                f"{path}: format {described['format']}, this version reads {FORMAT}: train it anew, or use the version "
-                "that it was made with"
+                f"{path}: format {described['format']}, and this version reads {FORMAT}: `numseq convert DIR` brings "
+                "one of format 2 to it; others need the version that they were made with"
             )
         return Seq2SeqConfig(**described["model"]), dict(described["training"])
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: not a configuration of numseq ({error})") from None
 
 
-def load_tokens(folder):
+def load_tokens(folder: str | PathLike) -> tuple[Tokens, Tokens]:
     """The two vocabularies of a run."""
-    return tuple(Tokens.load(Path(folder) / name) for name in (SOURCE_TOKENS, TARGET_TOKENS))
+    return Tokens.load(Path(folder) / SOURCE_TOKENS), Tokens.load(Path(folder) / TARGET_TOKENS)
 
 
-def load_model(folder):
+def load_model(folder: str | PathLike) -> tuple[Seq2Seq, Tokens, Tokens]:
     """(model, source tokens, target tokens) of a run, on the current backend: its best parameters so far.
 
     Raises: CheckpointError or TokenError, which name the file and what is wrong with it.
@@ -118,7 +131,27 @@ def load_model(folder):
     return model, *tokens
 
 
-def restore(path, tree, arrays, prefix=""):
+def load_part(model: Seq2Seq, folder: str | PathLike, prefix: str) -> None:
+    """Take a part of another run's model over, to train on from there.
+
+    Args: model, a Seq2Seq, whose parameters are changed. folder, of the run. prefix, the beginning of the names of the
+        parameters that are taken: "encoder", "decoder.attention".
+    Raises: CheckpointError, when the run cannot be read, has no such part, or one of another shape.
+    """
+    path = Path(folder) / MODEL
+    arrays, _ = load_arrays(path)
+    mine = {name: leaf for name, leaf in trees.walk(model.params) if name == prefix or name.startswith(f"{prefix}.")}
+    if not mine:
+        raise CheckpointError(f"the model has no parameter whose name begins with {prefix!r}")
+    for name, leaf in mine.items():
+        if name not in arrays or arrays[name].shape != leaf.shape:
+            found = f"of shape {arrays[name].shape}" if name in arrays else "missing"
+            raise CheckpointError(f"{path}: {name} is {found}, and this model's has shape {leaf.shape}")
+    taken = {name: asarray(arrays[name], leaf.dtype) for name, leaf in mine.items()}
+    model.params = trees.replace(model.params, dict(trees.walk(model.params)) | taken)
+
+
+def restore(path: str | PathLike, tree: trees.Tree, arrays: Mapping[str, Array], prefix: str = "") -> trees.Tree:
     """The tree with its leaves taken from the named arrays that begin with `prefix`, on the current backend."""
     own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
     try:

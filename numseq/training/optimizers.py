@@ -4,10 +4,14 @@ Each parameter is worked on in pieces that fit the processor's cache, so that th
 from main memory once.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from numseq import params as trees
-from numseq.backend import array_module, for_each
+from numseq.backend import Array, array_module, for_each
+from numseq.registry import Registry
 
 PIECE = 1 << 18  # numbers: smaller ones make the processors wait for the interpreter
 
@@ -33,21 +37,22 @@ class Optimizer:
     Raises: ValueError, when weight_decay is negative.
     """
 
-    moment_names = ()
+    moment_names: tuple[str, ...] = ()
+    rule: Callable
 
-    def __init__(self, params, lr, weight_decay):
+    def __init__(self, params: Any, lr: float = 0.01, weight_decay: float = 0.0):
         if not weight_decay >= 0:
             raise ValueError(f"weight decay is {weight_decay}: it must be at least 0")
         self.lr, self.weight_decay, self.steps = lr, weight_decay, 0
         self.moments = {name: trees.zeros_like(params) for name in self.moment_names}
 
-    def update(self, params, grads):
+    def update(self, params: Any, grads: Any) -> None:
         """One step down, in place."""
         self.steps += 1
         xp = array_module(trees.leaves(params)[0])
         for_each(xp, lambda piece: self.rule(*piece), _pieces(params, grads, *self.moments.values()))
 
-    def decayed(self, p, g):
+    def decayed(self, p: Array, g: Array) -> Array:
         """g + weight_decay * p; without weight decay g itself, and no work."""
         return g + self.weight_decay * p if self.weight_decay else g
 
@@ -63,11 +68,11 @@ class SGD(Optimizer):
 
     moment_names = ("v",)
 
-    def __init__(self, params, lr=0.1, momentum=0.9, weight_decay=0.0):
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.0):
         super().__init__(params, lr, weight_decay)
         self.momentum = momentum
 
-    def rule(self, p, g, v):
+    def rule(self, p: Array, g: Array, v: Array) -> None:
         v *= self.momentum
         v += self.decayed(p, g)
         p -= self.lr * v
@@ -86,11 +91,19 @@ class Adam(Optimizer):
 
     moment_names = ("m", "v")
 
-    def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(params, lr, weight_decay)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
-    def rule(self, p, g, m, v):
+    def rule(self, p: Array, g: Array, m: Array, v: Array) -> None:
         xp, g = array_module(p), self.decayed(p, g)
         rate, root = self.lr / (1 - self.beta1**self.steps), (1 - self.beta2**self.steps) ** 0.5
         m *= self.beta1
@@ -116,10 +129,18 @@ class AdamW(Adam):
     Source: Loshchilov & Hutter 2019, algorithm 2, with the decay scaled by lr, as PyTorch's AdamW.
     """
 
-    def __init__(self, params, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01):
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ):
         super().__init__(params, lr, beta1, beta2, eps, weight_decay)
 
-    def decayed(self, p, g):
+    def decayed(self, p: Array, g: Array) -> Array:
         """g as it is; p is made smaller instead."""
         if self.weight_decay:
             p *= 1 - self.lr * self.weight_decay
@@ -138,11 +159,13 @@ class RMSprop(Optimizer):
 
     moment_names = ("v",)
 
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
+    def __init__(
+        self, params: Any, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0
+    ):
         super().__init__(params, lr, weight_decay)
         self.alpha, self.eps = alpha, eps
 
-    def rule(self, p, g, v):
+    def rule(self, p: Array, g: Array, v: Array) -> None:
         xp, g = array_module(p), self.decayed(p, g)
         v *= self.alpha
         step = g * g
@@ -164,11 +187,11 @@ class Adagrad(Optimizer):
 
     moment_names = ("v",)
 
-    def __init__(self, params, lr=1e-2, eps=1e-10, weight_decay=0.0):
+    def __init__(self, params: Any, lr: float = 1e-2, eps: float = 1e-10, weight_decay: float = 0.0):
         super().__init__(params, lr, weight_decay)
         self.eps = eps
 
-    def rule(self, p, g, v):
+    def rule(self, p: Array, g: Array, v: Array) -> None:
         xp, g = array_module(p), self.decayed(p, g)
         step = g * g
         v += step
@@ -184,10 +207,14 @@ def _divided(xp, g, v, eps, out):
     xp.divide(g, out, out=out)
 
 
-OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "sgd": SGD, "rmsprop": RMSprop, "adagrad": Adagrad}
+OPTIMIZERS = Registry(
+    "optimizer",
+    {"adam": Adam, "adamw": AdamW, "sgd": SGD, "rmsprop": RMSprop, "adagrad": Adagrad},
+    offers=("update", "moment_names"),
+)
 
 
-def clip_by_global_norm(grads, largest):
+def clip_by_global_norm(grads: Any, largest: float) -> float:
     """Scale the whole gradient, in place, so that its norm is at most `largest`; its direction stays.
 
     Equations: g <- g * min(1, largest / |g|), |g| being the norm over *all* parameters together.

@@ -1,16 +1,21 @@
 """A run from text: pairs of strings in, a folder with a trained translator out; begun anew or resumed."""
 
 import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from numseq import params as trees
 from numseq.backend import asarray, generator
 from numseq.data.batches import Pairs, Ragged
 from numseq.data.corpus import DataError
-from numseq.data.tokens import Tokens
+from numseq.data.tokens import KINDS, Tokens
 from numseq.data.vectors import load_vectors
-from numseq.models import ConfigError, Seq2Seq, Seq2SeqConfig
+from numseq.errors import ConfigError
+from numseq.models import Seq2Seq, Seq2SeqConfig
+from numseq.options import option, validate
 from numseq.search.translate import Translator
 from numseq.training.checkpoint import (
     CONFIG,
@@ -24,7 +29,8 @@ from numseq.training.checkpoint import (
     save_config,
     save_run,
 )
-from numseq.training.trainer import Trainer, TrainingOptions
+from numseq.training.options import TrainingOptions
+from numseq.training.trainer import Trainer
 
 HELD_OUT = 1000  # at most so many pairs, and at most one in twenty, when no validation data are given
 
@@ -33,26 +39,46 @@ HELD_OUT = 1000  # at most so many pairs, and at most one in twenty, when no val
 class DataOptions:
     """How text becomes tokens."""
 
-    source_tokens: str = "word"
-    target_tokens: str = "word"
-    min_count: int | None = None  # rarer tokens become <unk>; None means 2 for words and 1 for characters
-    max_length: int = 150  # tokens; training pairs with a longer side are left out
-    source_vectors: str | None = None  # a file of word vectors to begin the embedding with
-    target_vectors: str | None = None
+    source_tokens: str = option("word", "What the source is cut into.", choices=KINDS)
+    target_tokens: str = option("word", "What the target is cut into.", choices=KINDS)
+    min_count: int | None = option(
+        None, "Rarer tokens become <unk>.", least=1, otherwise="2 for words, 1 for characters"
+    )
+    max_length: int = option(150, "Leave out training pairs with a side of more tokens.", least=1)
+    source_vectors: str | PathLike | None = option(
+        None, "File of word vectors, word2vec or GloVe text, to begin the source embedding with."
+    )
+    target_vectors: str | PathLike | None = option(None, "The same for the target embedding.")
 
-    def build(self, lines, kind):
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def build(self, lines: Iterable[str], kind: str) -> Tokens:
         """The vocabulary of some lines."""
         return Tokens.train(lines, kind, self.min_count or {"word": 2, "char": 1}[kind])
 
 
-def train_run(folder, train, valid, model, data, training, *, origin=None, resume=False, say=print):
+def train_run(
+    folder: str | PathLike,
+    train: list[tuple[str, str]],
+    valid: list[tuple[str, str]] | None,
+    model: dict[str, Any],
+    data: DataOptions,
+    training: TrainingOptions,
+    *,
+    origin: dict[str, Any] | None = None,
+    resume: bool = False,
+    prepare: Callable[[Seq2Seq], Any] | None = None,
+    say: Callable[[str], Any] = print,
+) -> tuple[Translator, list[dict[str, Any]]]:
     """Train a translator on pairs of strings and keep it in a folder.
 
     Args: folder, of the run; made when it is not there. train, valid: lists of (source, target) strings; valid may be
         None: then a seeded part of train is held out. model: the fields of a Seq2SeqConfig but for the vocabularies,
         a dict. data: DataOptions. training: TrainingOptions. origin: a JSON-able dict kept in config.json, to find
-        the data again. resume: go on with the run in the folder, if it holds one; its
-        model and vocabularies are then those that it began with. say: called with lines of text.
+        the data again. resume: go on with the run in the folder, if it holds one; its model and vocabularies are then
+        those that it began with. prepare: called with a new run's model before training, as to take over a part of
+        another run's (`load_part`). say: called with lines of text.
     Returns: (Translator with the best parameters, metrics of all epochs).
     Raises: CheckpointError, when the folder holds a run and resume is False, or when the data are not those that the
         run began with; DataError, TokenError, ConfigError before anything is written.
@@ -84,8 +110,14 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
     train = _encode("training", train, both, data.max_length, say)
     valid = _encode("validation", valid, both, data.max_length, say)
     network = Seq2Seq.create(config, training.seed)
+    try:
+        trees.without(network.params, training.frozen)
+    except trees.TreeError as error:
+        raise ConfigError(f"freeze: {error}") from None
     if not (folder / TRAINING).exists():  # so too when the run was stopped before its first checkpoint
         _put_vectors(network, data, both, say)
+        if prepare:
+            prepare(network)
     if not going_on:
         described = {
             "origin": origin,
@@ -112,12 +144,14 @@ def train_run(folder, train, valid, model, data, training, *, origin=None, resum
     return Translator(*load_model(folder)), metrics
 
 
-def is_run(folder):
+def is_run(folder: str | PathLike) -> bool:
     """Whether the folder holds a run; one that was stopped before config.json was written is none."""
     return (Path(folder) / CONFIG).exists()
 
 
-def resumed_options(folder):
+def resumed_options(
+    folder: str | PathLike,
+) -> tuple[dict[str, Any], DataOptions, TrainingOptions, dict[str, Any] | None]:
     """(model fields, DataOptions, TrainingOptions, origin) of the run in a folder."""
     config, described = load_config(folder)
     model = asdict(config)
@@ -130,7 +164,7 @@ def resumed_options(folder):
         raise CheckpointError(f"{folder}/{CONFIG}: not a configuration of numseq ({error})") from None
 
 
-def hold_out(pairs, seed):
+def hold_out(pairs: list[tuple[str, str]], seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Split pairs into (the rest, a seeded sample for validation).
 
     Raises: DataError, when there are fewer than two.
@@ -155,14 +189,14 @@ def _vocabularies(train, data, shared):
 
 def _put_vectors(model, data, tokens, say):
     """Begin the embeddings with the vectors of the files that are named."""
-    sides = ("source", data.source_vectors, model.params.encoder), ("target", data.target_vectors, model.params.decoder)
-    for (side, path, part), known in zip(sides, tokens, strict=True):
+    sides = ("source", data.source_vectors, model.params.source), ("target", data.target_vectors, model.params.target)
+    for (side, path, embedding), known in zip(sides, tokens, strict=True):
         if path is None:
             continue
-        if part.embedding is None:
+        if embedding is None:
             raise ConfigError(f"{side}_vectors: with tied all there is one embedding, so give target_vectors")
         ids, vectors = load_vectors(path, known, model.config.embedding)
-        part.embedding.W[asarray(ids)] = asarray(vectors, part.embedding.W.dtype)
+        embedding.W[asarray(ids)] = asarray(vectors, embedding.W.dtype)
         say(f"{len(ids):,} of {len(known):,} {side} tokens begin with vectors of {path}")
 
 

@@ -1,4 +1,4 @@
-"""Write numseq/data/cldr.py: how dates are written in the languages of the dates task. Needs the extra `cldr` (Babel).
+"""Write numseq/tasks/cldr.py: how dates are written in the languages of the dates task. Needs the extra `cldr` (Babel).
 
     python tests/oracles/make_cldr.py
 

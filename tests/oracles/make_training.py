@@ -42,7 +42,7 @@ def losses():
 
 
 def sampled():
-    """The equations of numseq.layers.sampled, a row at a time."""
+    """The equations of numseq.layers.losses.sampled, a row at a time."""
     inputs = {"x": leaf(T, B, H), "W": leaf(H, V), "b": leaf(V)}
     x, W, b = inputs.values()
     targets, mask = torch.randint(0, V, (T, B)), lengths_to_mask(TARGET_LENGTHS, T)

@@ -1,0 +1,1 @@
+"""Attentions: what they share is in `base`; each kind has a file."""

@@ -1,0 +1,1 @@
+"""Losses: each has a file."""

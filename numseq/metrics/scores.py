@@ -1,0 +1,244 @@
+"""How good translations are, by the standard scorers: sacrebleu, rouge-score, jiwer."""
+
+import math
+from collections.abc import Iterable
+from importlib.util import find_spec
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numseq.data.batches import Pairs
+from numseq.errors import ConfigError
+from numseq.training.trainer import mean_loss
+
+if TYPE_CHECKING:
+    from numseq.search.translate import Translator
+
+METRICS = ("bleu", "chrf", "ter", "rouge", "wer", "per", "exact", "ppl")
+SACREBLEU = ("bleu", "chrf", "ter")
+EXTRA = {"rouge": "rouge_score", "wer": "jiwer", "per": "jiwer"}  # what of them the extra `metrics` brings
+
+
+def evaluate(
+    translator: "Translator",
+    pairs: Iterable[tuple[str, str]],
+    tokenize: str = "13a",
+    batch_size: int = 64,
+    *,
+    metrics: str | Iterable[str] = ("bleu", "chrf", "exact", "ppl"),
+    search: Any = None,
+    references: Iterable[str | Iterable[str]] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Translate the sources of some pairs and score them against the targets.
+
+    Args: translator, a Translator. pairs, a list of (source, reference) strings. tokenize, see `corpus_scores`.
+        batch_size, lines worked on together. metrics, some of METRICS, or their names with commas between. search and
+        options, see `Translator.stream`. references, further references of each pair (a string, or a list of them), or
+        None.
+    Returns: a dict: what `corpus_scores` returns, and for "ppl" perplexity, that of the pairs' own references (per
+        token, <eos> included, unknown words counting as <unk>), whatever the search.
+    Raises: ConfigError, see `corpus_scores`; and when perplexity is asked of an ensemble, or given an empty source.
+    """
+    metrics = _metrics(metrics, METRICS)
+    if "ppl" in metrics and translator.others:
+        raise ConfigError("metrics asks for ppl: perplexity is that of one model, not of several")
+    scorer_of("bleu", tokenize)
+    pairs = list(pairs)
+    wanted = [[reference] for _, reference in pairs]
+    if references is not None:
+        more = _references(pairs, references, "pairs", least=0)
+        wanted = [own + others for own, others in zip(wanted, more, strict=True)]
+    wanted = _references(pairs, wanted, "pairs")
+    scored = [name for name in metrics if name != "ppl"]
+    if "ppl" in metrics:
+        coded = Pairs.encode(pairs, translator.source_tokens, translator.target_tokens)
+        if not coded.source.lengths.all():
+            line = int(np.argmin(coded.source.lengths)) + 1
+            raise ConfigError(f"pairs has an empty source, number {line:,}: there is no perplexity (ppl) given nothing")
+    scores = {"sentences": len(pairs)}
+    if scored:
+        sources = [source for source, _ in pairs]
+        found = translator.translate(sources, batch_size, search, **options)
+        scores = corpus_scores([result.text for result in found], wanted, scored, tokenize)
+    if "ppl" in metrics:
+        loss = mean_loss(translator.model, coded, batch_size)
+        scores = {"perplexity": math.exp(min(loss, 700))} | scores  # exp of more would overflow
+    return scores
+
+
+def corpus_scores(
+    hypotheses: Iterable[str],
+    references: Iterable[str | Iterable[str]],
+    metrics: str | Iterable[str] = ("bleu", "chrf", "exact"),
+    tokenize: str = "13a",
+) -> dict[str, Any]:
+    """Score lines against their references.
+
+    Args: hypotheses, a list of strings. references, for each of them a string, or a list of one or more. metrics, some
+        of METRICS but "ppl", or their names with commas between. tokenize, sacrebleu's tokeniser for BLEU, or "none"
+        for text that is tokenised already.
+    Returns: a dict, with the number of sentences and, by metric:
+        bleu, chrf, ter: the figure of that name, sacrebleu's (bleu and chrf 0 to 100, 100 best; ter from 0, the best,
+            in edits per 100 words), and its signature (bleu_signature).
+        rouge: rouge1, rouge2, rougeL, 0 to 100: F-measure, mean over lines; of several references the best. Tokens
+            are rouge-score's own for "13a", lower-cased runs of a-z and 0-9 (so other scripts have none), and those of
+            `tokenize` otherwise.
+        wer: edits / words of the references, over all lines (jiwer). Of several references the one with the fewest
+            edits counts, and among those the longest.
+        per: the same for phones with spaces between, the phone error rate; and word_errors, the share of lines that
+            have an edit, which papers on grapheme-to-phoneme conversion call WER.
+        exact: exact_match, the share of lines that equal one of their references.
+    Raises: ConfigError, when a metric or tokeniser is unknown or not installed, there is no line, or lines and
+        references do not pair up.
+    Source: Papineni et al. 2002; Popović 2015; Snover et al. 2006; Lin 2004; Post 2018.
+    """
+    metrics = _metrics(metrics, [name for name in METRICS if name != "ppl"])
+    bleu = scorer_of("bleu", tokenize)
+    hypotheses = list(hypotheses)
+    references = _references(hypotheses, references)
+    lines = list(zip(hypotheses, references, strict=True))
+    scores, signatures = {}, {}
+    for name in metrics:
+        if name in SACREBLEU:
+            scorer = scorer_of(name, tokenize)
+            scores[name] = scorer.corpus_score(hypotheses, _streams(references)).score
+            signatures[f"{name}_signature"] = str(scorer.get_signature())
+        elif name == "rouge":
+            scores |= _rouge(lines, None if tokenize == "13a" else bleu.tokenizer)
+        elif name == "exact":
+            scores["exact_match"] = sum(line in wanted for line, wanted in lines) / len(lines)
+    if "wer" in metrics or "per" in metrics:
+        edits, words = zip(*(_edits(line, wanted) for line, wanted in lines), strict=True)
+        rate = sum(edits) / max(sum(words), 1)  # with no word at all, as jiwer: the number of edits
+        if "wer" in metrics:
+            scores["wer"] = rate
+        if "per" in metrics:
+            scores |= {"per": rate, "word_errors": sum(n > 0 for n in edits) / len(lines)}
+    return scores | {"sentences": len(lines)} | signatures
+
+
+def compare(
+    hypotheses_a: Iterable[str],
+    hypotheses_b: Iterable[str],
+    references: Iterable[str | Iterable[str]],
+    metric: str = "bleu",
+    tokenize: str = "13a",
+    samples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Is system b better than system a? Paired bootstrap: both are scored on the same lines, drawn with replacement.
+
+    Args: hypotheses_a, hypotheses_b, references, tokenize, see `corpus_scores`. metric, "bleu", "chrf" or "ter".
+        samples, how often the corpus is drawn. seed, a number from 0.
+    Returns: a dict: score_a, score_b, difference (b - a; for "ter" less is better), p_value (sacrebleu's own; 1 when
+        the scores are equal), interval (two numbers that hold 95 % of the differences drawn), samples, and the
+        signature of sacrebleu, whose SACREBLEU_SEED is seed + 1, as it takes 0 for none.
+    Raises: ConfigError, see `corpus_scores`; also fewer than one sample or a negative seed.
+    Needs about 100 bytes a line and sample.
+    Source: Koehn 2004; p-value and signature by sacrebleu.significance.
+    """
+    import os
+    from unittest import mock
+
+    from sacrebleu.significance import PairedTest
+
+    if metric not in SACREBLEU:
+        raise ConfigError(f"metric is {metric!r}: choose one of {', '.join(SACREBLEU)}")
+    if samples < 1:
+        raise ConfigError(f"samples is {samples}: at least 1 is needed")
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}: it cannot be negative")
+    scorer = scorer_of(metric, tokenize)
+    systems = [list(hypotheses_a), list(hypotheses_b)]
+    references = _references(systems[0], references, "hypotheses_a")
+    streams = _streams(_references(systems[1], references, "hypotheses_b"))
+    named = list(zip("ab", systems, strict=True))
+    with mock.patch.dict(os.environ, SACREBLEU_SEED=str(seed + 1)):
+        signatures, results = PairedTest(named, {metric: scorer}, streams, "bs", samples)()
+    [(name, signature)] = signatures.items()
+    score_a, score_b = (float(result.score) for result in results[name])
+    rows = np.random.default_rng(seed + 1).choice(len(systems[0]), size=(samples, len(systems[0])))  # PairedTest's own
+    drawn = []
+    for hypotheses in systems:
+        statistics = np.array(scorer._extract_corpus_statistics(hypotheses, streams))
+        drawn.append([scorer._compute_score_from_stats(statistics[chosen].sum(axis=0)).score for chosen in rows])
+    low, high = np.percentile(np.subtract(drawn[1], drawn[0]), [2.5, 97.5])
+    return {
+        "score_a": score_a,
+        "score_b": score_b,
+        "difference": score_b - score_a,
+        "p_value": 1.0 if score_a == score_b else float(results[name][1].p_value),  # PairedTest has 1 / (samples + 1)
+        "interval": [float(low), float(high)],
+        "samples": samples,
+        "signature": str(signature),
+    }
+
+
+def _metrics(names, known):
+    names = names.split(",") if isinstance(names, str) else list(names)
+    names = [name.strip() for name in names]
+    for name in names:
+        if name == "ppl" and name not in known:
+            raise ConfigError("metrics asks for ppl: perplexity needs a model, not only its translations")
+        if name not in known:
+            raise ConfigError(f"metrics has {name!r}: choose among {', '.join(known)}")
+        if name in EXTRA and not find_spec(EXTRA[name]):
+            raise ConfigError(f"metrics has {name!r}, which needs more: pip install 'numseq[metrics]'")
+    if not names:
+        raise ConfigError(f"metrics names none: choose among {', '.join(known)}")
+    return names
+
+
+def _references(hypotheses, references, name="hypotheses", least=1):
+    """A list of references for each hypothesis; name, what the caller calls those."""
+    references = [[line] if isinstance(line, str) else list(line) for line in references]
+    if len(references) != len(hypotheses):
+        counts = f"{len(references):,} lines, {name} {len(hypotheses):,}"
+        raise ConfigError(f"references has {counts}: they must pair up")
+    if not references:
+        raise ConfigError(f"{name} has no line: there is nothing to score")
+    for number, line in enumerate(references, 1):
+        if len(line) < least:
+            raise ConfigError(f"references has none for line {number:,}")
+    return references
+
+
+def _streams(references):
+    """The first reference of every line, then the second, ...; None where a line has no more: sacrebleu's way."""
+    return list(zip_longest(*references))
+
+
+def scorer_of(metric: str, tokenize: str, **options: Any) -> Any:
+    from sacrebleu.metrics import BLEU, CHRF, TER
+
+    if tokenize not in BLEU.TOKENIZERS:
+        raise ConfigError(f"tokenize is {tokenize!r}: choose one of {', '.join(sorted(BLEU.TOKENIZERS))}")
+    if metric != "bleu":
+        return {"chrf": CHRF, "ter": TER}[metric](**options)
+    try:
+        return BLEU(tokenize=tokenize, force=True, **options)
+    except (ImportError, RuntimeError) as error:  # a tokeniser that needs a package of its own
+        raise ConfigError(f"tokenize is {tokenize!r}: {' '.join(str(error).split())}") from None
+
+
+def _rouge(lines, tokenizer):
+    from types import SimpleNamespace
+
+    from rouge_score.rouge_scorer import RougeScorer
+
+    own = tokenizer and SimpleNamespace(tokenize=lambda text: tokenizer(text).split())
+    names = ["rouge1", "rouge2", "rougeL"]
+    scorer = RougeScorer(names, tokenizer=own)
+    found = [scorer.score_multi(wanted, line) for line, wanted in lines]
+    return {name: 100 * sum(scores[name].fmeasure for scores in found) / len(found) for name in names}
+
+
+def _edits(line, wanted):
+    """(edits, words) of the closest reference."""
+    import jiwer
+
+    found = [jiwer.process_words(reference, line) for reference in wanted]
+    counts = [(x.substitutions + x.deletions + x.insertions, x.hits + x.substitutions + x.deletions) for x in found]
+    return min(counts, key=lambda count: (count[0], -count[1]))

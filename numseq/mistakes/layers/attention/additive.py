@@ -1,0 +1,88 @@
+"""Mistakes in the backward of additive attention."""
+
+import numpy as np
+
+from numseq import layers
+from numseq.layers import AdditiveParams
+from numseq.mistakes.fixtures import A, D, H
+from numseq.mistakes.layer import Layer, equations, know
+from numseq.mistakes.layers.attention.look import look, rows
+
+
+def additive_attention(trace, dcontext, dalpha=None, change=None):
+    eq, looks, attention = equations(change), trace.steps, trace.attention
+    values, p, keys = attention.values, attention.params, attention.projected
+    T, S = len(dcontext), len(values)
+    alphas, us, queries = looks.alpha, looks.u, looks.query
+    dalpha_out = np.zeros_like(alphas) if dalpha is None else dalpha
+    dkeys, dvalues = np.zeros_like(keys), np.zeros_like(values)
+    dW_q, dw, dquery = np.zeros_like(p.W_q), np.zeros_like(p.w), np.zeros_like(queries)
+    for t in range(T):
+        alpha, u, q = alphas[t], us[t], queries[t]  # (B, S), (S, B, A), (B, Q)
+        dalpha_t = eq("dalpha", np.einsum("bc,sbc->bs", dcontext[t], values) + dalpha_out[t])
+        mean = eq("mean", (dalpha_t * alpha).sum(axis=-1, keepdims=True))
+        de = eq("de", alpha * (dalpha_t - mean))
+        du = eq("du", np.einsum("bs,a->sba", de, p.w))
+        dz = eq("dz", du * (1 - u**2))
+        dprojected = eq("dprojected", dz.sum(axis=0))
+        dquery[t] = eq("dquery", dprojected @ p.W_q.T)
+        dkeys = eq("dkeys", dkeys + dz)
+        dvalues = eq("dvalues_context", dvalues + np.einsum("bs,bc->sbc", alpha, dcontext[t]))
+        dW_q = eq("dW_q", dW_q + q.T @ dprojected)
+        dw = eq("dw", dw + np.einsum("bs,sba->a", de, u))
+    given = eq("dkeys_given", dkeys @ p.W_k.T)
+    dW_k = eq("dW_k", rows(attention.keys).T @ rows(dkeys))
+    db = None if p.b is None else eq("db", dkeys.sum(axis=(0, 1)))
+    return {"dquery": dquery, "dkeys": given, "dvalues": dvalues, "params": AdditiveParams(dW_q, dW_k, db, dw)}
+
+
+know(
+    Layer("additive_attention", additive_attention),
+    ("only the diagonal of the softmax's Jacobian in the attention", "de",
+     lambda v: v.alpha * (1 - v.alpha) * v.dalpha_t,
+     "every score moves every weight"),
+    ("the mean is not subtracted in the attention's softmax", "mean", lambda v: 0 * v.value,
+     "de = alpha * (dalpha - sum dalpha alpha)"),
+    ("the attention's softmax is left out", "de", lambda v: v.dalpha_t,
+     "the gradient of alpha is not that of the scores"),
+    ("the keys get no gradient", "dkeys_given", lambda v: 0 * v.value,
+     "a key is read by the scores; where it is a value too, it has two gradients, and they add"),
+    ("the values get no gradient", "dvalues_context", lambda v: 0 * v.value,
+     "the context is a mean of the values; where a value is a key too, it has two gradients, and they add"),
+    ("the query is not summed over positions", "dprojected", lambda v: v.dz[0],
+     "one query was compared with every position: their gradients add"),
+    ("the query is averaged over positions", "dprojected", lambda v: v.dz.mean(axis=0),
+     "one query was compared with every position: their gradients add"),
+    ("tanh' is missing in the scores", "dz", lambda v: v.du, "u = tanh(q W_q + k): 1 - u^2"),
+    ("w is missing in the scores", "du", lambda v: np.broadcast_to(v.de.T[:, :, None], v.value.shape),
+     "e = u . w: du = de * w"),
+    ("the weights' own gradient is ignored", "dalpha", lambda v: v.value - v.dalpha_out[v.t],
+     "alpha was handed out too: whoever read it sends a gradient"),
+    ("the context's gradient does not reach the weights", "dalpha", lambda v: v.dalpha_out[v.t],
+     "context = sum alpha_j v_j: dalpha_j = dcontext . v_j"),
+    ("W_q of the last query only", "dW_q", lambda v: v.q.T @ v.dprojected,
+     "+= and not =: each query used the same W_q"),
+    ("w of the last query only", "dw", lambda v: v.value - v.dw, "+= and not =: each query used the same w"),
+    ("keys of the last query only", "dkeys", lambda v: v.dz,
+     "+= and not =: each query was compared with the same keys"),
+    ("values of the last query only", "dvalues_context", lambda v: v.value - v.dvalues,
+     "+= and not =: each context is a mean of the same values"),
+    ("the keys' bias gets no gradient", "db", lambda v: 0 * v.value, "b was added to each key"),
+    ("the keys' bias is averaged over positions", "db", lambda v: v.value / v.S,
+     "b was added to each key: its gradients add"),
+    ("uniform weights in the values' gradient", "dvalues_context",
+     lambda v: v.dvalues + np.broadcast_to(v.dcontext[v.t] / v.S, v.value.shape),
+     "context = sum alpha_j v_j: dv_j = alpha_j dcontext"),
+)  # fmt: skip
+
+
+def cases(rng):
+    def concat(query, keys, values, params, mask):
+        return layers.attend(layers.ConcatAttention(keys, values, params, mask), query)
+
+    additive, concats = (kind.init(rng, H, D, A, float) for kind in (layers.AdditiveAttention, layers.ConcatAttention))
+    covers = ("additive_attention", "AdditiveAttention")
+    return {
+        "additive_attention": look(rng, layers.additive_attention, covers, H, additive),
+        "concat_attention": look(rng, concat, ("ConcatAttention", "Attention", "attend"), H, concats),
+    }

@@ -1,0 +1,72 @@
+"""Mistakes in the backward of the simple recurrent networks."""
+
+import numpy as np
+
+from numseq import layers
+from numseq.layers.cells.rnn import RELU, TANH, ReLUStepGrad, RNNStepGrad
+from numseq.mistakes.fixtures import H
+from numseq.mistakes.layer import Step, equations, know
+from numseq.mistakes.layers.cells import fixtures
+from numseq.mistakes.layers.cells.sequence import know_cell
+
+
+def rnn_step(s, dh, change=None):
+    eq, h = equations(change), s.h
+    return {"da": eq("da", dh * (1 - h**2))}
+
+
+def relu_step(s, dh, change=None):
+    eq, h = equations(change), s.h
+    return {"da": eq("da", np.where(h > 0, dh, 0))}
+
+
+RNN_STEP = know(
+    Step("rnn_step", rnn_step, of=layers.RNNStep, step=layers.rnn_step, grad=RNNStepGrad),
+    ("tanh' of the state is missing", "da", lambda v: v.dh, "h = tanh(a): da = dh * (1 - h^2)"),
+    ("tanh' of the state without the square", "da", lambda v: v.dh * (1 - v.h), "tanh' = 1 - h^2"),
+    ("tanh' of the state is taken of its pre-activation", "da", lambda v: v.dh * (1 - np.arctanh(v.h) ** 2),
+     "1 - h^2 is a formula in h = tanh(a), not in a"),
+    ("tanh is applied twice in the state's slope", "da", lambda v: v.dh * (1 - np.tanh(v.h) ** 2),
+     "h already is tanh(a)"),
+    ("sigma' for the state's tanh", "da", lambda v: v.dh * v.h * (1 - v.h), "the state is a tanh: 1 - h^2"),
+    ("relu's slope for the state's tanh", "da", lambda v: np.where(v.h > 0, v.dh, 0), "the state is a tanh: 1 - h^2"),
+)  # fmt: skip
+
+
+RELU_STEP = know(
+    Step("relu_step", relu_step, of=layers.ReLUStep, step=layers.relu_step, grad=ReLUStepGrad),
+    ("relu's slope is missing in the state", "da", lambda v: v.dh,
+     "h = max(0, a): a unit that is off gets no gradient"),
+    ("tanh's slope for a relu state", "da", lambda v: v.dh * (1 - v.h**2), "the state is a relu: its slope is 1 or 0"),
+    ("the state in place of relu's slope", "da", lambda v: v.dh * v.h, "the slope is 1 where h > 0, not h"),
+    ("relu's slope of the state on the wrong side", "da", lambda v: np.where(v.h > 0, 0, v.dh),
+     "the slope is 1 where the unit is on"),
+    ("the gradient of a relu state is cut off instead", "da", lambda v: np.maximum(v.dh, 0) * (v.h > 0),
+     "the state decides where the gradient goes through, not the gradient's own sign"),
+    ("relu's state leaks in backward", "da", lambda v: np.where(v.h > 0, v.dh, 0.01 * v.dh),
+     "a leaky slope belongs to a leaky forward"),
+)  # fmt: skip
+
+
+RNN = know_cell(
+    TANH, RNN_STEP, layers.rnn,
+    ("the recurrent matrix is not transposed", "dh_product", lambda v: v.dq[v.t] @ v.W_h,
+     "h W_h sends its gradient back through W_h^T; a square W_h hides it from the shapes"),
+    ("the recurrent matrix is left out on the way back", "dh_product", lambda v: v.dq[v.t],
+     "h_{t-1} reached a_t through W_h; a square W_h hides it from the shapes"),
+    ("the recurrent matrix's gradient is transposed", "dW_h", lambda v: v.value.T,
+     "dW_h = sum of h_{t-1}^T da_t; a square W_h hides it from the shapes"),
+    covers=("rnn",),
+)  # fmt: skip
+
+
+RELU_RNN = know_cell(RELU, RELU_STEP, layers.rnn, covers=("rnn",))
+
+
+def cases(rng):
+    return {
+        "rnn_step": fixtures.step(rng, layers.rnn_step, {"a": H}, ("rnn_step", "RNNStep")),
+        "relu_step": fixtures.step(rng, layers.relu_step, {"a": H}, ("relu_step", "ReLUStep")),
+        **RNN.cases(rng),
+        **RELU_RNN.cases(rng),
+    }

@@ -1,0 +1,82 @@
+"""Options of a model that do not go together, or would do nothing, each with a sentence that says why."""
+
+from typing import TYPE_CHECKING
+
+from numseq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numseq.models.config import Seq2SeqConfig
+
+
+def refuse_contradictions(config: "Seq2SeqConfig") -> None:
+    """Raises: ConfigError, for the first contradiction of a Seq2SeqConfig."""
+    for refused, why in _contradictions(config):
+        if refused:
+            raise ConfigError(why)
+
+
+def _contradictions(config):
+    """(does it apply, why it is refused), one after the other: a later one may count on the earlier."""
+    c, attends = config, config.attends
+    yield (
+        not attends and c.decoder_part.attends,
+        f"decoder {c.decoder} looks with an attention, but attention is none: choose one, or decoder plain or vector",
+    )
+    yield (
+        attends and not c.decoder_part.attends,
+        f"attention is {c.attention}, but decoder {c.decoder} looks at nothing: leave one of them out",
+    )
+    yield (
+        c.encoder_part.two_ways and c.hidden % 2,
+        f"hidden is {c.hidden}: it must be even, for the encoder's two directions",
+    )
+    yield (
+        c.coverage_loss and not attends,
+        "coverage_loss is about where the model looks, but attention is none: choose an attention, or leave "
+        "coverage_loss out",
+    )
+    yield (
+        not c.readout_context and not c.context,
+        "without attention there is no context that readout_context could leave out: do without it",
+    )
+    yield (
+        c.decoder == "luong-feeding" and c.cell == "lstm-layernorm" and c.layers > 1,
+        "lstm-layernorm normalises the inputs of all steps at once, which decoder luong-feeding allows in the lowest "
+        "layer alone: choose layers 1 or another cell",
+    )
+    yield (
+        c.decoder in ("luong", "luong-feeding") and not c.readout_context,
+        f"with decoder {c.decoder} the context is read by the readout alone, so readout_context cannot be false",
+    )
+    yield (
+        c.attention == "multi-head" and c.attention_size % c.heads,
+        f"heads is {c.heads}: it must divide attention_size, which is {c.attention_size}: choose another number for "
+        "one of them",
+    )
+    yield (
+        c.variational and not c.dropout,
+        "variational says how dropout is drawn, but dropout is 0: give dropout a rate",
+    )
+    yield (
+        c.samples >= c.target_vocabulary,
+        f"samples is {c.samples}, but the target vocabulary has {c.target_vocabulary} tokens: choose fewer",
+    )
+    yield (
+        c.samples and (c.label_smoothing or c.confidence_penalty),
+        "label_smoothing and confidence_penalty read the probabilities of all tokens, but samples computes few: choose "
+        "one or the other",
+    )
+    yield (
+        c.tied == "all" and c.source_vocabulary != c.target_vocabulary,
+        f"tied is all, so source and target must share one vocabulary, but theirs have {c.source_vocabulary} and "
+        f"{c.target_vocabulary} tokens",
+    )
+    yield (
+        c.tied != "none" and c.features != c.embedding,
+        f"a tied readout gets {c.features} numbers and an embedding has {c.embedding}: make them equal, or choose the "
+        "readout tanh or maxout",
+    )
+    yield (
+        c.forget_bias != 1 and "c" not in c.cell_part.State._fields,
+        f"forget_bias is for an LSTM, but cell is {c.cell}: leave it out, or choose an LSTM",
+    )

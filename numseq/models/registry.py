@@ -1,0 +1,68 @@
+"""Which parts a model can be made of, by the names that a configuration calls them: a part is one line here.
+
+Parts of a reader's own are handed in as objects, or registered; see `numseq.registry`.
+"""
+
+from numseq import layers
+from numseq.models.decoders.bahdanau import BahdanauDecoder
+from numseq.models.decoders.luong import LuongDecoder
+from numseq.models.decoders.luong_feeding import FeedingDecoder
+from numseq.models.decoders.plain import PlainDecoder, VectorDecoder
+from numseq.models.encoders.recurrent import BackwardEncoder, BidirectionalEncoder, ForwardEncoder
+from numseq.models.heads.vocabulary import VocabularyHead
+from numseq.models.sources.tokens import TokenSource
+from numseq.models.targets.tokens import TokenTarget
+from numseq.registry import Registry
+
+CELLS = Registry(
+    "cell",
+    {
+        "lstm": layers.LSTM(),
+        "lstm-peephole": layers.PeepholeLSTM(),
+        "lstm-layernorm": layers.LayerNormLSTM(),
+        "gru": layers.GRU(),
+        "gru-reset-before": layers.GRUBefore(),
+        "rnn": layers.RNN(),
+        "rnn-relu": layers.RNN(layers.relu_step),
+    },
+    offers=("State", "init", "project_inputs", "forward", "backward", "weight_gradients"),
+)
+ATTENTIONS = Registry(
+    "attention",
+    {
+        "additive": layers.AdditiveAttention,
+        "concat": layers.ConcatAttention,
+        "dot": layers.DotAttention,
+        "scaled-dot": layers.ScaledDotAttention,
+        "general": layers.GeneralAttention,
+        "local-p": layers.LocalAttention,
+        "location": layers.LocationAttention,
+        "coverage": layers.CoverageAttention,
+        "multi-head": layers.MultiHeadAttention,
+        "none": None,
+    },
+    offers=("options", "init", "forward", "backward", "weight_gradients"),
+)
+SOURCES = Registry("source", {"tokens": TokenSource}, offers=("init", "draw", "forward"))
+ENCODERS = Registry(
+    "encoder",
+    {
+        "bidirectional": BidirectionalEncoder,
+        "forward": ForwardEncoder,
+        "backward": BackwardEncoder,
+    },
+    offers=("width", "two_ways", "init", "draw", "forward"),
+)
+TARGETS = Registry("target", {"tokens": TokenTarget}, offers=("init", "draw", "forward"))
+DECODERS = Registry(
+    "decoder",
+    {
+        "plain": PlainDecoder,
+        "vector": VectorDecoder,
+        "bahdanau": BahdanauDecoder,
+        "luong": LuongDecoder,
+        "luong-feeding": FeedingDecoder,
+    },
+    offers=("attends", "shows_vector", "init", "draw", "start", "forward"),
+)
+HEADS = Registry("head", {"vocabulary": VocabularyHead}, offers=("init", "draw", "loss", "log_probabilities"))

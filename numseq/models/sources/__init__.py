@@ -1,0 +1,1 @@
+"""Sources: what is read, as vectors (S, B, D); each kind has a file."""

@@ -1,0 +1,26 @@
+"""Tokens as vectors, on the target side: those that were said before each step.
+
+y = dropout(W[ids])
+"""
+
+from typing import TYPE_CHECKING
+
+from numseq.backend import DType, Generator
+from numseq.layers.embedding import EmbeddingParams
+from numseq.models.sources.tokens import Tokens
+
+if TYPE_CHECKING:
+    from numseq.models.config import Seq2SeqConfig
+
+
+class TokenTarget(Tokens):
+    """Target tokens; see `numseq.models.seq2seq` for what a target offers."""
+
+    def __init__(self, config: "Seq2SeqConfig"):
+        super().__init__(config, config.target_vocabulary)
+
+    def init(self, rng: Generator, dtype: DType) -> EmbeddingParams:
+        """First values. A matrix that is the output matrix too must not give scores of size sqrt(E), so its rows have
+        length 1."""
+        config = self.config
+        return super().init(rng, dtype, scale=1.0 if config.tied == "none" else config.embedding**-0.5)

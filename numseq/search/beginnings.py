@@ -1,0 +1,106 @@
+"""Beginnings of translations: rows of one batch, each with what it has said, and what its models say comes next.
+
+    logp = log of the mean over models of p(token | beginning, source), less what is banned
+
+Every search is made of two calls: `step` gives the log-probabilities, and after the search has chosen, `go_on` keeps
+some rows, drops or repeats others, and gives each its next token. A row that is complete is dropped and costs nothing
+more.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from numseq.backend import Array, array_module, asarray, to_numpy
+from numseq.data.tokens import BOS
+from numseq.search.bans import Bans, forbid
+from numseq.search.hypotheses import Hypothesis
+
+if TYPE_CHECKING:
+    from numseq.models import Seq2Seq
+
+
+class Beginnings:
+    """N rows under way, at first `copies` of each sentence, sentence by sentence.
+
+    sentence (N,): whose beginning each is. said (t, N): its tokens so far. looked: of each step, where it looked,
+    (N, S); empty where some model does not attend, where their memories have different places, or when not asked for.
+    """
+
+    def __init__(
+        self,
+        models: "Seq2Seq | list[Seq2Seq]",
+        source: Array,
+        source_mask: Array | None,
+        limits: Array,
+        bans: Bans,
+        copies: int = 1,
+        keep_alpha: bool = True,
+    ):
+        """Read the sources.
+
+        Args: models, a Seq2Seq, or a list of them with the same vocabularies. source, (S, B) ids. source_mask, (S, B).
+            limits, (B,) integers: the most tokens of each sentence, <eos> not counted. bans, Bans.
+        """
+        S, B = source.shape
+        self.xp, self.bans, self.copies, self.keep_alpha = array_module(source), bans, copies, keep_alpha
+        self.models = models if isinstance(models, list | tuple) else [models]
+        self.under_way = [model.start(source, source_mask) for model in self.models]  # (memory, state) of each
+        real = [memory.real for memory, _ in self.under_way if memory is not None and memory.real is not None]
+        self.places = to_numpy(real[0]) if real else None  # (B, S), which of the memory are real; None for all
+        self.sentence, self.limits = np.arange(B), to_numpy(limits)
+        lengths = np.full(B, S) if source_mask is None else to_numpy(source_mask).sum(axis=0)
+        self.fewest = bans.fewest(lengths)
+        self.said, self.looked = np.empty((0, B), dtype=np.int64), []
+        if copies > 1:
+            self._select(np.repeat(self.sentence, copies))
+
+    def step(self) -> Array:
+        """Log-probabilities of the next token, (N, V), -inf where it is banned."""
+        ids = asarray(self.said[-1]) if len(self.said) else self.xp.full(len(self.sentence), BOS)
+        logps, alphas = [], []
+        for k, model in enumerate(self.models):
+            memory, state = self.under_way[k]
+            logp, state, alpha = model.step(ids, state, memory)
+            self.under_way[k] = memory, state
+            logps.append(logp)
+            alphas.append(alpha)
+        if self.keep_alpha and all(alpha is not None and alpha.shape == alphas[0].shape for alpha in alphas):
+            self.looked.append(np.mean([to_numpy(alpha) for alpha in alphas], axis=0))
+        logp = log_mean(logps)
+        forbid(logp, self.said, self.fewest, self.limits, self.bans.no_repeat_ngram)
+        return logp
+
+    def go_on(self, rows: Array, tokens: Array) -> None:
+        """Keep these rows, (N',), in this order, each with one token more, (N',); one can be kept several times."""
+        if not np.array_equal(rows, np.arange(len(self.sentence))):
+            self._select(rows)
+        self.said = np.concatenate([self.said, tokens[None]])
+
+    def complete(self, rows: Array, logp: Array) -> list[Hypothesis]:
+        """The hypotheses that these rows are, once they have said <eos>, with their logp: a list of Hypothesis."""
+        if not len(rows):
+            return []
+        tokens = self.said[:, rows].T
+        looks = np.stack([look[rows] for look in self.looked], axis=1) if self.looked else [None] * len(rows)
+        return [Hypothesis(*one) for one in zip(tokens, logp, logp, looks, strict=True)]
+
+    def _select(self, rows):
+        sentence, index = self.sentence[rows], asarray(rows)
+        moved = not np.array_equal(sentence, self.sentence)  # beginnings of one sentence share what was read of it
+        for k, model in enumerate(self.models):
+            memory, state = self.under_way[k]
+            picked, state = model.select_rows(memory if moved else None, state, index)
+            self.under_way[k] = (picked if moved else memory), state
+        self.sentence, self.limits, self.fewest = sentence, self.limits[rows], self.fewest[rows]
+        self.said, self.looked = self.said[:, rows], [look[rows] for look in self.looked]
+
+
+def log_mean(logps: list[Array]) -> Array:
+    """The log of the mean of probabilities, from a list of their logs."""
+    if len(logps) == 1:
+        return logps[0]
+    xp = array_module(logps[0])
+    stacked = xp.stack(logps)
+    most = stacked.max(axis=0)
+    return xp.log(xp.exp(stacked - most).mean(axis=0)) + most

@@ -1,0 +1,1 @@
+"""Studies: small experiments on what the layers do, as arrays; `numseq.plots` draws them."""

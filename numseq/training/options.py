@@ -1,0 +1,52 @@
+"""What can be said of a run: how it trains."""
+
+from dataclasses import dataclass
+
+from numseq.objectives import OBJECTIVES
+from numseq.options import option, validate
+from numseq.registry import Part
+from numseq.training.optimizers import OPTIMIZERS
+from numseq.training.schedules import SCHEDULES
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a run trains. An optimiser, a schedule or an objective of your own can be handed in where a name is taken
+    (`numseq.registry`).
+
+    Raises: ConfigError, naming the option, when a value makes no sense.
+    """
+
+    epochs: int = option(10, "Passes over the data.", least=1)
+    batch: int = option(64, "Sentence pairs worked on together.", least=1)
+    optimizer: Part = option("adam", "How a gradient becomes a step.", choices=OPTIMIZERS)
+    objective: Part = option("cross-entropy", "What is minimised.", choices=OBJECTIVES)
+    lr: float | None = option(None, "Step size.", above=0, otherwise="the optimiser's, 0.001 with adam")
+    weight_decay: float | None = option(
+        None,
+        "L2; decoupled with adamw.",
+        least=0,
+        otherwise="0.01 with adamw, else 0",
+        source="Loshchilov & Hutter 2019",
+    )
+    schedule: Part = option(
+        "plateau",
+        "How the step size changes; plateau: times --decay after an epoch without progress.",
+        choices=SCHEDULES,
+    )
+    decay: float = option(0.5, "What plateau multiplies the step size by.", above=0, most=1)
+    clip: float = option(1.0, "Largest global norm of a gradient.", above=0, source="Pascanu et al. 2013")
+    freeze: str = option(
+        "", "Parameters that stay as they are, by the beginning of their names, as in source,encoder.0."
+    )
+    seed: int = option(0, "The same seed gives the same bits.", least=0)
+
+    def __post_init__(self) -> None:
+        for name, registry in (("optimizer", OPTIMIZERS), ("objective", OBJECTIVES), ("schedule", SCHEDULES)):
+            object.__setattr__(self, name, registry.name_of(getattr(self, name)))
+        validate(self)
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """The names that `freeze` lists."""
+        return tuple(name.strip() for name in self.freeze.split(",") if name.strip())

@@ -1,0 +1,106 @@
+"""Where a run stands, and how that is shown and asked for: numbers, a bar, and Ctrl-C."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Self
+
+
+@dataclass
+class Progress:
+    """Where a run stands: the numbers that, with the parameters and moments, decide everything that follows."""
+
+    epoch: int = 1  # the epoch at work, from 1
+    step: int = 0  # batches of it that are done
+    loss: float = 0.0  # of these, the sum over what they weigh
+    weight: int = 0  # what they weigh: real target tokens
+    updates: int = 0  # steps of the optimiser
+    setbacks: int = 0  # epochs without a better validation loss
+    best: float | None = None  # the lowest validation loss so far, nats per token
+    metrics_bytes: int = 0  # length of the metrics file
+    seconds: float = 0.0  # spent training, in all sittings
+
+    @property
+    def mean_loss(self) -> float:
+        """Of the batches of this epoch that are done."""
+        return self.loss / self.weight
+
+    def batch_done(self, loss: float, weight: int) -> None:
+        self.step += 1
+        self.loss += loss * weight
+        self.weight += weight
+
+    def epoch_done(self) -> None:
+        self.epoch, self.step, self.loss, self.weight = self.epoch + 1, 0, 0.0, 0
+
+
+class Clock:
+    """Adds the time that passes to a run's seconds, and says when the next save is due."""
+
+    def __init__(self, progress: Progress):
+        self.progress = progress
+        self.since = self.saved = time.monotonic()
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds += now - self.since
+        self.since = now
+
+    def due(self, every: float) -> bool:
+        """Have so many seconds passed since this was last the case?"""
+        if time.monotonic() - self.saved <= every:
+            return False
+        self.saved = time.monotonic()
+        return True
+
+
+class Bar:
+    """The progress of one epoch: in a terminal a bar, in a notebook that has ipywidgets a widget, elsewhere nothing."""
+
+    def __init__(self, progress: Progress, epochs: int, batches: int):
+        options = {"total": batches, "initial": progress.step, "desc": f"epoch {progress.epoch}/{epochs}"}
+        if "ipykernel" in sys.modules and find_spec("ipywidgets"):
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm import tqdm
+
+            options |= {"disable": None, "mininterval": 0.5}
+        self._bar, self._progress = tqdm(unit="batch", leave=False, **options), progress
+        self._began, self._before = time.monotonic(), progress.weight
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bar.close()
+
+    def show(self, loss: float, norm: float) -> None:
+        speed = (self._progress.weight - self._before) / (time.monotonic() - self._began)
+        self._bar.set_postfix_str(f"loss {loss:.3f}, grad {norm:.2f}, {speed:,.0f} tokens/s", refresh=False)
+        self._bar.update()
+
+
+@contextmanager
+def ctrl_c() -> Iterator[threading.Event]:
+    """An event that Ctrl-C (or SIGTERM) sets, so that no update is cut in half. A second Ctrl-C stops at once."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed  # only the main thread may handle signals
+        return
+
+    def note(signum, frame):
+        pressed.set()
+        signal.signal(signal.SIGINT, before.get(signal.SIGINT, signal.SIG_IGN))
+
+    heard = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heard}
+    try:
+        yield pressed
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -39,7 +39,7 @@ class EmbeddingTrace(Trace):
         return EmbeddingGrad(params=EmbeddingParams(W=dW))
 
 
-def embedding(ids: Array, params: EmbeddingParams, padding_id: int | None = None) -> EmbeddingTrace:
+def embedding(ids: Array, params: EmbeddingParams, *, padding_id: int | None = None) -> EmbeddingTrace:
     """Look up one vector per token.
 
     Equations: y = W[ids], the same as onehot(ids) W.

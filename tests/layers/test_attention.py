@@ -262,21 +262,21 @@ def test_products_do_not_multiply_with_queries_or_heads(kind, monkeypatch):
 
 def test_one_head_is_scaled_dot_attention_between_four_products():
     query, keys, values, p = given("multi-head")
-    trace = layers.multihead_attention(query, keys, values, p, 1, MASK)
-    plain = layers.dot_attention(query @ p.W_q + p.b_q, keys @ p.W_k, values @ p.W_v + p.b_v, MASK, scaled=True)
+    trace = layers.multihead_attention(query, keys, values, p, heads=1, mask=MASK)
+    plain = layers.dot_attention(query @ p.W_q + p.b_q, keys @ p.W_k, values @ p.W_v + p.b_v, mask=MASK, scaled=True)
     assert_close(trace.context, plain.context @ p.W_o + p.b_o)
     assert_close([trace.alpha, trace.steps.head_alpha[:, :, 0]], [plain.alpha] * 2)
 
 
 def test_heads_have_columns_of_their_own_and_alpha_is_their_mean():
     query, keys, values, p = given("multi-head")
-    trace = layers.multihead_attention(query, keys, values, p, 4, MASK)
+    trace = layers.multihead_attention(query, keys, values, p, heads=4, mask=MASK)
     for h in range(4):
         own = slice(2 * h, 2 * h + 2)
         part = layers.MultiHeadParams(
             *(W[:, own] for W in (p.W_q, p.W_k, p.W_v)), np.eye(2), p.b_q[own], None, None, None
         )
-        alone = layers.multihead_attention(query, keys, values, part, 1, MASK)
+        alone = layers.multihead_attention(query, keys, values, part, heads=1, mask=MASK)
         assert_close(trace.steps.head_alpha[:, :, h], alone.alpha)
         assert_close(trace.steps.mixed[..., own], alone.context + p.b_v[own])
     assert_close(trace.alpha, trace.steps.head_alpha.mean(axis=2))
@@ -284,9 +284,9 @@ def test_heads_have_columns_of_their_own_and_alpha_is_their_mean():
 
 def test_the_keys_bias_moves_no_weight():
     query, keys, values, p = given("multi-head")
-    without = layers.multihead_attention(query, keys, values, p, 2, MASK)
+    without = layers.multihead_attention(query, keys, values, p, heads=2, mask=MASK)
     p.b_k = normal(A, seed=9)
-    trace = layers.multihead_attention(query, keys, values, p, 2, MASK)
+    trace = layers.multihead_attention(query, keys, values, p, heads=2, mask=MASK)
     assert_close([trace.context, trace.alpha], [without.context, without.alpha])
     assert (trace.backward(*upstream(trace)).params.b_k == 0).all()
 
@@ -294,7 +294,7 @@ def test_the_keys_bias_moves_no_weight():
 @pytest.mark.parametrize("heads", [0, 3, 16])
 def test_heads_that_cannot_share_are_refused(heads):
     with pytest.raises(ValueError, match=f"{heads} heads cannot share 8 numbers evenly"):
-        layers.multihead_attention(*given("multi-head"), heads)
+        layers.multihead_attention(*given("multi-head"), heads=heads)
 
 
 # local
@@ -315,7 +315,7 @@ def test_weights_are_within_the_window_and_highest_near_its_middle():
 def test_a_window_far_wider_than_the_source_is_general_attention():
     query, keys, values, params = given("local")
     wide = layers.local_attention(query, keys, values, params, window=1e9, mask=MASK)
-    general = layers.general_attention(query, keys, values, layers.GeneralParams(params.W), MASK)
+    general = layers.general_attention(query, keys, values, layers.GeneralParams(params.W), mask=MASK)
     assert_close([wide.context, wide.alpha], [general.context, general.alpha])
 
 
@@ -341,7 +341,7 @@ def test_a_window_that_could_be_empty_is_refused(window):
 @pytest.mark.parametrize("kind, left_out", [("location", "U"), ("coverage", "w_c")])
 def test_without_their_features_they_are_additive_attention(kind, left_out):
     query, keys, values, p = given(kind)
-    plain = layers.additive_attention(query, keys, values, layers.AdditiveParams(p.W_q, p.W_k, p.b, p.w), MASK)
+    plain = layers.additive_attention(query, keys, values, layers.AdditiveParams(p.W_q, p.W_k, p.b, p.w), mask=MASK)
     first = layers.attend(KINDS[kind][0](keys, values, p, MASK), query)
     assert_close(first.alpha[0], plain.alpha[0])  # which sees nothing yet
     assert np.abs(first.alpha[1:] - plain.alpha[1:]).max() > 1e-3
@@ -363,7 +363,7 @@ def test_a_filter_sees_the_neighbour_at_its_place():
     query, keys, values, p = given("location")
     p.F = np.eye(3)  # filter k sees position j + k - 1
     p.U = normal(3, A)
-    trace = layers.location_attention(query, keys, values, p, MASK)
+    trace = layers.location_attention(query, keys, values, p, mask=MASK)
     f, last = trace.steps.f.transpose(3, 0, 2, 1), trace.steps.alpha_prev  # (3, T, B, S)
     assert_same(f[1], last)
     assert_same(f[0][..., 1:], last[..., :-1])

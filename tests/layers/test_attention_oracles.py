@@ -63,7 +63,9 @@ def test_multihead_attention(name):
     torch = load("attentions", f"{name}/")
     params, expected = of_torch(torch), of_torch(torch, "d")
     assert (params.b_q is None) == (name == "unbiased")
-    trace = layers.multihead_attention(*(torch[part] for part in LOOKED), params, HEADS, torch["mask"].astype(bool))
+    trace = layers.multihead_attention(
+        *(torch[part] for part in LOOKED), params, heads=HEADS, mask=torch["mask"].astype(bool)
+    )
     grad = trace.backward(torch["dcontext"], torch["dalpha"])
     assert_close([trace.context, trace.alpha], [torch["context"], torch["alpha"]])
     assert_close([grad.dquery, grad.dkeys, grad.dvalues], [torch[f"d{part}"] for part in LOOKED])

@@ -141,9 +141,9 @@ def test_padding_changes_nothing_in_attention(real, steps, rows):
     dcontext, dalpha = normal(T, B + rows, C, seed=3), normal(T, B + rows, S + steps, seed=4)
     dcontext[:, B:] = dalpha[:, B:] = 0
 
-    trace = layers.additive_attention(query, keys, values, params, wide)
+    trace = layers.additive_attention(query, keys, values, params, mask=wide)
     grad = trace.backward(dcontext, dalpha)
-    small = layers.additive_attention(query[:, :B], keys[:S, :B], values[:S, :B], params, mask)
+    small = layers.additive_attention(query[:, :B], keys[:S, :B], values[:S, :B], params, mask=mask)
     small_grad = small.backward(dcontext[:, :B], dalpha[:, :B, :S])
 
     assert_close([trace.context[:, :B], trace.alpha[:, :B, :S]], [small.context, small.alpha], EXACT)
@@ -216,7 +216,7 @@ def test_a_row_of_a_recurrent_batch_is_the_batch_of_that_row(name):
 def test_a_row_of_an_attention_batch_is_the_batch_of_that_row():
     real, params = [4, 1, 3], _parameters(layers.init_attention, 5, 3, 6)
     query, keys, values = normal(2, 3, 5), normal(4, 3, 3, seed=1), normal(4, 3, 6, seed=2)
-    trace = layers.additive_attention(query, keys, values, params, lengths_to_mask(real))
+    trace = layers.additive_attention(query, keys, values, params, mask=lengths_to_mask(real))
     for b, n in enumerate(real):
         row = slice(b, b + 1)
         one = layers.additive_attention(query[:, row], keys[:n, row], values[:n, row], params)
@@ -386,7 +386,7 @@ def test_a_step_on_its_own_is_the_step_of_a_sequence():
 def test_attention_is_its_equations_and_every_part_can_be_read():
     query, keys, values = normal(2, 3, 5), normal(4, 3, 6, seed=1), normal(4, 3, 2, seed=2)
     params = _parameters(layers.init_attention, 5, 6, 7)
-    trace = layers.additive_attention(query, keys, values, params, lengths_to_mask([4, 1, 3]))
+    trace = layers.additive_attention(query, keys, values, params, mask=lengths_to_mask([4, 1, 3]))
     for t in range(2):
         for b, n in enumerate([4, 1, 3]):
             u = np.tanh(query[t, b] @ params.W_q + keys[:n, b] @ params.W_k + params.b)

@@ -322,7 +322,9 @@ def random_trace(function, rng):
     if function == "linear":
         return layers.linear(draw(T, B, D), layers.LinearParams(draw(D, V), draw(V)))
     if function == "embedding":
-        return layers.embedding(rng.integers(0, V, (T, B)), layers.EmbeddingParams(draw(V, D)), rng.choice([None, 0]))
+        return layers.embedding(
+            rng.integers(0, V, (T, B)), layers.EmbeddingParams(draw(V, D)), padding_id=rng.choice([None, 0])
+        )
     if function == "dropout":
         return layers.dropout(draw(T, B, D), layers.dropout_mask(rng, (T, B, D), rng.choice([0, 0.5]), np.float64))
     if function == "cross_entropy":
@@ -346,7 +348,7 @@ def random_trace(function, rng):
     if function == "additive_attention":
         params = layers.AdditiveParams(draw(H, V), draw(D, V), draw(V), draw(V))
         mask = np.arange(S)[:, None] < rng.integers(1, S + 1, size=B)
-        return layers.additive_attention(draw(T, B, H), draw(S, B, D), draw(S, B, D), params, mask)
+        return layers.additive_attention(draw(T, B, H), draw(S, B, D), draw(S, B, D), params, mask=mask)
     case = TABLE[LAYERS[function].case]  # all others with the sizes of their cases
     inputs = {name: trees.map(lambda leaf: draw(*leaf.shape), tree) for name, tree in case.inputs.items()}
     return case.function(**inputs)

@@ -122,7 +122,7 @@ class AdditiveAttention(Attention):
 
 
 def additive_attention(
-    query: Array, keys: Array, values: Array, params: AdditiveParams, mask: Array | None = None
+    query: Array, keys: Array, values: Array, params: AdditiveParams, *, mask: Array | None = None
 ) -> AttentionTrace:
     """Additive attention of T queries that do not depend on one another.
 

@@ -83,7 +83,7 @@ class CoverageAttention(PositionAttention):
 
 
 def coverage_attention(
-    query: Array, keys: Array, values: Array, params: CoverageParams, mask: Array | None = None
+    query: Array, keys: Array, values: Array, params: CoverageParams, *, mask: Array | None = None
 ) -> AttentionTrace:
     """Coverage attention of T queries, one after the other, each seeing how much those before it looked where.
 

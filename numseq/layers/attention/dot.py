@@ -95,7 +95,7 @@ class GeneralAttention(DotAttention):
 
 
 def dot_attention(
-    query: Array, keys: Array, values: Array, mask: Array | None = None, scaled: bool = False
+    query: Array, keys: Array, values: Array, *, mask: Array | None = None, scaled: bool = False
 ) -> AttentionTrace:
     """Dot-product attention of T queries.
 
@@ -111,7 +111,7 @@ def dot_attention(
 
 
 def general_attention(
-    query: Array, keys: Array, values: Array, params: GeneralParams, mask: Array | None = None
+    query: Array, keys: Array, values: Array, params: GeneralParams, *, mask: Array | None = None
 ) -> AttentionTrace:
     """Dot-product attention with a learned matrix.
 

@@ -140,7 +140,7 @@ class LocalAttention(GeneralAttention):
 
 
 def local_attention(
-    query: Array, keys: Array, values: Array, params: LocalParams, window: float = 10, mask: Array | None = None
+    query: Array, keys: Array, values: Array, params: LocalParams, *, mask: Array | None = None, window: float = 10
 ) -> AttentionTrace:
     """Local attention of T queries, each with a window of its own.
 

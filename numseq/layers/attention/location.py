@@ -196,7 +196,7 @@ def windows_backward(d: Array) -> Array:
 
 
 def location_attention(
-    query: Array, keys: Array, values: Array, params: LocationParams, mask: Array | None = None
+    query: Array, keys: Array, values: Array, params: LocationParams, *, mask: Array | None = None
 ) -> AttentionTrace:
     """Location-aware attention of T queries, one after the other, each seeing where the one before it looked.
 

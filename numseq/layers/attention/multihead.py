@@ -182,7 +182,7 @@ def _one_row_a_head(alpha):
 
 
 def multihead_attention(
-    query: Array, keys: Array, values: Array, params: MultiHeadParams, heads: int, mask: Array | None = None
+    query: Array, keys: Array, values: Array, params: MultiHeadParams, *, heads: int, mask: Array | None = None
 ) -> AttentionTrace:
     """Multi-head attention of T queries.
 

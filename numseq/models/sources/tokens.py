@@ -50,7 +50,7 @@ class Tokens:
 
     def forward(self, ids: Array, params: EmbeddingParams, noise: Array | None = None) -> TokensTrace:
         """ids, (T, B) integers; params: EmbeddingParams; noise: from `draw`, or None. Returns: a TokensTrace."""
-        found = embedding(ids, params, PAD)
+        found = embedding(ids, params, padding_id=PAD)
         return TokensTrace(found, dropout(found.y, noise))
 
 

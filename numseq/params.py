@@ -1,4 +1,4 @@
-"""Trees of arrays: dataclasses (and named tuples, lists and tuples) nested like the model, with arrays as leaves.
+"""Trees of arrays: dataclasses (and named tuples, lists, tuples and dicts) nested like the model, with arrays as leaves.
 
 Parameters, their gradients, optimiser moments and decoder states are all such trees. Whoever walks one (optimiser,
 checkpoint, gradient checker) meets names and arrays and knows no layer. A leaf may be None where a part is left out.
@@ -20,12 +20,14 @@ class TreeError(ValueError):
     """Two trees that should have the same names and shapes do not."""
 
 
-def _children(tree):
+def children(tree: Any) -> list[tuple[str, Any]] | None:
     """The (name, child) pairs of a node, or None when `tree` is a leaf."""
     if (names := _names(type(tree))) is not None:  # type: ignore[arg-type]  # mypy takes no class for hashable
         return [(name, getattr(tree, name)) for name in names]
     if isinstance(tree, list | tuple):
         return [(str(k), child) for k, child in enumerate(tree)]
+    if isinstance(tree, dict):
+        return [(str(name), child) for name, child in tree.items()]
     return None
 
 
@@ -34,8 +36,8 @@ def _arrays(tree):
     if (names := _names(type(tree))) is not None:  # type: ignore[arg-type]
         for name in names:
             yield from _arrays(getattr(tree, name))
-    elif isinstance(tree, list | tuple):
-        for part in tree:
+    elif isinstance(tree, list | tuple | dict):
+        for part in tree.values() if isinstance(tree, dict) else tree:
             yield from _arrays(part)
     elif tree is not None:
         yield tree
@@ -49,33 +51,40 @@ def _names(kind):
     return getattr(kind, "_fields", None)
 
 
-def _rebuild(tree, children):
+def rebuild(tree: Tree, parts: list) -> Tree:
+    """A node of the same class with other children, in their order."""
+    if isinstance(tree, dict):
+        return dict(zip(tree, parts, strict=True))
     names = _names(type(tree))  # type: ignore[arg-type]
-    return type(tree)(children) if names is None else type(tree)(*children)
+    return type(tree)(parts) if names is None else type(tree)(*parts)
 
 
 def walk(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
     """Yield (dotted name, array) for every leaf, in the order of the fields: `encoder.0.ahead.W_x`, ..."""
-    children = _children(tree)
-    if children is None:
+    parts = children(tree)
+    if parts is None:
         if tree is not None:
             yield prefix, tree
         return
-    for name, child in children:
+    for name, child in parts:
         yield from walk(child, f"{prefix}.{name}" if prefix else name)
 
 
 def map(function: Callable[..., Any], tree: Tree, *others: Any) -> Tree:
     """A tree of the same structure whose leaves are function(leaf, *leaves of the others at the same place)."""
-    children = _children(tree)
-    if children is None:
+    parts = children(tree)
+    if parts is None:
         return None if tree is None else function(tree, *others)
-    columns = [_children(other) for other in others]
-    if any(column is None or len(column) != len(children) for column in columns):
+    if isinstance(tree, dict):  # the others may have another order
+        if any(not isinstance(other, dict) or other.keys() != tree.keys() for other in others):
+            raise TreeError("trees differ in structure at a dict")
+        return rebuild(tree, [map(function, tree[name], *(other[name] for other in others)) for name in tree])
+    columns = [children(other) for other in others]
+    if any(column is None or len(column) != len(parts) for column in columns):
         raise TreeError(f"trees differ in structure at a {type(tree).__name__}")
-    return _rebuild(
+    return rebuild(
         tree,
-        [map(function, child, *(column[k][1] for column in columns)) for k, (_, child) in enumerate(children)],
+        [map(function, child, *(column[k][1] for column in columns)) for k, (_, child) in enumerate(parts)],
     )
 
 

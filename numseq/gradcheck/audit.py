@@ -49,6 +49,11 @@ def audit(inputs: dict[str, Any], trace: Any, seen: Watch, left_out: list[str]) 
     return said
 
 
+def unmoved(checking: Any) -> list[str]:
+    """Notes on what was held fixed though L depends on it: Python numbers, and arrays of an object, without a gradient."""
+    return []
+
+
 def _collect(trace):
     """Of all parts of a trace: the masks of what is real, the ids, and the masks of dropouts, None included."""
     masks, ids, dropouts = [], [], []

@@ -6,38 +6,47 @@ from typing import Any
 import numpy as np
 
 from numseq import params as trees
-from numseq.gradcheck.references import NotAnalyticError, along, complex_step, random_directions, slope
+from numseq.gradcheck.inputs import Inputs
+from numseq.gradcheck.references import NotAnalyticError, along, best_slope, complex_step, random_directions, slope
 from numseq.gradcheck.report import relative_error
-from numseq.gradcheck.results import gradient_of, label
+from numseq.gradcheck.results import Given
+from numseq.gradcheck.spy import line_that_is_not_analytic
 from numseq.gradcheck.watch import Watch
+
+LARGE = 2.0**20  # a power of 2, so that what is linear is so to the last bit
 
 
 class Fitness:
     """The part of a check that looks at the function itself. Of the check it needs `function`, `given`, `inputs`,
-    `values`, `grad`, `problems`, `name`, `rng`, `_output`, `_upstream`, `_backward` and `_loss`."""
+    `values`, `results`, `problems`, `notes`, `name`, `rng`, `trace`, `_output`, `_upstream`, `_backward`, `_results`,
+    `_no_kink` and `_loss`."""
 
     function: Callable[..., Any]
-    given: dict[str, Any]
+    given: Inputs
     inputs: dict[str, Any]
     values: dict[str, Any]
-    grad: Any
+    results: Given
     problems: list[str]
+    notes: list[str]
     name: str
     rng: Any
+    trace: Any
     _output: Callable[..., Any]
     _upstream: Callable[..., Any]
     _backward: Callable[..., Any]
+    _results: Callable[..., Given]
+    _no_kink: Callable[[], None]
     _loss: Callable[..., Any]
 
-    def _same_inputs(self, before):
-        for name, tree in before.items():
-            for (leaf, a), (_, b) in zip(trees.walk(tree, name), trees.walk(self.given[name], name), strict=True):
-                if not bool((a == b).all()) and not bool((np.isnan(trees.to_host(a))).any()):
-                    self.problems.append(f"the input {leaf} was changed: forward and backward must not write to it")
+    def _same(self, before, now, said):
+        """A problem for each array of two dicts of trees that is no longer what it was."""
+        for (leaf, a), (_, b) in zip(_walk(before), _walk(now), strict=False):
+            if not bool((a == b).all()) and not bool((a != a).any()):
+                self.problems.append(said.format(leaf))
 
     def _unfit(self):
         """Whether the function is none, since the same inputs do not give the same outputs; then it is a problem."""
-        again = self.function(**self.given)
+        again = self.function(**self.given.moved)
         for name, value in self.values.items():
             pairs = zip(trees.leaves(value), trees.leaves(self._output(again, name)), strict=True)
             if not all(np.array_equal(trees.to_host(a), trees.to_host(b), equal_nan=True) for a, b in pairs):
@@ -46,23 +55,23 @@ class Fitness:
                 )
         return bool(self.problems)
 
-    def _linear(self):
-        """A gradient is linear in what comes from above; one that is not has a problem."""
-        doubled = self._backward(
-            self._upstream(2.0), ", called once more on the same trace (which it must leave as it was),"
+    def _linear(self, inside):
+        """A gradient is linear in what comes from above; one that is not has a problem, also if it is clipped."""
+        before = {leaf: a.copy() for leaf, a in self.results.leaves().items()}
+        trace = self.trace if self.given.held is None else self.function(**self.given.moved)
+        raw = self._backward(
+            trace, self._upstream(LARGE), ", called once more on the same trace (which it must leave as it was),"
         )
-        if doubled is None:
+        if raw is None:
             return
-        for argument in self.given:
-            once, twice = gradient_of(self.grad, argument), gradient_of(doubled, argument)
-            pairs = zip(trees.walk(once, label(argument)), trees.walk(twice, label(argument)), strict=False)
-            for (leaf, a), (_, b) in pairs:
-                if relative_error(2 * trees.to_host(a), trees.to_host(b)) > 1e-4:
-                    self.problems.append(
-                        f"backward is not linear: twice the gradient of the outputs does not give twice {leaf} "
-                        "(is what comes from above multiplied in? does it clip, or keep something from call to call?)"
-                    )
-                    return
+        again = self._results(raw, inside).leaves()
+        for leaf, a in before.items():
+            if leaf in again and relative_error(LARGE * a, again[leaf]) > 1e-4:
+                self.problems.append(
+                    f"backward is not linear: a million times the gradient of the outputs does not give a million times "
+                    f"{leaf} (is what comes from above multiplied in? does it clip, or keep something from call to call?)"
+                )
+                return
 
     def _analytic(self):
         """The complex step against a central difference along one direction; they differ where L is not analytic."""
@@ -71,14 +80,34 @@ class Fitness:
         def moved(step):
             return along(self.inputs, directions, step)
 
-        exact = complex_step(lambda step: self._loss(moved(step)))
-        central = slope(lambda step: self._loss(moved(step)), "central")
-        if np.isfinite(central) and abs(exact - central) > 1e-4 * max(abs(exact), abs(central), 1e-3):
-            raise NotAnalyticError(
-                f"the forward pass of {self.name} is not analytic{self._first_not_analytic(moved)}: the complex step "
-                f"gives {exact:.6g} where central differences give {central:.6g} (abs, .real, conj, a maximum?); "
-                "rewrite it for complex numbers, or use method='central'"
-            )
+        def loss(step):
+            return self._loss(moved(step))
+
+        try:
+            exact = complex_step(loss)
+        except NotAnalyticError as error:
+            where = self._line(moved(1e-100j))
+            if where:
+                raise NotAnalyticError(f"{self.name} is not analytic: {where} drops the imaginary part") from None
+            raise error from None
+        central = slope(loss, "central")
+        if not np.isfinite(central) or abs(exact - central) <= 1e-4 * max(abs(exact), abs(central), 1e-3):
+            return
+        central, error = best_slope(loss)
+        if abs(exact - central) <= max(1e-4 * max(abs(exact), abs(central), 1e-3), 10 * error):
+            return
+        self._no_kink()
+        where = self._first_not_analytic(moved)
+        if not where and (line := self._line(moved(1e-100j))):
+            where = f": {line} drops or turns the imaginary part"
+        raise NotAnalyticError(
+            f"the forward pass of {self.name} is not analytic{where}; the complex step gives {exact:.6g} where central "
+            f"differences give {central:.6g}",
+            "rewrite it for complex numbers, or use method='central'",
+        )
+
+    def _line(self, inputs):
+        return line_that_is_not_analytic(lambda spied: self.function(**spied), inputs)
 
     def _first_not_analytic(self, moved):
         h = 1e-5
@@ -93,3 +122,8 @@ class Fitness:
             if value.dtype.kind == "f" or np.abs(exact - central).max() > 1e-4 * max(np.abs(central).max(), 1e-3):
                 return f" at {place.name} of {place.kind}" + (f", step {place.t}" if place.t is not None else "")
         return ""
+
+
+def _walk(named):
+    """(name, array) for every leaf of a dict of trees."""
+    return [found for name, tree in named.items() for found in trees.walk(tree, name)]

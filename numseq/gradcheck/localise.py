@@ -7,16 +7,18 @@ import numpy as np
 
 from numseq import params as trees
 from numseq.gradcheck.naming import mistakes
+from numseq.gradcheck.objects import Went
 from numseq.gradcheck.patterns import patterns
-from numseq.gradcheck.references import STEP, along, slope
+from numseq.gradcheck.references import along, number, slope
 from numseq.gradcheck.report import Quantity, Wrong
-from numseq.gradcheck.watch import Claim, Watch
+from numseq.gradcheck.results import Given
+from numseq.gradcheck.watch import Claim, Place, Watch
 from numseq.record import StepRecord
 
 
 class Inside:
     """The part of a check that looks inside. Of the check it needs `seen`, `trace`, `grad`, `inputs`, `method`,
-    `tolerance`, `problems`, `rng`, `numeric` and `_loss`."""
+    `tolerance`, `problems`, `rng`, `numeric`, `results`, `function`, `_is_wrong` and `_loss`."""
 
     seen: Watch
     inputs: dict[str, Any]
@@ -27,52 +29,66 @@ class Inside:
     grad: Any
     rng: Any
     numeric: dict[str, Any]
+    results: Given
+    function: Callable[..., Any]
+    inplace: set[Place]
     _loss: Callable[..., Any]
+    _is_wrong: Callable[[Quantity], bool]
 
     def _quantities(self):
         """Every claim of backward along a random direction; in the order in which it computed them.
 
-        What nobody reads from the record, as when the next equation takes a local variable instead, has no slope to
-        compare with: it is left out, and noted in `unread`.
+        Where the next equations take a local variable and not what the record holds, the very array is probed. What
+        nobody reads has no slope to compare with: it is left out, and noted in `unread`.
         """
-        inputs, rounding, self.unread = self._ready_inputs(), 0.0, {}
-        if self.method != "complex-step":
-            # a difference of two losses is rounded to eps |L|, whatever the size of the gradient that it is to show
-            rounding = 8 * np.finfo(float).eps * abs(self._loss(inputs)) / STEP[self.method]
+        inputs, self.unread, self.inplace = self._ready_inputs(), {}, set()
         found = []
-        for place, value, _ in self._claims():
+        for place, value, _ in self._claims(self.seen, self.trace, self.grad):
             written = self.seen.values[place]
-            ours = np.zeros(written.shape) if value is None else np.asarray(value)
+            ours = np.zeros(written.shape) if value is None else trees.to_host(value)
             label = self._label(place)
             if ours.shape != written.shape:
                 self.problems.append(f"d{place.name} has shape {ours.shape}, but {place.name} has {written.shape}")
                 continue
             v = self.rng.standard_normal(written.shape)
-            true = slope(lambda step, place=place, v=v: self._loss(inputs, place, step * v), self.method)
+            error, true = self._along(inputs, place, ours, v)
+            if error > self.tolerance and self.seen.alone(place):
+                other, slope_there = self._along(inputs, place, ours, v, inplace=True)
+                if other < error:
+                    error, true = other, slope_there
+                    self.inplace.add(place)
             if true == 0 and ours.any() and not self._is_read(inputs, place):
                 self.unread[place.kind, place.name] = None
                 continue
-            norm = float(np.sqrt((ours**2).sum()))
-            scale = max(norm, abs(true))
-            error = max(0.0, abs((ours * v).sum() - true) - rounding) / scale if scale > 0 else 0.0
-            found.append(Quantity(place, label, float(error) if np.isfinite(norm) else np.inf, written.size))
+            size = abs(true) / max(float(np.sqrt((v**2).sum())), 1e-300)
+            found.append(Quantity(place, label, error, written.size, size))
         return found
+
+    def _along(self, inputs, place, ours, v, inplace=False):
+        """(relative error of a claim along v, the true slope)."""
+        true = slope(lambda step: self._loss(inputs, place, step * v, inplace), self.method)
+        norm = float(np.sqrt((ours**2).sum()))
+        scale = max(norm, abs(true))
+        if not np.isfinite(norm):
+            return np.inf, true
+        return (float(abs((ours * v).sum() - true) / scale) if scale > 0 else 0.0), true
 
     def _is_read(self, inputs, place):
         """Whether anything that L depends on reads what is written at a place: NaN would then be seen in L."""
         with np.errstate(all="ignore"):
-            return np.isnan(self._loss(inputs, place, np.full(self.seen.values[place].shape, np.nan)))
+            return bool(np.isnan(number(self._loss(inputs, place, np.full(self.seen.values[place].shape, np.nan)))))
 
     def _ready_inputs(self):
         """The inputs in the dtype that the reference needs."""
         return along(self.inputs, self.inputs, 0j) if self.method == "complex-step" else self.inputs
 
-    def _claims(self):
-        """What backward says of what is inside: in its records, or by name in the dict that it returned."""
-        claims = {claim.place: claim for claim in self.seen.claims(self.trace)}
+    def _claims(self, seen, trace, grad):
+        """What backward says of what is inside: in its records, in probes, or by name in the dict that it returned."""
+        claims = {claim.place: claim for claim in seen.claims(trace)}
         own = []
-        for name, value in self.grad.items() if isinstance(self.grad, dict) else ():
-            places = [p for p in self.seen.values if p.t is None and f"d{p.name}" == name]
+        grad = grad.returned if isinstance(grad, Went) else grad
+        for name, value in grad.items() if isinstance(grad, dict) else ():
+            places = [p for p in seen.values if p.t is None and f"d{p.name}" == name]
             if len(places) == 1 and places[0].name not in self.inputs and hasattr(value, "shape"):
                 own.append(Claim(places[0], value))
         own.sort(key=self._order)  # as the equations follow one another
@@ -89,28 +105,26 @@ class Inside:
 
     # where it goes wrong
 
-    def _first(self, result, found):
-        """The first wrong quantity on the way back from the loss, looked at number by number."""
-        for quantity in result.quantities:
-            if not quantity.error <= self.tolerance:
-                return self._wrong_quantity(quantity)
-        for argument, (label, tree) in found.items():
-            for leaf, ours in trees.walk(tree, label):
-                if not result.errors.get(leaf, 0.0) <= self.tolerance:
-                    said = patterns(ours, self.numeric[leaf], self._sizes(), self._blocks(leaf))
-                    after = bool(result.quantities) and argument == "params"
-                    return Wrong(leaf, None, None, said, sums=after, equation=self._equation_of(leaf))
+    def _first(self, result, inside):
+        """The first wrong quantity on the way back from the loss, looked at number by number; else a wrong result."""
+        if inside:
+            return self._wrong_quantity(inside)
+        for leaf, ours in self.results.leaves().items():
+            if not result.errors.get(leaf, 0.0) <= self.tolerance:
+                said = patterns(ours, self.numeric[leaf], self._sizes(), self._blocks(leaf))
+                after = bool(result.quantities) and leaf.startswith("params")
+                return Wrong(leaf, None, None, said, sums=after, equation=self._equation_of(leaf))
         return None
 
     def _wrong_quantity(self, quantity):
         place, written = quantity.place, self.seen.values[quantity.place]
-        claim = next(claim for claim in self._claims() if claim.place == place)
-        ours = np.zeros(written.shape) if claim.value is None else np.asarray(claim.value)
-        inputs, true = self._ready_inputs(), np.empty(written.shape)
+        claim = next(c for c in self._claims(self.seen, self.trace, self.grad) if c.place == place)
+        ours = np.zeros(written.shape) if claim.value is None else trees.to_host(claim.value)
+        inputs, true, inplace = self._ready_inputs(), np.empty(written.shape), place in self.inplace
         for index in np.ndindex(written.shape):
             unit = np.zeros(written.shape)
             unit[index] = 1
-            true[index] = slope(lambda step, unit=unit: self._loss(inputs, place, step * unit), self.method)
+            true[index] = slope(lambda step, unit=unit: self._loss(inputs, place, step * unit, inplace), self.method)
         said = ["backward gave it no gradient at all"]
         if claim.value is not None:
             said = patterns(ours, true, self._sizes(), self._blocks(place.name, self.seen.owner(place)))

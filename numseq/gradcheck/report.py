@@ -27,6 +27,8 @@ class Quantity:
     label: str
     error: float
     size: int  # how many numbers it has
+    slope: float = 0.0  # what the reference says along the direction
+    wrong: bool | None = None  # None while it is not decided
 
 
 @dataclass(slots=True)

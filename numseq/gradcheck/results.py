@@ -1,53 +1,252 @@
-"""What a backward returned: the gradient of each input, and what is wrong with it before any number is compared."""
+"""What a backward returned, in whatever form: the gradient of each input, and what is wrong before a number is compared.
+
+The gradient of an input `x` is `dx`; that of `params` is `params`. They come by name (a dict or a record: dx, x, grad_x),
+or in the order of the inputs (a tuple, a list, one array), and are nested as the inputs are, or flat: dW for params.W.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from numseq import params as trees
+from numseq.gradcheck.inputs import Inputs, is_array, is_floating
+from numseq.gradcheck.objects import Went, gradient_names
 
 
-def gradients(
-    grad: Any, inputs: dict[str, Any], dtype: np.dtype, extra: Iterable[str] = ()
-) -> tuple[dict[str, tuple[str, Any]], list[str]]:
+@dataclass(slots=True)
+class Given:
+    """found, {argument: (label, tree on the host)}; problems and notes, each a sentence."""
+
+    found: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def leaves(self) -> dict[str, Any]:
+        """{dotted name: array} of all gradients."""
+        return {leaf: a for label, tree in self.found.values() for leaf, a in trees.walk(tree, label)}
+
+
+def gradients(grad: Any, inputs: Inputs, dtype: np.dtype, inside: Iterable[str] = ()) -> Given:
     """The gradients that a backward gave.
 
-    Args: grad, what it returned: a record, or a dict. inputs, by argument name. dtype, theirs. extra, further names
-        that a dict may hold.
-    Returns: ({argument: (label, tree on the host)}, problems). The gradient of an input `x` is looked for as `dx`, of
-        `params` as `params`; one that is unusable is left out, and is a problem.
+    Args: grad, what it returned. inputs, of the check. dtype, theirs. inside, names of gradients of what is inside that
+        may be among them.
     """
-    found, problems = {}, []
-    for argument, tree in inputs.items():
-        value = named_like(gradient_of(grad, argument), tree)
+    given = Given()
+    own = grad.own if isinstance(grad, Went) else {}
+    values, unused = _by_name(grad.returned if isinstance(grad, Went) else grad, inputs, own, given.problems)
+    values |= {name: value for name, value in own.items() if name in inputs.moved}
+    unfit = bool(given.problems)
+    missing = [argument for argument in inputs.moved if values.get(argument) is None]
+    unused = [name for name in unused if name not in inside]
+    for argument, tree in inputs.moved.items():
+        name, value = label(argument), values.get(argument)
         if value is None:
-            problems.append(f"backward gives no {label(argument)}: the gradient by the input {argument} is missing")
-        elif said := _unusable(label(argument), value, named_like(tree, value), dtype):
-            problems += said
+            if not unfit:
+                given.problems.append(_nothing(name, argument, unused))
+            continue
+        whole = inputs.whole.get(argument)
+        value, said = _like(value, named_like(tree if whole is None else whole, value), name, dtype)
+        if said:
+            given.problems += said
         else:
-            found[argument] = (label(argument), trees.to_host(value))
-    if isinstance(grad, dict):
-        known = {name for argument in inputs for name in (argument, f"d{argument}")}
-        problems += [
-            f"backward gives {name}, but the inputs are {', '.join(inputs)}"
-            for name in sorted(grad.keys() - known - set(extra))
+            given.found[argument] = name, trees.to_host(value)
+    if not missing:
+        given.notes += [
+            f"backward gives {name}, which is the gradient of no input: it was not looked at" for name in unused
         ]
-    return found, problems
+    return given
+
+
+def numbers_with_gradients(grad: Any, inputs: Inputs) -> list[str]:
+    """Which Python numbers among the inputs a backward gives the gradient of."""
+    own = grad.own if isinstance(grad, Went) else {}
+    values, _ = _by_name(grad.returned if isinstance(grad, Went) else grad, inputs, own, [])
+    return [name for name in inputs.numbers if values.get(name) is not None]
 
 
 def label(argument: str) -> str:
-    """What the gradient of an input is called."""
-    return argument if argument == "params" else f"d{argument}"
+    """What the gradient of an input is called: dx, layer.dW, params."""
+    *way, last = argument.split(".")
+    return argument if argument == "params" or last.isdigit() else ".".join([*way, f"d{last}"])
 
 
-def gradient_of(grad: Any, argument: str) -> Any:
-    """The gradient of an input, in a record or a dict; None when it is not there."""
-    for name in (f"d{argument}", argument):
-        value = grad.get(name) if isinstance(grad, dict) else getattr(grad, name, None)
-        if value is not None:
-            return value
-    return None
+def _nothing(name, argument, unused):
+    near = get_close_matches(name, unused, n=1, cutoff=0.6) or get_close_matches(argument, unused, n=1, cutoff=0.6)
+    if near:
+        return f"backward gives no {name}, but {near[0]}: did you mean {name}?"
+    return f"backward gives no {name}: the gradient by the input {argument} is missing"
+
+
+def names_of(argument: str) -> list[str]:
+    """Under which names the gradient of an input is looked for."""
+    return [f"d{argument}", argument, *gradient_names(argument)[1:]]
+
+
+def get(grad: Any, name: str) -> Any:
+    """A gradient by its name, in a dict or a record; None when it is not there."""
+    return grad.get(name) if isinstance(grad, dict) else getattr(grad, name, None)
+
+
+def _by_name(grad, inputs, own, problems):
+    """({argument: value}, names in a dict that are the gradient of nothing)."""
+    data = [name for name in inputs.order if name not in own]
+    wanted = [name for name in inputs.moved if name not in own]
+    if grad is None or isinstance(grad, bool | str):
+        return {}, []
+    if is_array(grad) or isinstance(grad, int | float):
+        grad = (grad,)
+    if isinstance(grad, tuple | list) and not hasattr(grad, "_fields"):
+        # one for every input; or for those of floating numbers, Python's among them; or for the arrays
+        for names in (
+            data,
+            [n for n in data if n not in inputs.fixed],
+            wanted,
+            [n for n in wanted if n not in inputs.numbers],
+        ):
+            if len(names) == len(grad):
+                return _without_fixed(dict(zip(names, grad, strict=True)), inputs), []
+        leaves = [leaf for name in wanted for leaf in trees.leaves(inputs.moved[name])]
+        if len(leaves) == len(grad) and all(map(is_array, grad)):  # flat, where inputs are nested
+            rest = iter(grad)
+            return {name: trees.map(lambda _: next(rest), inputs.moved[name]) for name in wanted}, []
+        if len(grad) == 1 and len(wanted) > 1:
+            said = "one result"
+        else:
+            said = f"{len(grad)} results"
+        problems.append(f"backward gives {said} where {len(wanted)} are wanted: {', '.join(map(label, wanted))}")
+        return {}, []
+    values, used = {}, set()
+    for argument in data + [name for name in own if name not in data]:
+        for name in names_of(argument):
+            if (value := get(grad, name)) is not None:
+                values[argument] = value
+                used.add(name)
+                break
+        else:
+            if (flat := _flat(grad, inputs.moved.get(argument), used)) is not None:
+                values[argument] = flat
+    unused = [name for name in grad if name not in used and name is not None] if isinstance(grad, dict) else []
+    return _without_fixed(values, inputs), [name for name in unused if grad[name] is not None]
+
+
+def _flat(grad, tree, used):
+    """Gradients of the parts of an input that stand beside those of other inputs: dW for params.W."""
+    children = trees.children(tree)
+    if not children or any(name.isdigit() for name, _ in children):
+        return None
+    found = {}
+    for child, part in children:
+        name = next((n for n in names_of(child) if get(grad, n) is not None), None)
+        if name is not None:
+            found[child] = get(grad, name)
+            used.add(name)
+        elif (deeper := _flat(grad, part, used)) is not None:
+            found[child] = deeper
+    return found or None
+
+
+def _without_fixed(values, inputs):
+    """What has no gradient must get none: integers that do are an oversight."""
+    for name in inputs.fixed:
+        value = values.pop(name, None)
+        whole = inputs.fixed[name]
+        if (
+            is_array(whole)
+            and whole.dtype.kind in "iu"
+            and is_floating(value)
+            and value.shape == whole.shape
+            and bool(value.any())
+        ):
+            raise TypeError(
+                f"{name} is {whole.dtype}, which has no gradient, but backward gives {label(name)}: cast it, as in "
+                f"{name}.astype(float)"
+            )
+    return values
+
+
+# nested as the input is
+
+
+def _like(value, tree, name, dtype):
+    """(the value in the form of an input, problems)."""
+    problems: list[str] = []
+    return _formed(value, tree, name, dtype, problems), problems
+
+
+def _formed(value, tree, name, dtype, problems):
+    children = trees.children(tree)
+    if children is None:
+        if not is_floating(tree) and not isinstance(tree, float):
+            return None  # an option beside the arrays
+        return _array(value, tree, name, dtype, problems)
+    if is_array(value) and len(children) == 1:  # a state of one part, given alone
+        value = (value,)
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        wanted = (
+            children
+            if len(value) == len(children)
+            else [(n, c) for n, c in children if is_floating(c) or trees.children(c)]
+        )
+        if len(value) > len(wanted):
+            problems.append(f"{name} has {len(value)} parts, but what it is the gradient of has {len(wanted)}")
+            return None
+        parts = {child: part for (child, _), part in zip(wanted, value, strict=False)}
+    elif (named := trees.children(value)) is not None:
+        parts = dict(named)
+    elif is_array(value) or isinstance(value, float | int):
+        problems.append(
+            f"{name} is {_said(value)}, but what it is the gradient of has parts: {', '.join(n for n, _ in children)}"
+        )
+        return None
+    else:
+        parts = {n: part for n, _ in children for key in names_of(n) if (part := getattr(value, key, None)) is not None}
+    made, known = [], set()
+    for child, part in children:
+        key = next((key for key in names_of(child) if key in parts), child)
+        known.add(key)
+        if part is None or not _has_gradient(part):
+            made.append(None)
+        elif parts.get(key) is None:
+            near = get_close_matches(child, [n for n in parts if n not in known and n not in dict(children)], n=1)
+            problems.append(f"{name}.{child} is missing" + (f": did you mean it by {name}.{near[0]}?" if near else ""))
+            known |= set(near)
+            made.append(None)
+        else:
+            made.append(_formed(parts[key], part, f"{name}.{child}", dtype, problems))
+    problems += [
+        f"{name}.{n} is the gradient of nothing" for n, part in parts.items() if n not in known and part is not None
+    ]
+    return trees.rebuild(tree, made)
+
+
+def _has_gradient(part):
+    return any(map(is_floating, trees.leaves(part)))
+
+
+def _array(a, wanted, name, dtype, problems):
+    shape = np.shape(wanted)
+    if isinstance(a, float) and shape == ():
+        a = np.asarray(a)
+    if not is_array(a):
+        problems.append(f"{name} is {_said(a)}, not an array")
+    elif a.shape != shape:
+        problems.append(f"{name} has shape {a.shape}, but what it is the gradient of has {shape}")
+    elif a.dtype.kind not in "f":
+        problems.append(f"{name} is of dtype {a.dtype}: a gradient is made of real floating numbers")
+    elif a.dtype.itemsize < dtype.itemsize:
+        problems.append(f"{name} is {a.dtype}, although the inputs are {dtype}: a float32 array inside?")
+    elif not bool((abs(a) < np.inf).all()):
+        problems.append(f"{name} holds numbers that are not finite (NaN or infinity)")
+    return a
+
+
+def _said(value):
+    kind = type(value).__name__
+    return "an array" if is_array(value) else f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def named_like(tree: Any, model: Any) -> Any:
@@ -62,27 +261,3 @@ def named_like(tree: Any, model: Any) -> Any:
     children = [named_like(part, other) for part, other in zip(tree, model, strict=True)]
     form = model if hasattr(model, "_fields") else tree
     return type(form)(*children) if hasattr(form, "_fields") else type(form)(children)
-
-
-def _unusable(name, value, tree, dtype):
-    """What keeps a result from being compared: it must have the names, shapes and kinds of its input."""
-    if hasattr(tree, "shape") and not hasattr(value, "shape"):
-        return [f"{name} is a {type(value).__name__}, not an array"]
-    if isinstance(value, dict):
-        return [f"{name} is a dict: it must be a {type(tree).__name__}, like what it is the gradient of"]
-    ours, problems = dict(trees.walk(value, name)), []
-    for leaf, wanted in trees.walk(tree, name):
-        a = ours.pop(leaf, None)
-        if a is None:
-            problems.append(f"{leaf} is missing")
-        elif not hasattr(a, "shape"):
-            problems.append(f"{leaf} is a {type(a).__name__}, not an array")
-        elif a.shape != wanted.shape:
-            problems.append(f"{leaf} has shape {a.shape}, but what it is the gradient of has {wanted.shape}")
-        elif a.dtype.kind not in "f":
-            problems.append(f"{leaf} is of dtype {a.dtype}: a gradient is made of real floating numbers")
-        elif a.dtype.itemsize < dtype.itemsize:
-            problems.append(f"{leaf} is {a.dtype}, although the inputs are {dtype}: a float32 array inside?")
-        elif not bool(np.isfinite(trees.to_host(a)).all()):
-            problems.append(f"{leaf} holds numbers that are not finite (NaN or infinity)")
-    return problems + [f"{leaf} is the gradient of nothing" for leaf in ours]

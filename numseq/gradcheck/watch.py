@@ -7,30 +7,41 @@ another's record and changes it, the last assignment counts: it is the one that 
     dL / d place = the slope of L when a small number is added to what was written there
 
 which is true whatever backward says. What backward says is seen too: what is assigned to each StepGrad, and the
-gradients handed to the backward of each trace within the outermost one.
+gradients handed to the backward of each trace within the outermost one. In code without records, `probe("f", value)` does the
+same: going forward it names a place, going back, as `probe("df", value)`, what is said of it.
 """
 
 import inspect
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from numseq import params as trees
+from numseq.backend import array_module
+from numseq.gradcheck.inputs import is_array
+from numseq.gradcheck.probes import Named, watching
 from numseq.gradcheck.results import named_like
 from numseq.record import StepGrad, StepRecord, Steps, Trace
 
-ARRAYS = np.ndarray | np.generic
-UNNAMED = ("trace", "run", "steps", "looks", "rnn", "layers")  # parts of a path that say nothing to a reader
+UNNAMED = (
+    "trace",
+    "run",
+    "steps",
+    "looks",
+    "rnn",
+    "layers",
+    "returned",
+)  # parts of a path that say nothing to a reader
 
 
 class Place(NamedTuple):
     kind: str  # the record's class
     number: int  # which of all records and traces of this call, in the order in which they were written
-    t: int | None  # the step, of a record that lies in the Steps of a sequence
+    t: int | None  # the step, of a record that lies in the Steps of a sequence, or of a probe that comes several times
     name: str  # of the field; of an output that is a tree, the dotted name of a leaf
 
 
@@ -60,13 +71,15 @@ class Assignments:
         # mypy holds a method for fixed; here it is put in and taken out again
         StepRecord.__setattr__ = lambda *given: self._to_record(*given)  # type: ignore[method-assign]
         Trace.__setattr__ = lambda *given: self._to_trace(*given)  # type: ignore[method-assign]
+        watching.append(self.probed)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        watching.remove(self.probed)
         del StepRecord.__setattr__, Trace.__setattr__
 
     def _to_record(self, record, name, value):
-        if isinstance(value, ARRAYS):
+        if is_array(value):
             value = (
                 self.said(record, name, value) if isinstance(record, StepGrad) else self.written(record, name, value)
             )
@@ -89,12 +102,17 @@ class Assignments:
         """A gradient in a StepGrad: what to keep in its place."""
         return value
 
+    def probed(self, name: str, value: Any, t: int | None) -> Any:
+        """What `probe` was called with: what it returns."""
+        return self.written(Named(t), name, value)
+
 
 class Watch(Assignments):
     """`with Watch() as seen:` watches all calls in the block.
 
-    After it: `locate(trace)`, and then values, a dict of Place to the number array last written there; calls, a list of
-    Call in the order in which they began; claims(); and `probe(place, array)`, to run the same calls once more.
+    While backward goes, `with seen.going_back()`. After it: `locate(trace)`, and then values, a dict of Place to the
+    number array last written there; calls, a list of Call in the order in which they began; claims(); and
+    `probe(place, array)`, to run the same calls once more.
     """
 
     def __init__(self) -> None:
@@ -104,6 +122,8 @@ class Watch(Assignments):
         self._clock, self._open = 0, 0  # what began and was said so far; how many calls of a backward are under way
         self._said, self._undone = {}, {}  # (id of StepGrad, name) to (clock, it); id of StepGrad to its record
         self._speaks = {}  # id of a record to the StepGrad that counts
+        self._objects = {}  # place to the very array that was written there
+        self._named, self._said_named, self._back = {}, {}, False  # name to the Nameds of it; to claims; going back?
 
     def __enter__(self) -> Self:
         kinds = [kind for base in (Trace, StepRecord) for kind in (base, *kinds_of(base))]
@@ -125,9 +145,27 @@ class Watch(Assignments):
         """The dotted path to a record or trace, from the outermost trace."""
         return self.paths.get(self._numbers.get(id(owner)), "")
 
-    def probe(self, place: Place, array: np.ndarray) -> "Probe":
-        """A `with` block in which an array is added to what the same calls write at a place."""
-        return Probe(place, array, self._last[place])
+    def probe(self, place: Place, array: np.ndarray, inplace: bool = False) -> "Probe":
+        """A `with` block in which an array is added to what the same calls write at a place. inplace: to the very array,
+        so that others who hold it see it too."""
+        return Probe(place, array, self._last[place], inplace)
+
+    @contextmanager
+    def going_back(self) -> Iterator[None]:
+        """A block in which a backward goes: what is named there are gradients."""
+        self._back = True
+        try:
+            yield
+        finally:
+            self._back = False
+
+    def alone(self, place: Place) -> bool:
+        """Whether the array that was written at a place is at no other, so that a probe may be written into it."""
+        array = self._objects[place]
+        return (
+            getattr(getattr(array, "flags", None), "writeable", True)
+            and sum(other is array for other in self._objects.values()) == 1
+        )
 
     def locate(self, trace: Any) -> None:
         """Find the place of each record in the outermost trace: its step, and in `paths` the dotted path to it."""
@@ -146,19 +184,27 @@ class Watch(Assignments):
                 continue
             for name, part in parts(owner):
                 stack.append((part, path if name in UNNAMED else f"{path}.{name}".strip("."), None))
-        for found in ("values", "_last"):
+        for found in ("values", "_last", "_objects"):
             setattr(self, found, {self._placed(place): value for place, value in getattr(self, found).items()})
 
     def written(self, owner: Any, name: str, value: Any) -> Any:
         if not self._open:  # a backward may put records together for its own use: they are not what forward made
             place = Place(type(owner).__name__, self._number(owner), None, name)
-            self.values[place], self._last[place] = value.copy(), self._count
+            self.values[place], self._last[place], self._objects[place] = value.copy(), self._count, value
             self._count += 1
         return value
 
+    def probed(self, name: str, value: Any, t: int | None) -> Any:
+        if self._back:
+            self._said_named.setdefault(name, []).append((self._tick(), t, value.copy()))
+            return value
+        named = Named(t)
+        self._named.setdefault(name, []).append(named)
+        return self.written(named, name, value)
+
     def handed_out(self, trace: Trace, name: str, value: Any) -> Any:
         for leaf_name, leaf in trees.walk(value, name):
-            if isinstance(leaf, ARRAYS):
+            if is_array(leaf):
                 self.written(trace, leaf_name, leaf)
         return value
 
@@ -194,6 +240,7 @@ class Watch(Assignments):
         """
         events = [(clock, self._of_grad(grad, name)) for (_, name), (clock, grad) in self._said.items()]
         events += [(call.began, self._of_call(call)) for call in self.calls if call and call.owner is not outermost]
+        events += self._of_probes()
         found = {}
         for _, claims in sorted(events, key=lambda event: event[0]):
             for claim in claims:
@@ -204,6 +251,18 @@ class Watch(Assignments):
         record = self._undone[id(grad)]
         if name[0] == "d" and id(record) in self._numbers and self._speaks[id(record)] is grad:
             yield Claim(self._place(record, name[1:]), getattr(grad, name), type(grad))
+
+    def _of_probes(self):
+        """What probes said: of one that comes several times, the last said is of the first written, as in BPTT."""
+        for name, said in self._said_named.items():
+            written = self._named.get(name[1:], ()) if name[0] == "d" else ()
+            for k, (clock, t, value) in enumerate(said):
+                of_t = [named for named in written if named.t == t]
+                named = of_t[0] if t is not None and of_t else None
+                if t is None and len(said) == len(written):
+                    named = written[len(written) - 1 - k]
+                if named is not None:
+                    yield clock, [Claim(self._place(named, name[1:]), value)]
 
     def _of_call(self, call):
         for output in type(call.owner).outputs if isinstance(call.owner, Trace) else ():
@@ -223,6 +282,11 @@ class Watch(Assignments):
         return self._placed(Place(type(owner).__name__, self._number(owner), None, name))
 
     def _placed(self, place):
+        owner = self._owners[place.number]
+        if isinstance(owner, Named):
+            several = self._named.get(place.name, [owner])
+            t = owner.t if owner.t is not None or len(several) == 1 else several.index(owner)
+            return place._replace(t=t)
         return place._replace(t=self._steps.get(place.number))
 
     def _tick(self):
@@ -233,15 +297,21 @@ class Watch(Assignments):
 class Probe(Assignments):
     """See `Watch.probe`. at: which of all assignments it is that writes the place for the last time."""
 
-    def __init__(self, place: Place, array: np.ndarray, at: int):
-        self.place, self.array, self.left = place, array, at
+    def __init__(self, place: Place, array: np.ndarray, at: int, inplace: bool = False):
+        self.place, self.array, self.left, self.inplace = place, array, at, inplace
 
     def written(self, owner: Any, name: str, value: Any) -> Any:
         self.left -= 1
-        return value if self.left != -1 else value + self.array
+        if self.left != -1:
+            return value
+        array = array_module(value).asarray(self.array)
+        if not self.inplace:
+            return value + array
+        value += array
+        return value
 
     def handed_out(self, trace: Trace, name: str, value: Any) -> Any:
-        counted = [leaf for leaf in trees.leaves(value) if isinstance(leaf, ARRAYS)]
+        counted = [leaf for leaf in trees.leaves(value) if is_array(leaf)]
         if not 0 <= self.left < len(counted):
             self.left -= len(counted)
             return value

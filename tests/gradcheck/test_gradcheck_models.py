@@ -11,6 +11,7 @@ import pytest
 from helpers import batch, create
 
 from numseq import layers
+from numseq import params as trees
 from numseq.gradcheck import check
 from numseq.mistakes import cases
 from numseq.mistakes.fixtures import S, T
@@ -50,16 +51,18 @@ def test_every_quantity_inside_a_model_is_right(name):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("kind", ["plain", "attention"])
-def test_one_direction_says_whether_a_whole_model_is_right(monkeypatch, kind, dtype):
+def test_a_direction_for_each_array_says_which_of_a_whole_model_are_right(monkeypatch, kind, dtype):
     model, data = create(kind, layers=2, dtype=dtype), batch()
 
     def checked():
         return check(lambda params: forward(params, data, model.config), {"params": model.params}, method="directional")
 
     result = checked()
-    assert result.ok and list(result.errors) == ["along a random direction"] and result.quantities == []
+    assert result.ok and list(result.errors) == [name for name, _ in trees.walk(model.params, "params")]
+    assert result.quantities == []
     monkeypatch.setattr(layers.LSTMStep, "backward", forgets(1.01))
-    assert not checked().ok
+    wrong = checked()
+    assert not wrong.ok and wrong.errors["params.head.b"] <= wrong.tolerance < wrong.errors["params.source.W"]
 
 
 class StateHead(VocabularyHead):

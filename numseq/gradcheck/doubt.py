@@ -1,0 +1,241 @@
+"""Mistake or rounding? What backward says and what the reference says differ: is the difference a property of the code?
+
+A mistake is there again with more digits, and a hair's breadth aside. Rounding is another one each time: with more
+digits it shrinks as eps does, and aside it has another size or sign. So no tolerance has to be guessed from how large
+the terms are that cancel, or how saturated a unit is.
+
+    e(x) = <a(x), v> - dL(x + step v) / dstep              a, what backward says, v a random direction
+    rounding, if e(x in extended precision) is far smaller, or if e(x'), at inputs x' = x (1 + sqrt(eps) noise), is not e(x)
+
+The extended precision is NumPy's longdouble, where it is wider than float64 and the code keeps it; of float32 it is
+float64. Source: the second is discrete stochastic arithmetic, Vignes 2004, with the inputs' noise for random rounding.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from numseq import params as trees
+from numseq.backend import array_module
+from numseq.gradcheck.inputs import Inputs
+from numseq.gradcheck.kinks import KinkError, on_kink
+from numseq.gradcheck.references import EPS, along, best_slope, complex_step, random_directions, rounding
+from numseq.gradcheck.report import Quantity
+from numseq.gradcheck.results import Given, gradients
+from numseq.gradcheck.watch import Watch
+
+WIDER = {np.dtype(np.float32): np.float64, np.dtype(np.float64): np.longdouble}
+ASIDE = 4  # how many times aside
+CLEAR = 1e-3  # relative: no rounding of a gradient that is not hidden among far larger ones
+HIDDEN = 1e-6  # of the largest gradient
+
+
+class Doubt:
+    """The part of a check that decides. Of the check it needs `function`, `given`, `inputs`, `method`, `quick`, `dtype`,
+    `tolerance`, `values`, `weights`, `results`, `numeric`, `rng`, `notes`, `_errors`, `_loss`, `_upstream`, `_claims`."""
+
+    function: Callable[..., Any]
+    given: Inputs
+    inputs: dict[str, Any]
+    method: str
+    quick: bool
+    dtype: np.dtype
+    tolerance: float
+    values: dict[str, Any]
+    weights: dict[str, Any]
+    results: Given
+    numeric: dict[str, Any]
+    largest: float
+    rng: Any
+    notes: list[str]
+    _errors: Callable[..., dict[str, float]]
+    _loss: Callable[..., Any]
+    _upstream: Callable[..., Any]
+    _claims: Callable[..., Any]
+    _output: Callable[..., Any]
+    seen: Watch
+    inplace: set
+    asked_for_kinks: bool
+    blind: float
+
+    # results
+
+    def _judged(self, ours):
+        """The relative error of each result, {leaf: array}; 0 where it is rounding."""
+        errors, off = self._errors(ours), {}
+        sure = False  # one mistake is sure, so others that are clear need no proof
+        for leaf, error in errors.items():
+            if error <= self.tolerance:
+                continue
+            self._no_kink()
+            size = np.abs(self.numeric[leaf]).max(initial=0)
+            clear = error > CLEAR and size > HIDDEN * self.largest and (sure or self.method == "complex-step")
+            if clear or self._is_mistake(self._of_leaf(leaf)):
+                sure = True
+            else:
+                errors[leaf] = 0.0
+                if size > 1e-9 * self.largest and ours[leaf].any():
+                    off[leaf] = error
+        if off:
+            most = max(off, key=off.get)
+            more = f", and {len(off) - 1} more by less," if len(off) > 1 else ""
+            self.notes.append(f"{most} is off by {off[most]:.1e}{more} which is rounding: another one with more digits")
+        return errors
+
+    def _settled(self, errors):
+        """Errors along directions, {leaf: error}; 0 where it is rounding."""
+        for leaf, error in errors.items():
+            if error > self.tolerance:
+                self._no_kink()
+                if error < 0.1 and not self._is_mistake(self._of_leaf(leaf)):
+                    errors[leaf] = 0.0
+        return errors
+
+    def _is_wrong(self, quantity: Quantity) -> bool:
+        """Whether a quantity inside is wrong, and not by rounding."""
+        if quantity.error <= self.tolerance:
+            return False
+        if quantity.wrong is None:
+            self._no_kink()
+            clear = quantity.error > CLEAR and self.method == "complex-step" and quantity.slope > HIDDEN * self.largest
+            quantity.wrong = clear or self._is_mistake(self._of_place(quantity.place))
+            if not quantity.wrong:
+                quantity.error = 0.0
+        return quantity.wrong
+
+    # e(x)
+
+    def _of_leaf(self, leaf):
+        """e of a result, a function of the inputs."""
+        argument, k = self._leaf(leaf)
+        v = self.rng.standard_normal(trees.leaves(self.inputs[argument])[k].shape)
+
+        def deviation(inputs):
+            trace = self.function(**inputs)
+            found = gradients(trace.backward(**self._upstream_of(trace)), self.given, self.dtype)
+            a = found.leaves()[leaf]
+            fine = at_least_double(inputs)
+            return self._off(a, v, lambda step: self._loss(along(fine, self._only(argument, k, v), step))), a.dtype
+
+        return deviation
+
+    def _of_place(self, place):
+        """e of a quantity inside."""
+        v = self.rng.standard_normal(self.seen.values[place].shape)
+
+        def deviation(inputs):
+            with Watch() as seen:
+                trace = self.function(**inputs)
+                with seen.going_back():
+                    grad = trace.backward(**self._upstream_of(trace))
+            seen.locate(trace)
+            a = next(claim.value for claim in self._claims(seen, trace, grad) if claim.place == place)
+            a = np.zeros(v.shape) if a is None else trees.to_host(a)
+            ready = along(inputs, inputs, 0j) if self.method == "complex-step" else inputs
+            inplace = place in self.inplace
+            return self._off(a, v, lambda step: self._loss(ready, place, step * v, inplace)), a.dtype
+
+        return deviation
+
+    def _off(self, a, v, loss):
+        """<a, v> - slope, which is 0 where a difference of losses does not know better."""
+        said = (a * v).sum()
+        if self.quick or self.method == "complex-step":
+            return said - complex_step(loss)
+        slope, error = best_slope(loss)
+        off = said - slope
+        if abs(off) <= 5 * error > 1e-3 * abs(slope) > 0:
+            self.blind = max(self.blind, error / abs(slope))
+        return np.sign(off) * max(0.0, abs(off) - 5 * error)
+
+    def _is_mistake(self, deviation):
+        base = self.given.moved if self.quick else self.inputs
+        e, _ = deviation(base)
+        if e == 0:
+            return False
+        if not np.isfinite(e):
+            return True
+        wide = WIDER[self.dtype]
+        if np.finfo(wide).eps < np.finfo(self.dtype).eps and all(
+            array_module(a) is np for a in trees.leaves(list(base.values()))
+        ):
+            try:
+                more, dtype = deviation({name: trees.cast(tree, wide) for name, tree in base.items()})
+            except Exception:  # the code cannot take it
+                dtype = None
+            if dtype == wide and abs(more) < abs(e) / 30:
+                return False
+        again = [deviation(self._aside(base, k))[0] for k in range(ASIDE)]
+        return all(0.5 < other / e < 2 for other in again)
+
+    def _aside(self, inputs, k):
+        rng, size = np.random.default_rng(k), float(np.sqrt(np.finfo(self.dtype).eps))
+
+        def moved(leaf):
+            xp = array_module(leaf)
+            return leaf * (1 + size * xp.asarray(rng.standard_normal(leaf.shape).astype(leaf.dtype)))
+
+        return {name: trees.map(moved, tree) for name, tree in inputs.items()}
+
+    def _upstream_of(self, trace):
+        """The weights r, in the precision of a trace's outputs."""
+
+        def like(r, value):
+            return array_module(value).asarray(r.astype(value.dtype))
+
+        return {f"d{name}": trees.map(like, r, self._output(trace, name)) for name, r in self.weights.items()}
+
+    # leaves
+
+    def _leaf(self, leaf):
+        """(argument, which of its leaves) of a result."""
+        for argument, (name, tree) in self.results.found.items():
+            names = [n for n, _ in trees.walk(tree, name)]
+            if leaf in names:
+                return argument, names.index(leaf)
+        raise KeyError(leaf)
+
+    def _only(self, argument, k, v):
+        """Directions in which one leaf alone moves, along v."""
+        count = iter(range(10**9))
+        none = {name: trees.map(lambda leaf: None, tree) for name, tree in self.inputs.items()}
+        leaf = lambda one: array_module(one).asarray(v) if next(count) == k else None  # noqa: E731
+        return none | {argument: trees.map(leaf, self.inputs[argument])}
+
+    # kinks
+
+    def _no_kink(self):
+        """Raises: KinkError, when the inputs are on one. Asked once, before anything is called wrong."""
+        if self.asked_for_kinks:
+            return
+        self.asked_for_kinks = True
+        size = self._size()
+        directions = random_directions(self.inputs, self.rng)
+        if not on_kink(lambda step: self._loss(along(self.inputs, directions, step)), size):
+            return
+        found = []
+        for argument, tree in self.inputs.items():
+            for k, leaf in enumerate(trees.leaves(tree)):
+                v = self.rng.standard_normal(leaf.shape)
+                only = self._only(argument, k, v)
+                if on_kink(lambda step, only=only: self._loss(along(self.inputs, only, step)), size):
+                    found.append([n for n, _ in trees.walk(tree, argument)][k])
+        raise KinkError(f" by {', '.join(found)}" if found else "")
+
+    def _size(self):
+        """Of what L is summed of: the sum of |r output|. L itself may be far smaller."""
+        pairs = zip(trees.leaves(list(self.weights.values())), trees.leaves(list(self.values.values())), strict=True)
+        return sum(float(abs(r * value).sum()) for r, value in pairs)
+
+    def _unseen(self):
+        """What of a gradient that is exactly 0 a reference may say: rounding of the largest, and of differences."""
+        return 100 * EPS * self.largest + 8 * rounding(self._size(), self.method)
+
+
+def at_least_double(inputs: dict[str, Any]) -> dict[str, Any]:
+    """float32 as float64; what is wider as it is."""
+    return {
+        name: trees.map(lambda leaf: leaf.astype(np.float64) if leaf.dtype.itemsize < 8 else leaf, tree)
+        for name, tree in inputs.items()
+    }

@@ -1,4 +1,4 @@
-"""Trees of arrays: dataclasses (and named tuples, lists, tuples and dicts) nested like the model, with arrays as leaves.
+"""Trees of arrays: dataclasses, named tuples, lists, tuples and dicts, nested like the model, with arrays as leaves.
 
 Parameters, their gradients, optimiser moments and decoder states are all such trees. Whoever walks one (optimiser,
 checkpoint, gradient checker) meets names and arrays and knows no layer. A leaf may be None where a part is left out.
@@ -51,7 +51,7 @@ def _names(kind):
     return getattr(kind, "_fields", None)
 
 
-def rebuild(tree: Tree, parts: list) -> Tree:
+def rebuild(tree: Any, parts: list) -> Any:
     """A node of the same class with other children, in their order."""
     if isinstance(tree, dict):
         return dict(zip(tree, parts, strict=True))

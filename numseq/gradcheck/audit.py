@@ -1,10 +1,13 @@
 """Can these inputs show a mistake at all? What a check should warn of although everything agrees."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from numseq import params as trees
+from numseq.gradcheck.inputs import Inputs
 from numseq.gradcheck.results import named_like
 from numseq.gradcheck.watch import Watch, parts
 from numseq.record import Steps
@@ -49,9 +52,28 @@ def audit(inputs: dict[str, Any], trace: Any, seen: Watch, left_out: list[str]) 
     return said
 
 
-def unmoved(checking: Any) -> list[str]:
-    """Notes on what was held fixed though L depends on it: Python numbers, and arrays of an object, without a gradient."""
-    return []
+def held_fixed(inputs: Inputs, loss: Callable[..., Any], moved: dict[str, Any]) -> list[str]:
+    """Notes on what the loss depends on and what has no gradient: Python numbers, and arrays that an object holds."""
+    said = []
+    if inputs.numbers:
+        names = ", ".join(inputs.numbers)
+        each = "it was" if len(inputs.numbers) == 1 else "they were"
+        said.append(f"backward gives no gradient by {names}: {each} held fixed")
+    if inputs.held is None:
+        return said
+    rng = np.random.default_rng(0)
+    for name, array in inputs.held.parameters().items():
+        if name in moved:
+            continue
+        aside = 1e-3 * rng.standard_normal(array.shape)
+        with suppress(Exception):
+            there, back = (float(loss(moved | {name: array + sign * aside})) for sign in (1, -1))
+            if abs(there - back) > 1e-9 * max(abs(there), abs(back)):
+                kind = inputs.held.name
+                said.append(
+                    f"the loss depends on {name} of {kind}, beside which no gradient was left: it was held fixed"
+                )
+    return said
 
 
 def _collect(trace):

@@ -9,16 +9,17 @@ import numpy as np
 
 from numseq import params as trees
 from numseq.backend import array_module
-from numseq.gradcheck.audit import audit, unmoved
+from numseq.gradcheck.audit import audit, held_fixed
 from numseq.gradcheck.doubt import Doubt
 from numseq.gradcheck.fitness import Fitness
 from numseq.gradcheck.inputs import Inputs, is_floating
-from numseq.gradcheck.localise import Inside
+from numseq.gradcheck.localise import CACHE, Inside
 from numseq.gradcheck.naming import mistakes
 from numseq.gradcheck.objects import Went
 from numseq.gradcheck.references import TOLERANCE, along, complex_step, gradient, random_directions
 from numseq.gradcheck.report import Check, relative_error
 from numseq.gradcheck.results import Given, gradients, label, named_like, numbers_with_gradients
+from numseq.gradcheck.spy import spied
 from numseq.gradcheck.watch import Watch
 
 HERE = str(Path(__file__).parent)
@@ -37,6 +38,7 @@ class Checking(Inside, Fitness, Doubt):
         self.tolerance = FLOAT32 if self.dtype == np.float32 else TOLERANCE["complex-step" if self.quick else method]
         self.rng, self.problems, self.notes, self.unread = np.random.default_rng(seed), [], [], {}
         self.wanted, self.asked_for_kinks, self.blind, self.inplace = outputs, False, 0.0, set()
+        self.tape = None
 
     def run(self) -> Check:
         """All of it. Raises: KinkError and NotAnalyticError, before anything is called wrong."""
@@ -60,7 +62,15 @@ class Checking(Inside, Fitness, Doubt):
         self.notes += audit(
             self.inputs, self.trace, self.seen, [n for n in self._given_outputs() if n not in self.outputs]
         )
-        self.notes += unmoved(self)
+        looked_at = {f"d{quantity.place.name}" for quantity in result.quantities}
+        if unused := [name for name in self.results.unused if name not in looked_at]:
+            self.notes.append(f"backward gives {', '.join(unused)} as well, the gradient of no input: not looked at")
+        self.notes += held_fixed(self.given, self._loss, self.inputs)
+        if unread := getattr(self.trace, "unread", 0):
+            self.notes.append(
+                f"backward takes the gradient of {len(self.outputs)} of {len(self.outputs) + unread} outputs: the "
+                "others are not in the loss"
+            )
         self.notes += [
             f"nothing reads {name} of {kind} from the record, so d{name} was not looked at: let equations read s.{name}"
             for kind, name in self.unread
@@ -71,7 +81,9 @@ class Checking(Inside, Fitness, Doubt):
             by = inside.place.name
             self.notes.append(f"{inside.label}{at}, as backward keeps it, is not the derivative by {by}")
         if not result.ok:
-            result.first = self._first(result, inside)
+            result.shows = self._shows(result.errors)
+            result.first, result.inside = self._first(result, inside), inside is not None
+            result.known = mistakes().knows(self)
             result.diagnosis = mistakes().diagnose(self) if self.results.found else []
         return result
 
@@ -93,6 +105,8 @@ class Checking(Inside, Fitness, Doubt):
         if not self.quick:
             self.seen.locate(self.trace)
         self._discover()
+        for leaf in self.given.changed():
+            self.notes.append(f"{leaf}, among the inputs, was changed by the call")
         self._same(before, self.given.moved, "the input {} was changed: forward and backward must not write to it")
         self._same(
             self.values, values, "backward changed {}, which forward had returned: it must write to arrays of its own"
@@ -132,7 +146,6 @@ class Checking(Inside, Fitness, Doubt):
         """The gradients that a backward gave; what is wrong with them is a problem."""
         found = gradients(grad, self.given, self.dtype, inside)
         self.problems += found.problems
-        self.notes += [note for note in found.notes if note not in self.notes]
         return found
 
     # what backward gives
@@ -155,6 +168,8 @@ class Checking(Inside, Fitness, Doubt):
             where = f" in {frames[-1].name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
             self.problems.append(f"backward{again} raised {type(error).__name__}: {error}{where}")
             return None
+        for name in grad.changed if isinstance(grad, Went) else ():
+            self.problems.append(f"backward changed {name} of the object: it must leave parameters as they are")
         self._same(kept, upstream, "backward changed {}, which it was given: it must write to arrays of its own")
         if (grad.returned if isinstance(grad, Went) else grad) is None:
             self.problems.append("backward returned None: it must return its gradients (is a `return` missing?)")
@@ -165,8 +180,12 @@ class Checking(Inside, Fitness, Doubt):
 
     def _loss(self, inputs, place=None, probe=None, inplace=False):
         """L; with a probe added to what is written at a place, if one is named."""
-        with nullcontext() if place is None else self.seen.probe(place, probe, inplace):
-            trace = self.function(**inputs)
+        if place is not None and place.kind == CACHE:
+            with self.tape.probe(place.name, probe):
+                trace = self.function(**{name: spied(tree) for name, tree in inputs.items()})
+        else:
+            with nullcontext() if place is None else self.seen.probe(place, probe, inplace):
+                trace = self.function(**inputs)
         pairs = [
             (r, value)
             for output, weights in self.weights.items()

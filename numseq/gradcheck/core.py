@@ -1,7 +1,7 @@
 """Is a hand-written backward right? Compare it with numbers that need no backward, and find where it goes wrong.
 
-For any function, brought in any of the usual styles (`numseq.gradcheck.styles`): with fixed random weights r, the scalar
-L = sum over outputs of <r, output> has the gradient that backward claims when it is handed r.
+For any function, brought in any of the usual styles (`numseq.gradcheck.styles`): with fixed random weights r, the
+scalar L = sum over outputs of <r, output> has the gradient that backward claims when it is handed r.
 
 1. Every result, number by number, against a reference (`numseq.gradcheck.references`).
 2. Every named quantity at every step that backward says something of, along a random direction, against a probe
@@ -73,12 +73,12 @@ def check(
         except KinkError as kink:
             kinks += 1
             if kinks > TRIES:
-                said = f"no verdict: the inputs are on a kink{kink}, and beside them there is another; try other inputs"
+                said = f"no verdict: the inputs are on a kink{kink}, and so they are a little beside: try others"
                 result = Check(name, by, 0.0, problems=[said])
                 break
             if kinks == 1:
                 notes.append(
-                    f"the inputs are on a kink{kink} (a relu at 0, a maximum of equal numbers?), where there is no "
+                    f"the inputs are on a kink{kink}, as a relu at 0 or a maximum of equal numbers, where there is no "
                     "derivative: checked a little beside them"
                 )
             given.moved = move_off(given.moved, seed + kinks)

@@ -5,13 +5,14 @@ digits it shrinks as eps does, and aside it has another size or sign. So no tole
 the terms are that cancel, or how saturated a unit is.
 
     e(x) = <a(x), v> - dL(x + step v) / dstep              a, what backward says, v a random direction
-    rounding, if e(x in extended precision) is far smaller, or if e(x'), at inputs x' = x (1 + sqrt(eps) noise), is not e(x)
+    rounding, if e is far smaller in extended precision, or another at inputs x' = x (1 + sqrt(eps) noise)
 
 The extended precision is NumPy's longdouble, where it is wider than float64 and the code keeps it; of float32 it is
 float64. Source: the second is discrete stochastic arithmetic, Vignes 2004, with the inputs' noise for random rounding.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,14 @@ from numseq.gradcheck.report import Quantity
 from numseq.gradcheck.results import Given, gradients
 from numseq.gradcheck.watch import Watch
 
-WIDER = {np.dtype(np.float32): np.float64, np.dtype(np.float64): np.longdouble}
+WIDER: dict[np.dtype, Any] = {np.dtype(np.float32): np.float64, np.dtype(np.float64): np.longdouble}
 ASIDE = 4  # how many times aside
 CLEAR = 1e-3  # relative: no rounding of a gradient that is not hidden among far larger ones
 HIDDEN = 1e-6  # of the largest gradient
 
 
 class Doubt:
-    """The part of a check that decides. Of the check it needs `function`, `given`, `inputs`, `method`, `quick`, `dtype`,
-    `tolerance`, `values`, `weights`, `results`, `numeric`, `rng`, `notes`, `_errors`, `_loss`, `_upstream`, `_claims`."""
+    """The part of a check that decides. Of the check it needs what is declared here."""
 
     function: Callable[..., Any]
     given: Inputs
@@ -54,6 +54,7 @@ class Doubt:
     _upstream: Callable[..., Any]
     _claims: Callable[..., Any]
     _output: Callable[..., Any]
+    _written: Callable[..., Any]
     seen: Watch
     inplace: set
     asked_for_kinks: bool
@@ -122,7 +123,7 @@ class Doubt:
 
     def _of_place(self, place):
         """e of a quantity inside."""
-        v = self.rng.standard_normal(self.seen.values[place].shape)
+        v = self.rng.standard_normal(self._written(place).shape)
 
         def deviation(inputs):
             with Watch() as seen:
@@ -212,16 +213,19 @@ class Doubt:
         self.asked_for_kinks = True
         size = self._size()
         directions = random_directions(self.inputs, self.rng)
-        if not on_kink(lambda step: self._loss(along(self.inputs, directions, step)), size):
+        if not on_kink(partial(self._loss_along, directions), size):
             return
         found = []
         for argument, tree in self.inputs.items():
             for k, leaf in enumerate(trees.leaves(tree)):
                 v = self.rng.standard_normal(leaf.shape)
                 only = self._only(argument, k, v)
-                if on_kink(lambda step, only=only: self._loss(along(self.inputs, only, step)), size):
+                if on_kink(partial(self._loss_along, only), size):
                     found.append([n for n, _ in trees.walk(tree, argument)][k])
-        raise KinkError(f" by {', '.join(found)}" if found else "")
+        raise KinkError(f" in {', '.join(found)}" if found else "")
+
+    def _loss_along(self, directions, step):
+        return self._loss(along(self.inputs, directions, step))
 
     def _size(self):
         """Of what L is summed of: the sum of |r output|. L itself may be far smaller."""

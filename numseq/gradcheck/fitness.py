@@ -17,9 +17,7 @@ LARGE = 2.0**20  # a power of 2, so that what is linear is so to the last bit
 
 
 class Fitness:
-    """The part of a check that looks at the function itself. Of the check it needs `function`, `given`, `inputs`,
-    `values`, `results`, `problems`, `notes`, `name`, `rng`, `trace`, `_output`, `_upstream`, `_backward`, `_results`,
-    `_no_kink` and `_loss`."""
+    """The part of a check that looks at the function itself. Of the check it needs what is declared here."""
 
     function: Callable[..., Any]
     given: Inputs
@@ -51,8 +49,13 @@ class Fitness:
             pairs = zip(trees.leaves(value), trees.leaves(self._output(again, name)), strict=True)
             if not all(np.array_equal(trees.to_host(a), trees.to_host(b), equal_nan=True) for a, b in pairs):
                 self.problems.append(
-                    f"two calls with the same inputs gave different {name}: draw random numbers outside of it"
+                    f"two calls of forward with the same inputs gave different {name}: draw random numbers outside"
                 )
+        if not self.problems and self.given.held is not None and self.given.held.keeps_a_state(self.given.moved):
+            self.notes.append(
+                f"a second forward pass of the same {self.given.held.name} gives something else, so it keeps a state: "
+                "here each pass begins anew"
+            )
         return bool(self.problems)
 
     def _linear(self, inside):
@@ -68,8 +71,8 @@ class Fitness:
         for leaf, a in before.items():
             if leaf in again and relative_error(LARGE * a, again[leaf]) > 1e-4:
                 self.problems.append(
-                    f"backward is not linear: a million times the gradient of the outputs does not give a million times "
-                    f"{leaf} (is what comes from above multiplied in? does it clip, or keep something from call to call?)"
+                    "backward is not linear: a million times the gradient of the outputs does not give a million times "
+                    f"{leaf} (is what comes from above multiplied in? does it clip, or keep something between calls?)"
                 )
                 return
 
@@ -88,7 +91,9 @@ class Fitness:
         except NotAnalyticError as error:
             where = self._line(moved(1e-100j))
             if where:
-                raise NotAnalyticError(f"{self.name} is not analytic: {where} drops the imaginary part") from None
+                raise NotAnalyticError(
+                    f"the forward pass of {self.name} is not analytic: {where} drops the imaginary part"
+                ) from None
             raise error from None
         central = slope(loss, "central")
         if not np.isfinite(central) or abs(exact - central) <= 1e-4 * max(abs(exact), abs(central), 1e-3):
@@ -101,9 +106,9 @@ class Fitness:
         if not where and (line := self._line(moved(1e-100j))):
             where = f": {line} drops or turns the imaginary part"
         raise NotAnalyticError(
-            f"the forward pass of {self.name} is not analytic{where}; the complex step gives {exact:.6g} where central "
-            f"differences give {central:.6g}",
-            "rewrite it for complex numbers, or use method='central'",
+            f"the forward pass of {self.name} is not analytic{where}",
+            f"the complex step gives {exact:.6g} where central differences give {central:.6g}; rewrite it for complex "
+            "numbers, or use method='central'",
         )
 
     def _line(self, inputs):

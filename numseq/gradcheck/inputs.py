@@ -51,7 +51,8 @@ class Inputs:
         self.mixed: set[str] = set()  # those with other things beside floating arrays
         for name, value in given.items():
             self._sort(name, value)
-        self.held = None  # an object whose parameters are among those moved; see `objects`
+        self._before = {name: _copied(value) for name, value in self.fixed.items()}
+        self.held: Any = None  # an object whose parameters are among those moved; see `objects`
 
     def _sort(self, name, value):
         if isinstance(value, SimpleNamespace):
@@ -102,20 +103,28 @@ class Inputs:
             raise TypeError(f"arrays of one check share one dtype, but {said}: cast them to float64")
         return next(iter(kinds))
 
+    def changed(self) -> list[str]:
+        """The arrays among what has no gradient that are no longer what they were, or that are new."""
+        now = {leaf: a for name, value in self.fixed.items() for leaf, a in trees.walk(value, name) if is_array(a)}
+        before = {leaf: a for name, value in self._before.items() for leaf, a in trees.walk(value, name)}
+        return [leaf for leaf, a in now.items() if leaf not in before or not bool((a == before[leaf]).all())]
+
     def promote(self, named: Iterable[str]) -> None:
         """Python numbers turned out to have a gradient."""
         for name in named:
             self.moved[name] = np.asarray(self.numbers.pop(name))
 
+    def values(self, moved: dict[str, Any]) -> dict[str, Any]:
+        """All inputs by name, with `moved` in the place of what has a gradient."""
+        values = dict(self.whole)
+        for name in self.order:
+            if name in moved:
+                values[name] = _merged(self.whole[name], moved[name]) if name in self.mixed else moved[name]
+        return values
+
     def call(self, function: Callable[..., Any], moved: dict[str, Any], by_position: bool = False) -> Any:
         """function(inputs), with `moved` in the place of what has a gradient."""
-        values = {
-            name: moved.get(name)
-            if name in moved and name not in self.mixed
-            else self.numbers.get(name, self.fixed.get(name))
-            for name in self.order
-        }
-        values |= {name: _merged(self.whole[name], moved[name]) for name in self.mixed if name in moved}
+        values = self.values(moved)
         if self.by_position or by_position:
             return function(*values.values())
         return function(**values)
@@ -140,6 +149,10 @@ def _numbers_only(value: Sequence[Any]) -> bool:
     return (
         bool(flat) and any(isinstance(part, float) for part in flat) and all(isinstance(p, float | int) for p in flat)
     )
+
+
+def _copied(value):
+    return trees.map(lambda leaf: leaf.copy() if is_array(leaf) else leaf, value)
 
 
 def _merged(whole, moved):

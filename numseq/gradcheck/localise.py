@@ -1,26 +1,32 @@
 """Where a backward pass goes wrong: every quantity that it makes a claim of, probed, and the first that is wrong."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from numseq import params as trees
+from numseq.gradcheck.inputs import Inputs
 from numseq.gradcheck.naming import mistakes
 from numseq.gradcheck.objects import Went
-from numseq.gradcheck.patterns import patterns
+from numseq.gradcheck.patterns import SAME, patterns
 from numseq.gradcheck.references import along, number, slope
-from numseq.gradcheck.report import Quantity, Wrong
-from numseq.gradcheck.results import Given
+from numseq.gradcheck.report import Quantity, Wrong, relative_error
+from numseq.gradcheck.results import Given, label
+from numseq.gradcheck.spy import Tape, named_arrays
+from numseq.gradcheck.styles import Call
 from numseq.gradcheck.watch import Claim, Place, Watch
 from numseq.record import StepRecord
 
+CACHE = "cache"  # the kind of a place that is in no record
+
 
 class Inside:
-    """The part of a check that looks inside. Of the check it needs `seen`, `trace`, `grad`, `inputs`, `method`,
-    `tolerance`, `problems`, `rng`, `numeric`, `results`, `function`, `_is_wrong` and `_loss`."""
+    """The part of a check that looks inside. Of the check it needs what is declared here."""
 
     seen: Watch
+    given: Inputs
     inputs: dict[str, Any]
     problems: list[str]
     method: str
@@ -32,6 +38,7 @@ class Inside:
     results: Given
     function: Callable[..., Any]
     inplace: set[Place]
+    tape: Tape | None
     _loss: Callable[..., Any]
     _is_wrong: Callable[[Quantity], bool]
 
@@ -42,9 +49,9 @@ class Inside:
         nobody reads has no slope to compare with: it is left out, and noted in `unread`.
         """
         inputs, self.unread, self.inplace = self._ready_inputs(), {}, set()
-        found = []
+        self.tape, found = self._taped(), []
         for place, value, _ in self._claims(self.seen, self.trace, self.grad):
-            written = self.seen.values[place]
+            written = self._written(place)
             ours = np.zeros(written.shape) if value is None else trees.to_host(value)
             label = self._label(place)
             if ours.shape != written.shape:
@@ -52,7 +59,7 @@ class Inside:
                 continue
             v = self.rng.standard_normal(written.shape)
             error, true = self._along(inputs, place, ours, v)
-            if error > self.tolerance and self.seen.alone(place):
+            if error > self.tolerance and place in self.seen.values and self.seen.alone(place):
                 other, slope_there = self._along(inputs, place, ours, v, inplace=True)
                 if other < error:
                     error, true = other, slope_there
@@ -63,6 +70,28 @@ class Inside:
             size = abs(true) / max(float(np.sqrt((v**2).sum())), 1e-300)
             found.append(Quantity(place, label, error, written.size, size))
         return found
+
+    def _taped(self):
+        """A Tape of code without records, when backward speaks of something that its cache names."""
+        if not isinstance(self.trace, Call) or not self._named_claims(self.grad, self.trace):
+            return None
+        with suppress(Exception):  # code that cannot take spied arrays is not looked into
+            return Tape(lambda spied: self.function(**spied).returned, self.inputs)
+        return None
+
+    def _named_claims(self, grad, trace):
+        """{dotted name of something kept: what backward says is its gradient}."""
+        said, found = dict(named_arrays(grad)) if isinstance(grad, dict) else {}, {}
+        for name, _ in named_arrays(trace.returned):
+            *way, last = name.split(".")
+            of_it = ".".join([*way, f"d{last}"])
+            if of_it in said and last not in self.given.order and name not in self.given.moved:
+                found[name] = said[of_it]
+        return found
+
+    def _written(self, place):
+        """What forward made at a place."""
+        return self.tape.values[place.name] if place.kind == CACHE else self.seen.values[place]
 
     def _along(self, inputs, place, ours, v, inplace=False):
         """(relative error of a claim along v, the true slope)."""
@@ -76,7 +105,7 @@ class Inside:
     def _is_read(self, inputs, place):
         """Whether anything that L depends on reads what is written at a place: NaN would then be seen in L."""
         with np.errstate(all="ignore"):
-            return bool(np.isnan(number(self._loss(inputs, place, np.full(self.seen.values[place].shape, np.nan)))))
+            return bool(np.isnan(number(self._loss(inputs, place, np.full(self._written(place).shape, np.nan)))))
 
     def _ready_inputs(self):
         """The inputs in the dtype that the reference needs."""
@@ -92,14 +121,23 @@ class Inside:
             if len(places) == 1 and places[0].name not in self.inputs and hasattr(value, "shape"):
                 own.append(Claim(places[0], value))
         own.sort(key=self._order)  # as the equations follow one another
-        return list((claims | {claim.place: claim for claim in own}).values())
+        found = list((claims | {claim.place: claim for claim in own}).values())
+        if self.tape is not None:
+            kept = {name: a for name, a in self._named_claims(grad, trace).items() if name in self.tape.made}
+            last_first = sorted(kept, key=self.tape.made.get, reverse=True)  # nearer to the loss
+            found += [Claim(Place(CACHE, -1, None, name), kept[name]) for name in last_first]
+        return found
 
     def _order(self, claim):
-        """Where a quantity stands among the equations of its record, the library's at least."""
+        """Where a quantity stands among the equations of its record, the library's at least; else what was made last
+        comes first, since it is nearer to the loss."""
         names = list(self._words(claim))
-        return names.index(f"d{claim.place.name}") if f"d{claim.place.name}" in names else len(names)
+        known = names.index(f"d{claim.place.name}") if f"d{claim.place.name}" in names else len(names)
+        return known, -self.seen.when(claim.place)
 
     def _label(self, place):
+        if place.kind == CACHE:
+            return label(place.name)
         path = self.seen.paths.get(place.number, place.kind)
         return f"{path}.d{place.name}" if path else f"d{place.name}"
 
@@ -109,15 +147,27 @@ class Inside:
         """The first wrong quantity on the way back from the loss, looked at number by number; else a wrong result."""
         if inside:
             return self._wrong_quantity(inside)
-        for leaf, ours in self.results.leaves().items():
-            if not result.errors.get(leaf, 0.0) <= self.tolerance:
-                said = patterns(ours, self.numeric[leaf], self._sizes(), self._blocks(leaf))
-                after = bool(result.quantities) and leaf.startswith("params")
-                return Wrong(leaf, None, None, said, sums=after, equation=self._equation_of(leaf))
-        return None
+        wrong = [leaf for leaf, error in result.errors.items() if not error <= self.tolerance]
+        if not wrong:
+            return None
+        leaf, after = wrong[0], bool(result.quantities) and wrong[0].startswith("params")
+        return Wrong(leaf, None, None, result.shows[leaf], sums=after, equation=self._equation_of(leaf))
+
+    def _shows(self, errors):
+        """What the numbers of each wrong result show."""
+        ours, found = self.results.leaves(), {}
+        for leaf, error in errors.items():
+            if not error <= self.tolerance:
+                true = self.numeric[leaf]
+                found[leaf] = patterns(ours[leaf], true, self._sizes(), self._blocks(leaf), self._timed())
+                same = [n for n, a in self.numeric.items() if n != leaf and relative_error(ours[leaf], a) < SAME]
+                if same and relative_error(self.numeric[same[0]], true) > SAME:
+                    back = relative_error(ours.get(same[0], true), true) < SAME
+                    found[leaf] = [f"it is what {same[0]} should be" + (": are the two exchanged?" if back else "")]
+        return found
 
     def _wrong_quantity(self, quantity):
-        place, written = quantity.place, self.seen.values[quantity.place]
+        place, written = quantity.place, self._written(quantity.place)
         claim = next(c for c in self._claims(self.seen, self.trace, self.grad) if c.place == place)
         ours = np.zeros(written.shape) if claim.value is None else trees.to_host(claim.value)
         inputs, true, inplace = self._ready_inputs(), np.empty(written.shape), place in self.inplace
@@ -127,20 +177,27 @@ class Inside:
             true[index] = slope(lambda step, unit=unit: self._loss(inputs, place, step * unit, inplace), self.method)
         said = ["backward gave it no gradient at all"]
         if claim.value is not None:
-            said = patterns(ours, true, self._sizes(), self._blocks(place.name, self.seen.owner(place)))
+            said = patterns(ours, true, self._sizes(), self._blocks(place.name, self._owner(place)), self._timed())
         wrong = np.abs(ours - true).reshape(-1, *ours.shape[-2:])  # what comes before (rows, columns) is put together
         row = int(wrong.max(axis=(0, *range(2, wrong.ndim))).argmax()) if wrong.ndim > 1 else 0
         return Wrong(quantity.label, place.t, row, said, equation=self._words(claim).get(f"d{place.name}"))
 
+    def _owner(self, place):
+        return None if place.kind == CACHE else self.seen.owner(place)
+
     def _words(self, claim):
         """The right equations of the gradients beside a claim, as text; none of what is not written down."""
-        record = self.seen.owner(claim.place)
+        record = self._owner(claim.place)
         return mistakes().words(record, claim.by) if isinstance(record, StepRecord) else {}
 
     def _equation_of(self, leaf):
         """The right equation of a result of a single step."""
         claims = (Claim(place, None) for place in self.seen.values if place.t is None)
         return next(filter(None, (self._words(claim).get(leaf) for claim in claims)), None)
+
+    def _timed(self):
+        """Whether a first axis is time: where there are steps."""
+        return any(place.t is not None for place in self.seen.values)
 
     def _sizes(self):
         sizes = {}

@@ -2,8 +2,9 @@
 
 The checker itself knows arrays, records and traces, and no layer. `numseq.mistakes` stands above it, above the layers
 too, and is not imported before it is first asked: of what turned out wrong, or of a step's gradients that came in a
-dict, without their order. It answers two questions:
+dict, without their order. It answers three questions:
 
+    knows(checking)        whether anything that a check saw is known at all
     diagnose(checking)     which known mistakes give the very gradients of a check, as `report.Diagnosis`
     words(record, by)      what each gradient inside a record should be, in words; by, the class of its StepGrad or None
 """

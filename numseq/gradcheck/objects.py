@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from numseq import params as trees
 from numseq.gradcheck.inputs import Inputs, is_floating
 
 GRADIENTS = ("grads", "grad", "gradients", "dparams", "gradient")
-ATOMS = (str, bytes, int, float, complex, type, ModuleType, FunctionType, MethodType, np.ndarray, np.random.Generator,
-         np.random.RandomState)  # fmt: skip
+ATOMS = (str, bytes, int, float, complex, type, ModuleType, FunctionType, MethodType, np.ndarray)
+OUTPUTS = ("output", "out", "y")  # where a forward that returns nothing leaves its output
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,12 @@ def gradient_names(name: Any) -> list[str]:
 
 @dataclass(slots=True)
 class Went:
-    """What a backward returned, and beside it the gradients of the object's own parameters, by name."""
+    """What a backward returned, and beside it the gradients of the object's own parameters, by name; changed, the names
+    of parameters that it wrote to."""
 
     returned: Any
     own: dict[str, Any]
+    changed: list[str]
 
 
 class LayerObject:
@@ -93,22 +96,43 @@ class LayerObject:
                 f"the {self.name} cannot be copied ({error}): each forward pass is made by a copy"
             ) from None
         forward = made.forward if hasattr(made, "forward") else made
-        return made, self.inputs.call(forward, {name: given[name] for name in given if name in self.inputs.order})
+        returned = self.inputs.call(forward, {name: given[name] for name in given if name in self.inputs.order})
+        if returned is None:
+            returned = next((found for name in OUTPUTS if is_floating(found := _entry(made, name))), None)
+        return made, returned
+
+    def keeps_a_state(self, given: dict[str, Any]) -> bool:
+        """Whether a second forward pass of the same copy gives something else than the first."""
+        made, first = self.forward(given)
+        forward = made.forward if hasattr(made, "forward") else made
+        again = self.inputs.call(forward, {name: given[name] for name in given if name in self.inputs.order})
+        return is_floating(first) and is_floating(again) and not bool((first == again).all())
 
     def backward(self, made: Any, backward: Callable[..., Any], upstream: dict[str, Any]) -> Went:
         """What the backward of a copy gives."""
+        now = {self._name(slots): _at(made, slots[0].keys) for _, slots in self.slots.values()}
+        before = {name: array.copy() for name, array in now.items()}
         returned = backward(**upstream)
+        changed = [name for name, array in before.items() if not bool((array == now[name]).all())]
         own = {}
         for _, slots in self.slots.values():
             found = next((g for g in (slot.gradient(made) for slot in slots) if g is not None), None)
             if found is not None:
-                own[self._name(slots)] = np.array(found) if not hasattr(found, "get") else found.copy()
-        left = {
-            name: value
-            for name in ("dx", "dX", "dinputs", "dinput", "grad_input")
-            if (value := _entry(made, name)) is not None
-        }
-        return Went(next(iter(left.values()), None) if returned is None else returned, own)
+                own[self._name(slots)] = trees.map(lambda leaf: leaf.copy() if is_floating(leaf) else leaf, found)
+        if returned is None:
+            returned = self._left(made)
+        return Went(returned, own, [name for name in changed if name in own])
+
+    def _left(self, made):
+        """The gradients of the inputs, where backward leaves them in attributes."""
+        names = {argument: [f"d{argument}", *gradient_names(argument)[1:]] for argument in self.inputs.order}
+        left = {}
+        for argument, known in names.items():
+            known += ["dx", "dX", "dinputs", "dinput", "grad_input"] if len(names) == 1 else []
+            found = next((g for g in (_entry(made, name) for name in known) if g is not None), None)
+            if found is not None:
+                left[argument] = found.copy() if is_floating(found) else found
+        return left or None
 
     def _name(self, slots):
         """The shortest of the names of an array; a name in words before one with a number."""
@@ -135,7 +159,7 @@ def _arrays(owner: Any, keys: tuple = (), seen: set | None = None) -> Iterator[t
     for key, part in _parts(owner):
         if is_floating(part):
             yield (*keys, key), part
-        elif not isinstance(part, ATOMS) and part is not None:
+        elif not isinstance(part, ATOMS) and not type(part).__module__.startswith("numpy.random"):
             yield from _arrays(part, (*keys, key), seen)
 
 

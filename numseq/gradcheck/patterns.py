@@ -7,11 +7,14 @@ import numpy as np
 SAME = 1e-7  # relative: a pattern fits or it does not; the rounding of the references lies far below
 
 
-def patterns(found: np.ndarray, right: np.ndarray, sizes: dict[str, int] | None = None, blocks: str = "") -> list[str]:
+def patterns(
+    found: np.ndarray, right: np.ndarray, sizes: dict[str, int] | None = None, blocks: str = "", timed: bool = False
+) -> list[str]:
     """Sentences on how `found` differs from `right`, the most telling first; empty when nothing simple fits.
 
     Args: found, right, arrays of one shape. sizes, a dict of words to numbers ("rows": 7) that a constant ratio is
-        compared with. blocks, the letters of what stands side by side along the last axis, such as "ifgo".
+        compared with. blocks, the letters of what stands side by side along the last axis, such as "ifgo". timed,
+        whether the first of three axes is time.
     """
     if not found.any():
         return ["it is zero everywhere"]
@@ -27,7 +30,7 @@ def patterns(found: np.ndarray, right: np.ndarray, sizes: dict[str, int] | None 
     if not said and blocks and (order := _permuted(found, right, blocks)):
         said.append(f"its blocks {', '.join(blocks)} hold those of {', '.join(order)}")
     if not said:
-        said += _where_wrong(found, right, blocks)
+        said += _where_wrong(found, right, blocks, timed) or _of_ratios(found, right)
     return said
 
 
@@ -56,26 +59,64 @@ def _permuted(found, right, blocks):
     return None
 
 
-def _where_wrong(found, right, blocks):
+def _of_ratios(found, right):
+    """When each column, or each row, is right but for a factor of its own."""
+    for axis, word in ((-1, "columns"), (-2, "rows")):
+        if right.ndim < 2 or right.shape[axis] < 2:
+            continue
+        others = tuple(k for k in range(right.ndim) if k != right.ndim + axis)
+        size = (right * right).sum(axis=others, keepdims=True)
+        if right.size == right.shape[axis] or not (size > 0).all():
+            continue
+        if _same(found, right * ((found * right).sum(axis=others, keepdims=True) / size)):
+            return [f"each of its {word} is right but for a factor of its own"]
+    return []
+
+
+def _where_wrong(found, right, blocks, timed):
     wrong = np.abs(found - right) > SAME * np.abs(right).max()
+    there = (right != 0) | (found != 0)  # where both are 0, as at padding, nothing can be wrong
+    if 0 < wrong.sum() <= 2 < there.sum():
+        return [f"only at {' and '.join(str(tuple(map(int, at))) for at in np.argwhere(wrong))}"]
     said = []
-    for axis, word in ((wrong.ndim - 1, "columns"), (max(wrong.ndim - 2, 0), "rows")):
-        if wrong.ndim > 1 or axis == 0:
-            lines = wrong.any(axis=tuple(k for k in range(wrong.ndim) if k != axis))
-            if 0 < lines.sum() < len(lines):
-                if word == "columns" and blocks:
-                    which = [
-                        name for name, part in zip(blocks, np.split(lines, len(blocks)), strict=True) if part.any()
-                    ]
-                    said.append(f"only in the block{'s' * (len(which) > 1)} {', '.join(which)}")
-                else:
-                    which = np.flatnonzero(lines)
-                    said.append(f"only in {word if len(which) > 1 else word[:-1]} {_listed(which)} of {len(lines)}")
+    if wrong.ndim == 3 and (when := _when(wrong, there, timed)):
+        said.append(when)
+    for axis, word in ((-1, "columns"), (-2, "rows")) if wrong.ndim > 1 else ((-1, "numbers"),):
+        others = tuple(k for k in range(wrong.ndim) if k != wrong.ndim + axis)
+        lines, some = wrong.any(axis=others), there.any(axis=others)
+        if 0 < lines.sum() < some.sum():
+            if axis == -1 and blocks:
+                parts = np.split(lines, len(blocks))
+                which = [name for name, part in zip(blocks, parts, strict=True) if part.any()]
+                said.append(f"only in the block{'s' * (len(which) > 1)} {', '.join(which)}")
+            else:
+                which = np.flatnonzero(lines)
+                said.append(f"only in {word if len(which) > 1 else word[:-1]} {_listed(which)} of {len(lines)}")
     if not said and (wrong & (found != 0)).sum() == 0:
         said.append("it is zero where it should not be")
     return said
 
 
+def _when(wrong, there, timed):
+    """Where along the first axis, of time, it is wrong: from some step back, or on."""
+    at, axis = ("t = ", "") if timed else ("", " along its first axis")
+    lines, some = (np.flatnonzero(each.any(axis=(1, 2))) for each in (wrong, there))
+    fine = [t for t in some if t not in lines]
+    if not len(lines) or not fine:
+        return None
+    if max(lines) < min(fine):
+        return f"it is right at {at}{_span(fine)} and wrong from {at}{max(lines)} back{axis}"
+    if min(lines) > max(fine):
+        return f"it is right at {at}{_span(fine)} and wrong from {at}{min(lines)} on{axis}"
+    return f"only at {at}{_listed(lines)}{axis}"
+
+
+def _span(steps):
+    return f"{min(steps)} to {max(steps)}" if len(steps) > 1 else str(steps[0])
+
+
 def _listed(numbers, most=8):
+    if len(numbers) > 2 and len(numbers) == max(numbers) - min(numbers) + 1:
+        return f"{min(numbers)} to {max(numbers)}"
     words = [str(n) for n in numbers[:most]]
     return ", ".join(words) + (", ..." if len(numbers) > most else "")

@@ -13,6 +13,7 @@ Source: Squire & Trapp 1998, "Using complex variables to estimate derivatives of
 import traceback
 import warnings
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def best_slope(loss: Callable[..., Any]) -> tuple[float, float]:
     """
     steps = [1e-2 / 4**k for k in range(10)]
     central = [number(loss(h) - loss(-h)) / (2 * h) for h in steps]
-    extrapolated = [(16 * b - a) / 15 for a, b in zip(central, central[1:], strict=False)]
+    extrapolated = [(16 * b - a) / 15 for a, b in pairwise(central)]
     off = [
         max(abs(a - b), abs(b - c)) for a, b, c in zip(extrapolated, extrapolated[1:], extrapolated[2:], strict=False)
     ]

@@ -8,6 +8,8 @@ import numpy as np
 
 from numseq.gradcheck.watch import Place
 
+SEVERAL = 8  # results that have a line of their own
+
 
 def relative_error(ours: np.ndarray, reference: np.ndarray) -> float:
     """max|a - n| / max(|a|, |n|) over an array; 0 when both are exactly zero, infinite when not finite."""
@@ -42,6 +44,10 @@ class Wrong:
     equation: str | None = None
     sums: bool = False  # all intermediates are right: a weight gradient is summed wrongly
 
+    @property
+    def at(self) -> str:
+        return "" if self.t is None else f" at t = {self.t}"
+
 
 @dataclass(slots=True)
 class Diagnosis:
@@ -59,7 +65,9 @@ class Check:
 
     errors, the relative error of every result by its dotted name; quantities, those of every named quantity at every
     step, in the order of the walk back from the loss; problems, what is wrong beside the numbers; warnings, what the
-    inputs could not show; first, the first wrong quantity; diagnosis, known bugs that coincide, the best first.
+    inputs could not show; first, the first wrong quantity; inside, whether that one is inside, and not just a result;
+    shows, how each wrong result is wrong; known, whether anything is known of what was checked; diagnosis,
+    known bugs that coincide, the best first.
     """
 
     name: str
@@ -70,6 +78,9 @@ class Check:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     first: Wrong | None = None
+    inside: bool = False
+    shows: dict[str, list[str]] = field(default_factory=dict)
+    known: bool = False
     diagnosis: list[Diagnosis] = field(default_factory=list)
 
     @property
@@ -115,12 +126,29 @@ class Check:
         verdict = "right" if self.ok else "WRONG"
         return f"{self.name}: {verdict}, worst relative error {self.worst:.1e} ({self.where}, {self.method})"
 
+    def summary(self) -> str:
+        """One line: what is wrong, and where."""
+        if self.ok:
+            return self._verdict()
+        if self.problems:
+            return f"{self.name}: WRONG: {self.problems[0]}"
+        at = f", first {self.first.name}{self.first.at}" if self.first and self.inside else ""
+        wrong = [f"{n}{_because(self.shows.get(n))}" for n, error in self.errors.items() if not error <= self.tolerance]
+        return f"{self.name}: WRONG: {_some(wrong, 3)}{at}"
+
     def lines(self) -> list[str]:
         """What there is to say beside the verdict, line by line."""
         said = list(self.problems)
-        if self.first:
-            at = "" if self.first.t is None else f" at t = {self.first.t}"
-            said.append(f"first wrong on the way back from the loss: {self.first.name}{at}")
+        right = [name for name, error in self.errors.items() if error <= self.tolerance]
+        wrong = [name for name in self.errors if name not in right]
+        if self.first and not self.inside and not self.first.sums:
+            said += [f"wrong: {name}{_because(self.shows.get(name))}" for name in wrong[:SEVERAL]]
+            if len(wrong) > SEVERAL:
+                said.append(f"wrong as well: {_some(wrong[SEVERAL:])}")
+            if self.first.equation:
+                said.append(f"    {self.first.name} should be {self.first.equation}")
+        elif self.first:
+            said.append(f"first wrong on the way back from the loss: {self.first.name}{self.first.at}")
             if self.first.equation:
                 said.append(f"    it should be {self.first.equation}")
             said += [f"    {line}" for line in self.first.shows]
@@ -133,16 +161,17 @@ class Check:
             said.append(f"    {found.lesson}")
         if self.diagnosis and any(found.where for found in self.diagnosis):
             said.append("repair this and check again: there may be more elsewhere")
-        if not self.ok and not self.diagnosis and self.first:
+        if not self.ok and not self.diagnosis and self.first and self.known:
             said.append("this is not one of the known mistakes")
         if not self.ok and not self.problems and self.worst < 1e-6:
             said.append("so small a difference can be rounding where terms nearly cancel: try inputs at scale 1")
-        if not self.ok and len(self.errors) > 1 and min(self.errors.values()) > self.tolerance:
-            said.append("every result is wrong")
-        right = [name for name, error in self.errors.items() if error <= self.tolerance]
-        if not self.ok and right and len(self.errors) > 1:
-            wrong = [name for name in self.errors if name not in right]
-            said.append(f"wrong: {_some(wrong)}; right: {_some(right)}" if wrong else f"right: {_some(right)}")
+        if self.first and (self.inside or self.first.sums):
+            if len(self.errors) > 1 and not right:
+                said.append("every result is wrong")
+            elif right and wrong:
+                said.append(f"wrong: {_some(wrong)}; right: {_some(right)}")
+        elif not self.ok and right:
+            said.append(f"right: {_some(right)}")
         return said + [f"note: {warning}" for warning in self.warnings]
 
     def _repr_html_(self):
@@ -161,6 +190,10 @@ class Check:
 
 def _json(error):
     return float(error) if np.isfinite(error) else None
+
+
+def _because(shows):
+    return f" ({'; '.join(shows)})" if shows else ""
 
 
 def _some(names, most=6):

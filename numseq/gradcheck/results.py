@@ -1,7 +1,8 @@
-"""What a backward returned, in whatever form: the gradient of each input, and what is wrong before a number is compared.
+"""What a backward returned, in whatever form: the gradient of each input, and what is wrong with it beside its numbers.
 
-The gradient of an input `x` is `dx`; that of `params` is `params`. They come by name (a dict or a record: dx, x, grad_x),
-or in the order of the inputs (a tuple, a list, one array), and are nested as the inputs are, or flat: dW for params.W.
+The gradient of an input `x` is `dx`; that of `params` is `params`. They come by name (a dict or a record: dx, x,
+grad_x), or in the order of the inputs (a tuple, a list, one array), and are nested as the inputs are, or flat: dW for
+params.W.
 """
 
 from collections.abc import Iterable
@@ -14,15 +15,17 @@ import numpy as np
 from numseq import params as trees
 from numseq.gradcheck.inputs import Inputs, is_array, is_floating
 from numseq.gradcheck.objects import Went, gradient_names
+from numseq.show import fields_of
 
 
 @dataclass(slots=True)
 class Given:
-    """found, {argument: (label, tree on the host)}; problems and notes, each a sentence."""
+    """found, {argument: (label, tree on the host)}; problems, each a sentence; unused, the names of results that are
+    the gradient of no input."""
 
     found: dict[str, tuple[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
 
     def leaves(self) -> dict[str, Any]:
         """{dotted name: array} of all gradients."""
@@ -54,10 +57,8 @@ def gradients(grad: Any, inputs: Inputs, dtype: np.dtype, inside: Iterable[str] 
             given.problems += said
         else:
             given.found[argument] = name, trees.to_host(value)
-    if not missing:
-        given.notes += [
-            f"backward gives {name}, which is the gradient of no input: it was not looked at" for name in unused
-        ]
+    if not missing and isinstance(grad.returned if isinstance(grad, Went) else grad, dict):
+        given.unused = unused
     return given
 
 
@@ -71,14 +72,20 @@ def numbers_with_gradients(grad: Any, inputs: Inputs) -> list[str]:
 def label(argument: str) -> str:
     """What the gradient of an input is called: dx, layer.dW, params."""
     *way, last = argument.split(".")
-    return argument if argument == "params" or last.isdigit() else ".".join([*way, f"d{last}"])
+    return argument if argument.split(".")[0] == "params" or last.isdigit() else ".".join([*way, f"d{last}"])
 
 
 def _nothing(name, argument, unused):
-    near = get_close_matches(name, unused, n=1, cutoff=0.6) or get_close_matches(argument, unused, n=1, cutoff=0.6)
-    if near:
-        return f"backward gives no {name}, but {near[0]}: did you mean {name}?"
+    if near := _nearest(name, unused) or _nearest(argument, unused):
+        return f"backward gives no {name}, but {near}: did you mean {name}?"
     return f"backward gives no {name}: the gradient by the input {argument} is missing"
+
+
+def _nearest(name, names):
+    """What of some names is nearly this one, whatever its case; None when there is nothing."""
+    known = {each.lower(): each for each in names}
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    return known[near[0]] if near else None
 
 
 def names_of(argument: str) -> list[str]:
@@ -100,6 +107,9 @@ def _by_name(grad, inputs, own, problems):
     if is_array(grad) or isinstance(grad, int | float):
         grad = (grad,)
     if isinstance(grad, tuple | list) and not hasattr(grad, "_fields"):
+        grad = list(grad)
+        while len(grad) > len(data) and grad[-1] is None:  # of options that were left out
+            grad.pop()
         # one for every input; or for those of floating numbers, Python's among them; or for the arrays
         for names in (
             data,
@@ -129,8 +139,15 @@ def _by_name(grad, inputs, own, problems):
         else:
             if (flat := _flat(grad, inputs.moved.get(argument), used)) is not None:
                 values[argument] = flat
-    unused = [name for name in grad if name not in used and name is not None] if isinstance(grad, dict) else []
-    return _without_fixed(values, inputs), [name for name in unused if grad[name] is not None]
+    unused = [name for name in _names(grad) if name not in used and get(grad, name) is not None]
+    return _without_fixed(values, inputs), unused
+
+
+def _names(grad):
+    """The names of what a dict or a record holds."""
+    if isinstance(grad, dict):
+        return list(map(str, grad))
+    return [name for name, _ in fields_of(grad)]
 
 
 def _flat(grad, tree, used):
@@ -211,9 +228,9 @@ def _formed(value, tree, name, dtype, problems):
         if part is None or not _has_gradient(part):
             made.append(None)
         elif parts.get(key) is None:
-            near = get_close_matches(child, [n for n in parts if n not in known and n not in dict(children)], n=1)
-            problems.append(f"{name}.{child} is missing" + (f": did you mean it by {name}.{near[0]}?" if near else ""))
-            known |= set(near)
+            near = _nearest(child, [n for n in parts if n not in known and n not in dict(children)])
+            problems.append(f"{name}.{child} is missing" + (f": did you mean it by {name}.{near}?" if near else ""))
+            known.add(near)
             made.append(None)
         else:
             made.append(_formed(parts[key], part, f"{name}.{child}", dtype, problems))
@@ -234,7 +251,8 @@ def _array(a, wanted, name, dtype, problems):
     if not is_array(a):
         problems.append(f"{name} is {_said(a)}, not an array")
     elif a.shape != shape:
-        problems.append(f"{name} has shape {a.shape}, but what it is the gradient of has {shape}")
+        turned = " (is it transposed?)" if a.T.shape == shape else ""
+        problems.append(f"{name} has shape {a.shape}, but what it is the gradient of has {shape}{turned}")
     elif a.dtype.kind not in "f":
         problems.append(f"{name} is of dtype {a.dtype}: a gradient is made of real floating numbers")
     elif a.dtype.itemsize < dtype.itemsize:

@@ -38,7 +38,7 @@ class Spied(np.ndarray):
     def __getitem__(self, index):
         return _tell("getitem", [self], self.view(np.ndarray)[index])
 
-    @property
+    @property  # type: ignore[misc]  # NumPy's can be written to as well
     def real(self):
         return _tell("real", [self], self.view(np.ndarray).real)
 
@@ -130,9 +130,9 @@ class Tape:
 
         with _telling(tell):
             cache = run({name: spied(tree) for name, tree in inputs.items()})
-        by_place = {_memory(result): k for k, result in enumerate(results)}  # the last to write there counts
-        for name, leaf in _named(cache):
-            if isinstance(leaf, Spied) and (k := by_place.get(_memory(leaf))) is not None:
+        by_memory = {_memory(result): k for k, result in enumerate(results)}  # the last to write there counts
+        for name, leaf in named_arrays(cache):
+            if isinstance(leaf, Spied) and (k := by_memory.get(_memory(leaf))) is not None:
                 self.made[name], self.values[name] = k, np.array(leaf)
 
     @contextmanager
@@ -157,7 +157,7 @@ def _memory(array):
     return interface["data"][0], array.shape, array.strides
 
 
-def _named(cache, prefix="", depth=0):
+def named_arrays(cache: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """(dotted name, array) of what a cache, or an object, holds."""
     if isinstance(cache, dict):
         parts = cache.items()
@@ -170,4 +170,4 @@ def _named(cache, prefix="", depth=0):
         if is_floating(part):
             yield dotted, part
         elif depth < 3 and part is not None and not isinstance(part, str | type) and not callable(part):
-            yield from _named(part, dotted, depth + 1)
+            yield from named_arrays(part, dotted, depth + 1)

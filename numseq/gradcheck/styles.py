@@ -31,14 +31,16 @@ TRY = (
 class Call:
     """A trace of what had none: `outputs`, its outputs by name, as attributes too, and `backward`.
 
-    returned: what forward returned besides, as a cache, in which quantities may have names.
+    returned: what forward returned besides, as a cache, in which quantities may have names. unread: how many further
+    outputs there are, of which backward takes no gradient.
     """
 
-    def __init__(self, values: dict[str, Any], backward: Callable[..., Any], returned: Any = None):
-        self.outputs, self.values, self.backward, self.returned = tuple(values), values, backward, returned
+    def __init__(self, values: dict[str, Any], backward: Callable[..., Any], returned: Any = None, unread: int = 0):
+        self.unread = unread
+        self.outputs, self._values, self.backward, self.returned = tuple(values), values, backward, returned
 
     def __getattr__(self, name: str) -> Any:  # called for what is not there
-        values = object.__getattribute__(self, "__dict__").get("values", {})
+        values = object.__getattribute__(self, "__dict__").get("_values", {})
         if name in values:
             return values[name]
         raise AttributeError(name)
@@ -60,6 +62,8 @@ def as_function(function: Any, inputs: Inputs, backward: Callable[..., Any] | No
     if not isinstance(function, type) and callable(getattr(function, "backward", None)) and backward is None:
         layer = LayerObject(function, inputs)
         return lambda **given: _of_object(layer, given)
+    if hasattr(function, "forward"):
+        raise TypeError(f"the {type(function).__name__} has no method backward")
     if not callable(function):
         raise TypeError(f"a {type(function).__name__} is no function: {TRY}")
     name = getattr(function, "__name__", type(function).__name__)
@@ -67,7 +71,7 @@ def as_function(function: Any, inputs: Inputs, backward: Callable[..., Any] | No
     def traced(**given):
         returned = inputs.call(function, given)
         if backward is not None:
-            return _of_pair(name, returned, backward, given)
+            return _of_pair(name, returned, backward, inputs.values(given))
         if callable(getattr(returned, "backward", None)):
             return _with_outputs(returned)
         if isinstance(returned, tuple) and callable(returned[-1]):
@@ -90,10 +94,10 @@ def _with_outputs(trace):
     if given is None:
         given = [name[1:] for name in names if name[0] == "d" and hasattr(trace, name[1:])]
         if not given:
-            said = ", ".join(names) or "nothing"
+            kind, said = type(trace).__name__, ", ".join(names) or "nothing"
             raise TypeError(
-                f"the {type(trace).__name__} does not say which of its fields are outputs, and its backward takes {said}: "
-                'give it outputs = ("y",), or name the arguments of backward after them: backward(dy)'
+                f"the {kind} does not say which of its fields are outputs, and its backward takes {said}"
+                ': give it outputs = ("y",), or name the arguments of backward after them: backward(dy)'
             )
     given = (given,) if isinstance(given, str) else tuple(given)
     missing = [name for name in given if not hasattr(trace, name)]
@@ -124,28 +128,46 @@ def _handed(backward, upstream):
 
 
 def _of_pair(name, returned, backward, given):
-    names = required(backward)
-    roles = _roles(names, given)
-    values, caches = _parted(name, returned, roles, backward)
-    if values is not None and not values:
+    roles = _roles(_taken(backward), given)
+    values, caches = _parted(name, returned, roles)
+    count = len(returned) if isinstance(returned, tuple) and not hasattr(returned, "_fields") else 1
+    unread = max(0, count - len(values) - len(caches))
+    if not values:
         raise TypeError(f"{name} returns a {type(returned).__name__}, in which there is no output: {TRY}")
 
     def call(**upstream):
-        from_above, kept, arguments = list(upstream.values()), list(caches), []
-        if len(values) > 1 and list(roles.values()).count("upstream") == 1:
-            from_above = [{n: upstream[f"d{n}"] for n in values}] if isinstance(returned, dict) else [tuple(from_above)]
+        from_above, kept, arguments = list(upstream.values()), list(caches), {}
+        if isinstance(returned, dict) and len(values) > 1 and list(roles.values()).count("upstream") == 1:
+            from_above = [{n: upstream[f"d{n}"] for n in values}]
         for parameter, role in roles.items():
             if role == "upstream":
-                arguments.append(from_above.pop(0) if from_above else None)
+                arguments[parameter] = from_above.pop(0) if from_above else None
             elif role == "cache":
-                arguments.append(kept.pop(0))
+                arguments[parameter] = kept.pop(0)
             elif role == "input":
-                arguments.append(given[parameter])
+                arguments[parameter] = given[parameter]
             else:
-                arguments.append(values.get(parameter, next(iter(values.values()))))
-        return backward(*arguments)
+                arguments[parameter] = values.get(parameter, next(iter(values.values())))
+        return _call(backward, arguments)
 
-    return Call(values, call, caches[-1] if caches else None)
+    return Call(values, call, caches[-1] if caches else None, unread)
+
+
+def _taken(backward):
+    """The arguments of a backward that are to be given: those without a default, or with the gradient of an output's
+    name where there is none else."""
+    return required(backward) or [name for name in parameters(backward) if _is_upstream(name)]
+
+
+def _call(function, arguments):
+    """function(arguments by name), by position where it wants that."""
+    kinds = inspect.signature(function).parameters
+    by_name = {name: value for name, value in arguments.items() if kinds[name].kind is inspect.Parameter.KEYWORD_ONLY}
+    return function(*[value for name, value in arguments.items() if name not in by_name], **by_name)
+
+
+def _is_upstream(name):
+    return name in UPSTREAM or "grad" in name or (name[0] == "d" and len(name) > 1)
 
 
 def _roles(names, given):
@@ -156,7 +178,7 @@ def _roles(names, given):
             roles[name] = "input"
         elif name in CACHE or "cache" in name:
             roles[name] = "cache"
-        elif name in UPSTREAM or "grad" in name or (name[0] == "d" and len(name) > 1):
+        elif _is_upstream(name):
             roles[name] = "upstream"
         elif name in OUTPUT:
             roles[name] = "output"
@@ -172,23 +194,21 @@ def _roles(names, given):
     return {name: "cache" if role == "unknown" else role for name, role in roles.items()}
 
 
-def _parted(name, returned, roles, backward):
+def _parted(name, returned, roles):
     """What forward returned, as (outputs by name, what it kept)."""
     above = [parameter for parameter, role in roles.items() if role == "upstream"]
     caches = [parameter for parameter, role in roles.items() if role == "cache"]
     if not above:
         raise TypeError(
-            f"backward of {name} takes {', '.join(roles) or 'nothing'}: none of them is the gradient of an output, as in "
-            "backward(dy, cache)"
+            f"backward of {name} takes {', '.join(roles) or 'nothing'}, of which none is the gradient of an output, as "
+            "dy is in backward(dy, cache)"
         )
     if isinstance(returned, tuple) and not hasattr(returned, "_fields"):
         outputs = list(returned)
         kept = outputs[len(outputs) - len(caches) :] if caches else []
-        outputs = outputs[: len(outputs) - len(caches)] if caches else outputs[: max(len(above), 1)]
+        outputs = outputs[: len(outputs) - len(caches)] if caches else outputs
         if not outputs:
             raise TypeError(_no_cache(name, returned, caches))
-        if len(above) == 1 and len(outputs) > 1:
-            return {f"out{k}": value for k, value in enumerate(outputs)}, kept
         names = [_output_name(parameter) for parameter in above]
         return dict(zip(names, outputs, strict=False)), kept
     if is_array(returned) or isinstance(returned, float | list):
@@ -199,19 +219,24 @@ def _parted(name, returned, roles, backward):
         values = {key: value for key, value in returned.items() if is_tree(value)}
         named = {_output_name(parameter) for parameter in above} & values.keys()
         return {key: value for key, value in values.items() if key in named} if named else values, []
+    if returned is None:
+        raise TypeError(f"{name} returns None: is a `return` missing?")
     # a record, or a dict that is handed back: outputs are those of its fields that backward takes the gradients of
     names = [_output_name(parameter) for parameter in above]
     field = returned.get if isinstance(returned, dict) else lambda key: getattr(returned, key, None)
     if missing := [key for key in names if field(key) is None]:
-        raise TypeError(
-            f"backward takes {above[names.index(missing[0])]}, but the {type(returned).__name__} that {name} returns has no "
-            f"{missing[0]}"
-        )
+        kind, wanted = type(returned).__name__, above[names.index(missing[0])]
+        raise TypeError(f"backward takes {wanted}, but the {kind} that {name} returns has no {missing[0]}")
     return {key: field(key) for key in names}, [returned] * len(caches)
 
 
 def _no_cache(name, returned, caches):
-    return f"backward wants {caches[0]}, but {name} returns {_said(returned)} alone: return (y, {caches[0]})"
+    kept = ", ".join(caches)
+    many = f"{len(returned)} things" if isinstance(returned, tuple) else f"{_said(returned)} alone"
+    return (
+        f"backward takes {kept} besides the gradient of an output, but {name} returns {many}: return (y, {kept}), or "
+        "name the arguments of backward after inputs and outputs"
+    )
 
 
 def _said(value):
@@ -244,12 +269,12 @@ def _of_object(layer, given):
         return _with_outputs(returned)
     if isinstance(returned, tuple) and callable(returned[-1]):
         return _of_closure(returned, given)
-    call = _of_pair(f"{layer.name}.forward", returned, made.backward, given)
+    call = _of_pair(f"{layer.name}.forward", returned, made.backward, layer.inputs.values(given))
 
     def backward(**upstream):
         return layer.backward(made, call.backward, upstream)
 
-    return Call(call.values, backward, made)
+    return Call({name: getattr(call, name) for name in call.outputs}, backward, made)
 
 
 class Context:
@@ -287,4 +312,4 @@ def parameters(function: Callable[..., Any]) -> list[str]:
 def required(function: Callable[..., Any]) -> list[str]:
     """The names of those arguments that have no default, in order."""
     taken: Iterable[inspect.Parameter] = inspect.signature(function).parameters.values()
-    return [p.name for p in taken if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [p.name for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

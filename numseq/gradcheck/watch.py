@@ -7,8 +7,8 @@ another's record and changes it, the last assignment counts: it is the one that 
     dL / d place = the slope of L when a small number is added to what was written there
 
 which is true whatever backward says. What backward says is seen too: what is assigned to each StepGrad, and the
-gradients handed to the backward of each trace within the outermost one. In code without records, `probe("f", value)` does the
-same: going forward it names a place, going back, as `probe("df", value)`, what is said of it.
+gradients handed to the backward of each trace within the outermost one. In code without records, `probe("f", value)`
+does the same: going forward it names a place, going back, as `probe("df", value)`, what is said of it.
 """
 
 import inspect
@@ -146,8 +146,8 @@ class Watch(Assignments):
         return self.paths.get(self._numbers.get(id(owner)), "")
 
     def probe(self, place: Place, array: np.ndarray, inplace: bool = False) -> "Probe":
-        """A `with` block in which an array is added to what the same calls write at a place. inplace: to the very array,
-        so that others who hold it see it too."""
+        """A `with` block in which an array is added to what the same calls write at a place. inplace: to the very
+        array, so that others who hold it see it too."""
         return Probe(place, array, self._last[place], inplace)
 
     @contextmanager
@@ -158,6 +158,10 @@ class Watch(Assignments):
             yield
         finally:
             self._back = False
+
+    def when(self, place: Place) -> int:
+        """Which of all assignments wrote a place."""
+        return self._last[place]
 
     def alone(self, place: Place) -> bool:
         """Whether the array that was written at a place is at no other, so that a probe may be written into it."""
@@ -189,7 +193,7 @@ class Watch(Assignments):
 
     def written(self, owner: Any, name: str, value: Any) -> Any:
         if not self._open:  # a backward may put records together for its own use: they are not what forward made
-            place = Place(type(owner).__name__, self._number(owner), None, name)
+            place = Place(_kind(owner), self._number(owner), None, name)
             self.values[place], self._last[place], self._objects[place] = value.copy(), self._count, value
             self._count += 1
         return value
@@ -279,7 +283,7 @@ class Watch(Assignments):
         return self._numbers[id(owner)]
 
     def _place(self, owner, name):
-        return self._placed(Place(type(owner).__name__, self._number(owner), None, name))
+        return self._placed(Place(_kind(owner), self._number(owner), None, name))
 
     def _placed(self, place):
         owner = self._owners[place.number]
@@ -316,6 +320,10 @@ class Probe(Assignments):
             self.left -= len(counted)
             return value
         return trees.map(lambda leaf: self.written(trace, name, leaf), value)
+
+
+def _kind(owner):
+    return "" if isinstance(owner, Named) else type(owner).__name__
 
 
 def _record_at_hand(frame):

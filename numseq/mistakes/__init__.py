@@ -4,7 +4,7 @@
 layer, `layers/maxout.py` is a short example.
 """
 
-from numseq.mistakes.diagnosis import diagnose, function_of, match, named, run, words
+from numseq.mistakes.diagnosis import diagnose, function_of, knows, match, named, run, words
 from numseq.mistakes.fixtures import Case
 from numseq.mistakes.grade import grade
 from numseq.mistakes.layer import LAYERS, Bug, Layer
@@ -21,6 +21,7 @@ __all__ = [
     "diagnose",
     "function_of",
     "grade",
+    "knows",
     "match",
     "methods_of",
     "named",

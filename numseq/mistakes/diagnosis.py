@@ -58,6 +58,11 @@ def words(record: StepRecord, by: type[StepGrad] | None = None) -> dict[str, str
     return by.equations if step.holds(record) else {}
 
 
+def knows(checking: Any) -> bool:
+    """Whether the equations of anything that a check saw are known."""
+    return any(function_of(owner) for owner in (checking.trace, *(call.owner for call in checking.seen.calls if call)))
+
+
 def diagnose(checking: Any) -> list[Diagnosis]:
     """The known bugs of a check that found something wrong, the best first, as Diagnoses.
 

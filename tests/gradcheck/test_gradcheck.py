@@ -321,7 +321,7 @@ def test_a_function_that_draws_is_a_problem():
         return Toy(x * mask, lambda dy: {"dx": dy * mask})
 
     problems = check(forward, {"x": X}, method="central").problems
-    assert any(problem.startswith("two calls with the same inputs gave different y") for problem in problems)
+    assert any(problem.startswith("two calls of forward with the same inputs gave different y") for problem in problems)
 
 
 def test_a_backward_that_writes_to_an_input_is_a_problem():
@@ -439,10 +439,10 @@ def wrong_step(s, dh, dc):
 def test_a_wrong_one_is_told_with_its_place_equation_and_lesson():
     lines = [line.strip() for line in str(grade("lstm_step", wrong_step)).splitlines()]
     assert lines[0].startswith("wrong_step: WRONG, worst relative error ") and "(dc_prev, complex-step)" in lines[0]
-    assert lines[1] == "first wrong on the way back from the loss: dc_prev"
-    assert lines[2] == "it should be dc * f, since c = f * c_prev + i * g"
+    assert lines[1] == "wrong: dc_prev"
+    assert lines[2] == "dc_prev should be dc * f, since c = f * c_prev + i * g"
     assert "this looks like: the forget gate is missing on the way to the previous cell" in lines
-    assert "wrong: dc_prev; right: da" in lines
+    assert "right: da" in lines
 
 
 def test_a_wrong_sum_over_right_steps_is_told_from_a_wrong_step(monkeypatch):
@@ -593,7 +593,7 @@ def test_a_changed_equation_with_the_backward_of_another_is_wrong_and_is_told_no
     result = check(function, inputs)
     assert result.first_wrong == ("di", None if where == "a step" else T - 1), str(result)
     assert not result.ok and result.first.equation is None and result.diagnosis == []
-    assert "it should be" not in str(result) and "not one of the known mistakes" in str(result)
+    assert "it should be" not in str(result) and "known mistakes" not in str(result)
 
 
 def test_a_step_that_is_the_lstms_to_the_letter_is_told_the_lstms_equations():
@@ -718,7 +718,7 @@ def test_a_readers_own_cell_is_looked_into_without_a_list_of_its_equations(both)
         result = check(lambda **kw: function(**kw, cell=cell), inputs)  # noqa: B023
         assert result.ok == right and not result.problems, str(result)
         assert function(**inputs, cell=cell).equations is None
-    assert result.first_wrong == ("da", 2) and result.diagnosis == [] and "not one of the known mistakes" in str(result)
+    assert result.first_wrong == ("da", 2) and result.diagnosis == []
     assert "dstate.h" in result.errors
     assert {bug.function for bug in named("bidirectional", function(**inputs, cell=cell))} == {"bidirectional"}
 

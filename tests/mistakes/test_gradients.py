@@ -52,6 +52,7 @@ def run(case):
 def test_backward_agrees_with_numbers(name, method):
     result = check(TABLE[name].function, TABLE[name].inputs, name=name, method=method)
     assert result.ok and result.worst <= LIMIT[method], str(result)
+    assert not any("nothing reads" in said for said in result.warnings), "a quantity has no reader, so is not looked at"
 
 
 # what the table holds

@@ -1,4 +1,4 @@
-"""What a step's backward says of the quantities inside: each has its place in forward, and is blamed for itself alone."""
+"""What a step says of the quantities inside: each has its place in forward, and is blamed for itself alone."""
 
 import sys
 
@@ -90,7 +90,7 @@ EQUATIONS = {  # of an attention the gradients of a look: (class, function, what
         "dquery": (LOCAL, "backward", "dquery + affine(", "affine("),
     },
     "multihead_attention": {
-        "dmixed": (HEADS, "backward", "affine(dcontext, p.W_o.T)", "affine(-dcontext, p.W_o.T)"),
+        "dmixed": (HEADS, "backward", "self._if_seen(dcontext)", "-self._if_seen(dcontext)"),
         "dalpha": (HEADS, "backward", "else dalpha", "else 0 * dalpha"),
         "dhead_alpha": (HEADS, "backward", " / self.heads", ""),
         "de": (HEADS, "backward", "softmax_backward(grad.dhead_alpha, s.head_alpha)", "grad.dhead_alpha"),

@@ -6,8 +6,8 @@ reads the final states too.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,15 +19,22 @@ D, H, A, V = 3, 2, 9, 11  # input, hidden, attention, vocabulary
 REAL = np.arange(T)[:, None] < np.array([T, 2, 4, 1, 3, 5, 2])  # (T, B): ragged
 SOURCE_REAL = np.arange(S)[:, None] < np.array([S, 2, 3, 1, 4, 3, 5])  # (S, B)
 CLEAR = 5e-3  # how far from a kink, such as a window's edge: no central difference steps over it
+DRAWS = 1000  # at most, for inputs that are fit: one in ten is, or more
 
 
 @dataclass(slots=True)
 class Case:
-    """A function that returns a trace, and float64 inputs for it. covers: the exported functions that it checks."""
+    """A function that returns a trace, and float64 inputs for it.
+
+    covers: the exported functions that it checks. outputs: those that the loss reads; None for all. options: what is on
+    in it, of the options that are tried in pairs (`numseq.mistakes.pairs`).
+    """
 
     function: Any
     inputs: dict
     covers: tuple[str, ...]
+    outputs: tuple[str, ...] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def rescaled(rng: Generator, tree: Any) -> Any:
@@ -43,3 +50,27 @@ def weighed(rng: Generator) -> np.ndarray:
 def call(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """The function with these options, waiting for its inputs."""
     return lambda **inputs: function(**inputs, **options)
+
+
+def fit(draw: Callable[[], Case], suits: Callable[[Any], bool]) -> Case:
+    """The first of the cases drawn whose trace suits. No backward is called for it: that is what a case is to check.
+
+    A case whose forward raises is taken as it is, for the check to tell; so is the last one, if none suits.
+    """
+    for _ in range(DRAWS):
+        case = draw()
+        try:
+            if suits(case.function(**case.inputs)):
+                return case
+        except Exception:
+            return case
+    return case
+
+
+def unmade(error: Exception) -> Case:
+    """What stands in the table for a case that could not be made: its check raises what making it raised."""
+
+    def function(x: np.ndarray) -> NoReturn:
+        raise error
+
+    return Case(function, {"x": np.zeros(1)}, ())

@@ -7,9 +7,10 @@ import numpy as np
 
 from numseq import params as trees
 from numseq.backend import Generator
-from numseq.mistakes.fixtures import REAL, SOURCE_REAL, B, Case, D, S, T, rescaled
+from numseq.mistakes.fixtures import REAL, SOURCE_REAL, B, Case, D, S, T, fit, rescaled, unmade
+from numseq.mistakes.kinks import is_off, nearest_kink
 
-SMALL = 1e-4  # of a gradient
+CLEAR = 1e-3  # how far from a kink: a hundred times the step of a difference along one direction
 NOISE = {"dropout": 0.3, "word_dropout": 0.2, "weight_drop": 0.3, "zoneout": 0.3}
 SENTENCES: dict[str, dict[str, Any]] = {  # every part at least once, every option at least once
     "plain, 2 layers": {"attention": "none", "layers": 2, "dropout": 0.3},
@@ -42,7 +43,7 @@ def cases(rng: Generator) -> dict[str, Case]:
         target_mask=REAL,
     )
     sentences = SENTENCES | {f"{kind} {name}": {kind: name} for kind, name in _boxes_in_none()}
-    return {f"seq2seq, {name}": _case(_config(options), batch, rng) for name, options in sentences.items()}
+    return {f"seq2seq, {name}": _made(options, batch, rng) for name, options in sentences.items()}
 
 
 def _boxes_in_none():
@@ -62,19 +63,24 @@ def _config(options):
     return Seq2SeqConfig(9, 9 if options.get("tied") == "all" else 10, **sizes | options)
 
 
+def _made(options, batch, rng):
+    try:
+        return _case(_config(options), batch, rng)
+    except Exception as error:
+        return unmade(error)
+
+
 def _case(config, batch, rng):
     from numseq.models import Seq2Seq, draw_noise, forward
 
     params = Seq2Seq.create(config, dtype=np.float64).params
     noise = draw_noise(config, params, batch, 0)
 
-    def small(params):
-        """Is some gradient hardly there, as behind units that are all off?"""
-        grad = forward(params, batch, config, noise).backward().params
-        return any(np.abs(leaf).max() < SMALL for leaf in trees.leaves(grad))
-
     scale = 0.5 if config.cell == "rnn-relu" else 1.0  # or its states would grow until probabilities are all 0 or 1
-    while small(params := trees.map(lambda leaf: scale * leaf, rescaled(rng, params))):
-        pass
-    covers = ("Seq2Seq", "forward", "draw_noise")
-    return Case(lambda params: forward(params, batch, config, noise), {"params": params}, covers)
+    function = lambda params: forward(params, batch, config, noise)  # noqa: E731
+
+    def draw():
+        drawn = trees.map(lambda leaf: scale * leaf, rescaled(rng, params))
+        return Case(function, {"params": drawn}, ("Seq2Seq", "forward", "draw_noise"))
+
+    return fit(draw, lambda trace: nearest_kink(trace) > CLEAR and not is_off(trace))

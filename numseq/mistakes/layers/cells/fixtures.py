@@ -1,13 +1,12 @@
 """Fixtures of the recurrent cells: one step, a sequence, both directions, a stack, and noise."""
 
 from functools import partial
-
-import numpy as np
+from itertools import chain
 
 from numseq import layers
 from numseq import params as trees
-from numseq.layers.cells.rnn import RELU
-from numseq.mistakes.fixtures import REAL, B, Case, D, H, T, call, rescaled
+from numseq.mistakes.fixtures import DRAWS, REAL, B, Case, D, H, T, call, fit, rescaled
+from numseq.mistakes.kinks import is_off, least_std, nearest_kink
 
 CLEAR = 2e-2  # twenty times the longest step of a difference, Richardson's, which may grow on its way
 
@@ -111,36 +110,18 @@ def _zoneout(rng, cell, shape):
 
 def _drop(rng, shape):
     """A mask of recurrent matrices that leaves something of each."""
-    while not (mask := layers.dropout_mask(rng, shape, 0.4, float)).any(axis=(-2, -1)).all():
-        pass
+    for _ in range(DRAWS):
+        mask = layers.dropout_mask(rng, shape, 0.4, float)
+        if mask.any(axis=(-2, -1)).all():
+            break
     return mask
 
 
 def _clear_of_kinks(rng, function, inputs, covers):
-    """A case with no pre-activation of a relu so close to 0 that a central difference would reach over its kink, with
-    no gradient that is 0 because all of the units are off, nor many so, and with no vector so even that normalising it
-    is steep."""
-    while _nearest_kink(trace := function(**inputs)) < CLEAR or _off(trace) or _smallest_std(trace) < 0.3:
-        inputs = {name: rescaled(rng, tree) for name, tree in inputs.items()}
-    return Case(function, inputs, covers)
-
-
-def _nearest_kink(trace):
-    return min((np.abs(run.steps.a).min() for run in _runs(trace) if run.cell is RELU), default=np.inf)
-
-
-def _off(trace):
-    if not any(run.cell is RELU for run in _runs(trace)):
-        return False
-    grad, mask = trace.backward(trace.h), _runs(trace)[0].mask
-    reached = grad.dx.any(axis=-1).mean() / (1 if mask is None else mask.mean())  # of the real inputs
-    return reached < 0.7 or not all(leaf.any() for leaf in trees.leaves(grad.params))
-
-
-def _smallest_std(trace):
-    steps = [run.steps for run in _runs(trace) if isinstance(run.cell, layers.LayerNormLSTM)]
-    return min((min(s.c_std.min(), s.q_std.min()) for s in steps), default=np.inf)
-
-
-def _runs(trace):
-    return [layer.run for layer in getattr(trace, "layers", [trace])]
+    """A case with no pre-activation of a relu so close to 0 that a difference would reach over its kink, with no
+    gradient that is 0 because all of the units are off, nor many so, and with no vector so even that normalising it is
+    steep."""
+    others = iter(lambda: {name: rescaled(rng, tree) for name, tree in inputs.items()}, None)
+    drawn = chain([inputs], others)
+    draw = lambda: Case(function, next(drawn), covers)  # noqa: E731
+    return fit(draw, lambda trace: least_std(trace) > 0.3 and nearest_kink(trace) > CLEAR and not is_off(trace))

@@ -19,6 +19,7 @@ from numseq.mistakes.fixtures import Case, unmade
 from numseq.mistakes.layer import LAYERS
 
 FILES = [import_module(found.name) for found in pkgutil.walk_packages(layers.__path__, f"{layers.__name__}.")]
+OTHERS = [registered, models]
 BUGS = [bug for layer in LAYERS.values() for bug in layer.bugs]
 CHECKER = str(Path(gradcheck.__file__).parent)
 CELLS = {name: layer for name, layer in LAYERS.items() if getattr(layer, "cell", None)}
@@ -27,19 +28,30 @@ CELLS = {name: layer for name, layer in LAYERS.items() if getattr(layer, "cell",
 @cache
 def cases(seed: int = 0) -> dict[str, Case]:
     """All cases by name; the same seed gives the same table, so change nothing in it."""
-    return cases_of_layers(seed) | _cases_of(registered, seed) | _cases_of(models, seed)
+    return cases_of_layers(seed) | {name: case for file in OTHERS for name, case in _cases_of(file, seed).items()}
 
 
 @cache
 def cases_of_layers(seed: int = 0) -> dict[str, Case]:
     """The same of the layers in `numseq.mistakes.layers` alone."""
-    files = (file for file in FILES if hasattr(file, "cases"))
-    return {name: case for file in files for name, case in _cases_of(file, seed).items()}
+    return {name: case for file in FILES for name, case in _cases_of(file, seed).items()}
 
 
+def groups() -> dict[str, list[str]]:
+    """The names of all cases, by the folder or file that they are in."""
+    found = {}
+    for file in [*FILES, *OTHERS]:
+        *folder, name = file.__name__.removeprefix(f"{__package__}.").split(".")
+        found.setdefault(folder[-1] if folder else name, []).extend(_cases_of(file, 0))
+    return {group: names for group, names in found.items() if names}
+
+
+@cache
 def _cases_of(file, seed):
     """The cases in a file, drawn on their own: a new layer changes the inputs of none. If they cannot be made, one
     that says so has the file's name."""
+    if not hasattr(file, "cases"):
+        return {}
     try:
         return file.cases(np.random.default_rng((seed, zlib.crc32(file.__name__.encode()))))
     except Exception as error:

@@ -20,7 +20,7 @@ from numseq.layers.cells import bidirectional, layernorm_lstm, lstm, rnn, stack,
 from numseq.layers.cells import sequence as recurrent
 from numseq.layers.cells.rnn import RELU
 from numseq.layers.losses import cross_entropy as loss
-from numseq.mistakes import CELLS, cases, fixtures, methods_of, run_cases
+from numseq.mistakes import CELLS, cases, fixtures, methods_of, run_cases, table
 from numseq.mistakes.table import cases_of_layers
 
 HIDDEN = ("dropout", "embedding", "linear")  # files that functions of the same names hide
@@ -97,7 +97,7 @@ def test_a_case_runs_what_it_claims_to_cover():
     ran, before = set(), sys.getprofile()
     sys.setprofile(lambda frame, event, _: ran.add(frame.f_code) if event == "call" else None)
     try:
-        cases_of_layers.cache_clear()
+        table._cases_of.cache_clear(), cases_of_layers.cache_clear()
         for case in cases.__wrapped__().values():  # made anew: what draws their masks is covered too
             run(case)
     finally:
@@ -532,7 +532,7 @@ def test_an_unknown_case_is_one_line():
 
 
 def test_the_same_seed_gives_the_same_inputs():
-    cases_of_layers.cache_clear()
+    table._cases_of.cache_clear(), cases_of_layers.cache_clear()
     again = cases.__wrapped__()
     for name, case in TABLE.items():
         for argument, tree in case.inputs.items():

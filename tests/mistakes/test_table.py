@@ -13,14 +13,16 @@ from numseq.models.decoders.readout import Readout
 from numseq.models.heads.vocabulary import VocabularyHead
 from numseq.record import StepRecord, Trace
 
+MADE = (table.cases, table.cases_of_layers, table._cases_of)
+
 
 @pytest.fixture
 def made_anew():
     """The table is made again in the test, and forgotten after it."""
-    for made in (table.cases, table.cases_of_layers):
+    for made in MADE:
         made.cache_clear()
     yield
-    for made in (table.cases, table.cases_of_layers):
+    for made in MADE:
         made.cache_clear()
 
 
@@ -46,7 +48,8 @@ def spoil_every_backward(monkeypatch, wrong):
 
 def test_making_the_table_calls_no_backward(monkeypatch, made_anew):
     before = dict(table.cases())
-    table.cases.cache_clear(), table.cases_of_layers.cache_clear()
+    for made in MADE:
+        made.cache_clear()
     spoil_every_backward(monkeypatch, raises)
     assert cases().keys() == before.keys()
     for name in ("lstm", "relu_rnn", "local_attention", "coverage_loss", "seq2seq, coverage, gru"):

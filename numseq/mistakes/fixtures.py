@@ -5,7 +5,8 @@ seven rows, ragged lengths, repeated ids, non-zero first states, dropout on, eve
 reads the final states too.
 """
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -50,6 +51,19 @@ def weighed(rng: Generator) -> np.ndarray:
 def call(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """The function with these options, waiting for its inputs."""
     return lambda **inputs: function(**inputs, **options)
+
+
+def own_generator(start: int, name: str) -> Generator:
+    """What one case is drawn from: a new case changes the inputs of no other."""
+    return np.random.default_rng((start, zlib.crc32(name.encode())))
+
+
+def numbered(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """(name, thing) with a number behind each name that was there before."""
+    seen: dict[str, int] = {}
+    for name, thing in named:
+        seen[name] = seen.get(name, 0) + 1
+        yield (name if seen[name] == 1 else f"{name}, {seen[name]}"), thing
 
 
 def fit(draw: Callable[[], Case], suits: Callable[[Any], bool]) -> Case:

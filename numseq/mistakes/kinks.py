@@ -51,16 +51,18 @@ def _is_maxout(part):
 
 
 def is_off(trace: Any) -> bool:
-    """Is a unit of some relu never on, or are many steps without one that is? Then gradients are 0, right or wrong."""
+    """Is some gradient behind relus 0, right or wrong? So it is when a unit is never on, or no unit at the first step,
+    or none where the state before is anything; and most of the steps should have one that is on."""
     for run in filter(_of_relu, inside(trace)):
         on = run.steps.a > 0  # (T, B, H), or (T, 2, B, H) with the second direction's steps in its own order
         if run.mask is not None:
             on &= run.mask[..., None]
         if run.zoneout is not None:  # what a step made of a unit that kept its state reaches nobody
             on &= np.asarray(run.zoneout[0]) > 0
-        if not on.any(axis=(0, -2)).all():
-            return True
         reached = on.any(axis=-1)
+        of_W_h = reached & run.before.h.any(axis=-1)
+        if not (on.any(axis=(0, -2)).all() and reached[run.order[0]].any() and of_W_h.any(axis=(0, -1)).all()):
+            return True
         real = np.ones_like(reached) if run.mask is None else run.mask
         if reached.ndim == 3:
             reached, real = reached[:, 0] | reached[::-1, 1], real[:, 0]

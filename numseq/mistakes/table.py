@@ -14,12 +14,12 @@ import numpy as np
 from numseq import gradcheck
 from numseq.errors import ConfigError
 from numseq.gradcheck import TOLERANCE, Check, check
-from numseq.mistakes import layers, models, registered, training  # noqa: F401  (training makes itself known)
+from numseq.mistakes import layers, looks, models, registered, sequences, training  # noqa: F401  (training makes itself known)
 from numseq.mistakes.fixtures import Case, unmade
 from numseq.mistakes.layer import LAYERS
 
 FILES = [import_module(found.name) for found in pkgutil.walk_packages(layers.__path__, f"{layers.__name__}.")]
-OTHERS = [registered, models]
+OTHERS = [registered, sequences, looks, models]
 BUGS = [bug for layer in LAYERS.values() for bug in layer.bugs]
 CHECKER = str(Path(gradcheck.__file__).parent)
 CELLS = {name: layer for name, layer in LAYERS.items() if getattr(layer, "cell", None)}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from typer import Argument, Option
+from typer import Argument, BadParameter, Option
 from typer.core import TyperCommand
 
 from numseq import backend
@@ -139,6 +139,21 @@ def program():
     if Path(sys.argv[0]).name == "numseq":
         return shlex.quote(sys.argv[0])
     return f"{shlex.quote(sys.executable)} -m numseq"
+
+
+def can_write(**files):
+    """Raise BadParameter when a file that is to be written has no folder to be in, before any work is done."""
+    for name, path in files.items():
+        if path and not path.parent.is_dir():
+            raise BadParameter(f"{flag(name)} is {path}, but there is no folder {path.parent}")
+
+
+def can_draw(**pictures):
+    """The same of pictures, which are of two kinds."""
+    for name, path in pictures.items():
+        if path and path.suffix.lower() not in (".png", ".svg"):
+            raise BadParameter(f"{flag(name)} is {path}: its name must end in .png or .svg")
+    can_write(**pictures)
 
 
 @contextlib.contextmanager

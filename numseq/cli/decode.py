@@ -9,7 +9,7 @@ from typing import Annotated
 
 from typer import Argument, BadParameter, Option
 
-from numseq.cli.common import Backend, Batch, Group, Run, Runs, app, choose, command, flag, load
+from numseq.cli.common import Backend, Batch, Group, Run, Runs, app, can_draw, can_write, choose, command, flag, load
 from numseq.errors import NumseqError
 from numseq.metrics import METRICS
 from numseq.options import option
@@ -67,7 +67,7 @@ def translate(
     from numseq.files import write_atomically
 
     choose(backend)
-    _can_write(output=output, attention=attention_file)
+    can_write(output=output, attention=attention_file)
     how = _how(decoding, bans, beam, sampling, nbest)
     translator = _ensemble(folders)
     lines = read_lines(input) if input else decode_lines(sys.stdin.buffer.read(), "standard input")
@@ -141,13 +141,6 @@ def _not_without(other, names):
         raise BadParameter(f"it goes with {other}", param_hint=flag(names[0]))
 
 
-def _can_write(**files):
-    """Raise BadParameter when a file that is to be written has no folder to be in, before any work is done."""
-    for name, path in files.items():
-        if path and not path.parent.is_dir():
-            raise BadParameter(f"{flag(name)} is {path}, but there is no folder {path.parent}")
-
-
 def _ensemble(folders):
     from numseq.search import Translator
 
@@ -196,7 +189,7 @@ def score(
     from numseq.search import score
 
     choose(backend)
-    _can_write(json=json_file)
+    can_write(json=json_file)
     translator = load(folder)
     pairs, skipped = read_parallel(source, target)
     if skipped:
@@ -237,7 +230,7 @@ def evaluate(
     from numseq.files import write_atomically
 
     choose(backend)
-    _can_write(json=json_file)
+    can_write(json=json_file)
     how = _how(decoding, bans, beam, sampling)
     translator = _ensemble(folders)
     pairs, skipped = read_parallel(source, reference[0])
@@ -287,8 +280,7 @@ def attention(
     """Draw where the model looked while it translated a sentence."""
     from numseq import plots
 
-    if out.suffix.lower() not in (".png", ".svg"):
-        raise BadParameter(f"--out is {out}: its name must end in .png or .svg")
+    can_draw(out=out)
     try:
         sentence.encode()
     except UnicodeEncodeError:

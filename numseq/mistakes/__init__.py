@@ -8,7 +8,7 @@ from numseq.mistakes.diagnosis import diagnose, function_of, knows, match, named
 from numseq.mistakes.fixtures import Case
 from numseq.mistakes.grade import grade
 from numseq.mistakes.layer import LAYERS, Bug, Layer
-from numseq.mistakes.table import BUGS, CELLS, cases, methods_of, run_cases
+from numseq.mistakes.table import BUGS, CELLS, cases, groups, methods_of, run_cases
 
 __all__ = [
     "BUGS",
@@ -21,6 +21,7 @@ __all__ = [
     "diagnose",
     "function_of",
     "grade",
+    "groups",
     "knows",
     "match",
     "methods_of",

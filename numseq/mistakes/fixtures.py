@@ -5,9 +5,10 @@ seven rows, ragged lengths, repeated ids, non-zero first states, dropout on, eve
 reads the final states too.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,15 +20,22 @@ D, H, A, V = 3, 2, 9, 11  # input, hidden, attention, vocabulary
 REAL = np.arange(T)[:, None] < np.array([T, 2, 4, 1, 3, 5, 2])  # (T, B): ragged
 SOURCE_REAL = np.arange(S)[:, None] < np.array([S, 2, 3, 1, 4, 3, 5])  # (S, B)
 CLEAR = 5e-3  # how far from a kink, such as a window's edge: no central difference steps over it
+DRAWS = 1000  # at most, for inputs that are fit: one in ten is, or more
 
 
 @dataclass(slots=True)
 class Case:
-    """A function that returns a trace, and float64 inputs for it. covers: the exported functions that it checks."""
+    """A function that returns a trace, and float64 inputs for it.
+
+    covers: the exported functions that it checks. outputs: those that the loss reads; None for all. options: what is on
+    in it, of the options that are tried in pairs (`numseq.mistakes.pairs`).
+    """
 
     function: Any
     inputs: dict
     covers: tuple[str, ...]
+    outputs: tuple[str, ...] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def rescaled(rng: Generator, tree: Any) -> Any:
@@ -43,3 +51,40 @@ def weighed(rng: Generator) -> np.ndarray:
 def call(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """The function with these options, waiting for its inputs."""
     return lambda **inputs: function(**inputs, **options)
+
+
+def own_generator(start: int, name: str) -> Generator:
+    """What one case is drawn from: a new case changes the inputs of no other."""
+    return np.random.default_rng((start, zlib.crc32(name.encode())))
+
+
+def numbered(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """(name, thing) with a number behind each name that was there before."""
+    seen: dict[str, int] = {}
+    for name, thing in named:
+        seen[name] = seen.get(name, 0) + 1
+        yield (name if seen[name] == 1 else f"{name}, {seen[name]}"), thing
+
+
+def fit(draw: Callable[[], Case], suits: Callable[[Any], bool]) -> Case:
+    """The first of the cases drawn whose trace suits. No backward is called for it: that is what a case is to check.
+
+    A case whose forward raises is taken as it is, for the check to tell; so is the last one, if none suits.
+    """
+    for _ in range(DRAWS):
+        case = draw()
+        try:
+            if suits(case.function(**case.inputs)):
+                return case
+        except Exception:
+            return case
+    return case
+
+
+def unmade(error: Exception) -> Case:
+    """What stands in the table for a case that could not be made: its check raises what making it raised."""
+
+    def function(x: np.ndarray) -> NoReturn:
+        raise error
+
+    return Case(function, {"x": np.zeros(1)}, ())

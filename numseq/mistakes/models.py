@@ -1,80 +1,167 @@
-"""Cases of whole models: sentences of configuration."""
+"""Cases of whole models: in some model every two values of options that may stand together do.
+
+A box, a cell or an attention that comes with the library is among the values by being registered.
+"""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numseq import params as trees
 from numseq.backend import Generator
-from numseq.mistakes.fixtures import REAL, SOURCE_REAL, B, Case, D, S, T, rescaled
+from numseq.errors import ConfigError
+from numseq.mistakes.fixtures import REAL, SOURCE_REAL, Case, D, fit, numbered, own_generator, rescaled, unmade
+from numseq.mistakes.kinks import is_off, nearest_kink
+from numseq.mistakes.pairs import Row, covering
 
-SMALL = 1e-4  # of a gradient
-NOISE = {"dropout": 0.3, "word_dropout": 0.2, "weight_drop": 0.3, "zoneout": 0.3}
-SENTENCES: dict[str, dict[str, Any]] = {  # every part at least once, every option at least once
-    "plain, 2 layers": {"attention": "none", "layers": 2, "dropout": 0.3},
-    "attention, 1 layer": {"dropout": 0.3},
-    "attention, 2 layers": {"layers": 2, "dropout": 0.3},
-    "concat, peepholes": {"attention": "concat", "cell": "lstm-peephole", "residual": True, **NOISE},
-    "coverage, gru": {"attention": "coverage", "cell": "gru", "coverage_loss": 0.7, **NOISE},
-    "location, gru": {"attention": "location", "cell": "gru-reset-before", "readout": "linear", "encoder": "forward"},
-    "local-p, rnn": {"attention": "local-p", "cell": "rnn", "readout_context": False, "readout_embedding": True},
-    "multi-head, rnn": {"attention": "multi-head", "cell": "rnn-relu", "samples": 4},
-    "scaled-dot, tied": {"attention": "scaled-dot", "cell": "gru", "tied": "target", "readout": "maxout",
-                         "label_smoothing": 0.1},
-    "luong, 2 layers": {"decoder": "luong", "attention": "general", "cell": "gru", "layers": 2, **NOISE},
-    "luong, feeding, 2 layers": {"decoder": "luong-feeding", "attention": "dot", "cell": "gru", "layers": 2,
-                                 "residual": True, **NOISE},
-    "plain, layer norm": {"attention": "none", "cell": "lstm-layernorm", "readout": "tanh"},
-    "plain, both ways": {"attention": "none", "encoder": "bidirectional", "layers": 2},
-    "plain, all tied": {"attention": "none", "cell": "gru", "tied": "all", "readout": "tanh", "variational": True,
-                        "dropout": 0.3, "confidence_penalty": 0.2},
-    "vector": {"decoder": "vector", "cell": "gru", "readout": "maxout", "readout_embedding": True, "dropout": 0.3},
+if TYPE_CHECKING:
+    from numseq.models import Seq2SeqConfig
+
+SEED = 0  # such that no gradient is hardly there, as a test holds; another one does when options change
+CLEAR = 1e-3  # how far from a kink: a hundred times the step of a difference along one direction
+HIDDEN = 4
+VALUES: dict[str, tuple] = {  # of a configuration's options, beside the parts; the first is the option's off
+    "readout": ("tanh", "maxout", "linear"),
+    "readout_context": (True, False),
+    "readout_embedding": (False, True),
+    "layers": (1, 2, 3),
+    "residual": (False, True),
+    "tied": ("none", "target", "all"),
+    "embedding": (D, HIDDEN),  # as wide as a layer it has the lowest layer residual too
+    "dropout": (0.0, 0.3),
+    "variational": (False, True),
+    "word_dropout": (0.0, 0.2),
+    "weight_drop": (0.0, 0.3),
+    "zoneout": (0.0, 0.3),
+    "samples": (0, 4),
+    "label_smoothing": (0.0, 0.1),
+    "confidence_penalty": (0.0, 0.2),
+    "coverage_loss": (0.0, 0.7),
+}
+ALONE = {  # options that are tried with one value, and why that is enough
+    "source_vocabulary": "a size", "target_vocabulary": "a size", "hidden": "a size", "attention_size": "a size",
+    "heads": "a size", "window": "a size", "init": "first values, which the cases replace",
+    "recurrent_init": "first values, which the cases replace", "forget_bias": "first values, which the cases replace",
 }  # fmt: skip
+REAL_SOURCES = {  # (S, B): padding at the end, within, and a row of it alone
+    "ragged": np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 0, 1], [1, 0, 0, 0]], dtype=bool),
+    "holes": np.array([[1, 0, 1, 1], [0, 1, 1, 0], [1, 1, 1, 1], [1, 0, 1, 0]], dtype=bool),
+    "nothing": np.array([[1, 0, 1, 1], [1, 0, 0, 1], [1, 0, 0, 1], [0, 0, 0, 1]], dtype=bool),
+}
+REAL_TARGETS = {  # (T, B)
+    "ragged": np.array([[1, 1, 1, 1], [1, 1, 0, 1], [0, 1, 0, 1], [0, 1, 0, 0]], dtype=bool),
+    "holes": np.array([[1, 0, 1, 1], [0, 1, 1, 0], [1, 1, 1, 0], [1, 0, 1, 1]], dtype=bool),
+}
+SENTENCES: dict[str, dict[str, Any]] = {"attention, 1 layer": {"dropout": 0.3}}
 
 
 def cases(rng: Generator) -> dict[str, Case]:
-    batch = SimpleNamespace(
-        source=np.where(SOURCE_REAL, rng.integers(4, 9, size=(S, B)), 0),
-        source_mask=SOURCE_REAL,
-        target_in=np.where(REAL, rng.integers(4, 9, size=(T, B)), 0),
-        target_out=np.where(REAL, rng.integers(3, 9, size=(T, B)), 0),
-        target_mask=REAL,
-    )
-    sentences = SENTENCES | {f"{kind} {name}": {kind: name} for kind, name in _boxes_in_none()}
-    return {f"seq2seq, {name}": _case(_config(options), batch, rng) for name, options in sentences.items()}
-
-
-def _boxes_in_none():
-    """(kind, name) of the boxes that no sentence above has, or has by default: they are checked all the same."""
     from numseq.models.config import PARTS
 
-    said = [_config(options) for options in SENTENCES.values()]
+    start, table = SEED + int(rng.integers(1 << 32)), {}
+
+    def put(name, said, training=True, source_real=SOURCE_REAL, real=REAL):
+        own = own_generator(start, name)
+        try:
+            table[name] = _case(_config(said), _batch(own, source_real, real), own, training)
+        except Exception as error:
+            table[name] = unmade(error)
+        return table[name]
+
+    for name, said in SENTENCES.items():
+        put(name, said)
+    for kind, name in _boxes_of_others():
+        put(f"{kind} {name}", {kind: name})
+    for decoder in PARTS["decoder"]:  # in evaluation nothing but zoneout does anything
+        put(f"{decoder}, evaluation", {"decoder": decoder, "layers": 2, "zoneout": 0.3}, training=False)
+    for name, row in numbered((_name(row), row) for row in covering(options(), allowed)):
+        masks = REAL_SOURCES[row["source_mask"]], REAL_TARGETS[row["target_mask"]]
+        put(name, _said(row), True, *masks).options = row
+    return {f"seq2seq, {name}": case for name, case in table.items()}
+
+
+def options() -> dict[str, tuple]:
+    """What is tried in pairs: the parts that come with the library, VALUES, and the padding of either side."""
+    from numseq.models.config import PARTS
+
+    ours = {kind: tuple(name for name, part in parts.items() if _is_ours(part)) for kind, parts in PARTS.items()}
+    return ours | VALUES | {"source_mask": tuple(REAL_SOURCES), "target_mask": tuple(REAL_TARGETS)}
+
+
+def allowed(row: Row) -> bool:
+    """May these values stand together? Not what a configuration refuses, nor what then does nothing."""
+    from numseq.models.registry import DECODERS
+
+    if DECODERS[row["decoder"]].attends != (row["attention"] != "none"):  # the most frequent reason, and quickly seen
+        return False
+    if row["residual"] and row["layers"] == 1 and row["embedding"] != HIDDEN:  # no two widths are alike
+        return False
+    try:
+        _config(_said(row))
+    except ConfigError:
+        return False
+    return True
+
+
+def _is_ours(part):
+    return part is None or getattr(part, "__module__", "").startswith("numseq.")
+
+
+def _boxes_of_others():
+    """(kind, name) of the boxes that somebody registered: they are checked all the same."""
+    from numseq.models.config import PARTS
+
     for kind in ("source", "encoder", "target", "decoder", "head"):
-        used = {getattr(config, kind) for config in said}
-        yield from ((kind, name) for name in PARTS[kind] if name not in used)
+        yield from ((kind, name) for name, part in PARTS[kind].items() if not _is_ours(part))
 
 
-def _config(options):
+def _name(row):
+    return ", ".join(row[kind] for kind in ("decoder", "attention", "cell") if row[kind] != "none")
+
+
+def _said(row):
+    """What a row says to a configuration."""
+    return {name: value for name, value in row.items() if not name.endswith("_mask")}
+
+
+def _batch(rng, source_real, real):
+    """Ids are 0 behind the last real one; a step within that does not count is read all the same."""
+
+    def ids(least, mask):
+        within = np.logical_or.accumulate(mask[::-1])[::-1]
+        return np.where(within, rng.integers(least, 9, size=mask.shape), 0)
+
+    return SimpleNamespace(
+        source=ids(4, source_real),
+        source_mask=source_real,
+        target_in=ids(4, real),
+        target_out=ids(3, real),
+        target_mask=real,
+    )
+
+
+def _config(said) -> "Seq2SeqConfig":
     from numseq.models import Seq2SeqConfig  # not before a whole model is asked for
 
-    sizes = {"embedding": D, "hidden": 4, "attention_size": 8, "window": 2}
-    return Seq2SeqConfig(9, 9 if options.get("tied") == "all" else 10, **sizes | options)
+    sizes = {"embedding": D, "hidden": HIDDEN, "attention_size": 8, "window": 2}
+    return Seq2SeqConfig(9, 9 if said.get("tied") == "all" else 10, **sizes | said)
 
 
-def _case(config, batch, rng):
+def _case(config, batch, rng, training):
     from numseq.models import Seq2Seq, draw_noise, forward
 
     params = Seq2Seq.create(config, dtype=np.float64).params
-    noise = draw_noise(config, params, batch, 0)
+    noise = draw_noise(config, params, batch, 0) if training else None
+    function = lambda params: forward(params, batch, config, noise)  # noqa: E731
 
-    def small(params):
-        """Is some gradient hardly there, as behind units that are all off?"""
-        grad = forward(params, batch, config, noise).backward().params
-        return any(np.abs(leaf).max() < SMALL for leaf in trees.leaves(grad))
+    def draw():
+        drawn = rescaled(rng, params)
+        if config.cell == "rnn-relu":
+            drawn = trees.map(lambda leaf: leaf / 2, drawn)  # or states would grow until probabilities are all 0 or 1
+            for name, leaf in trees.walk(drawn):
+                if name.endswith("b"):
+                    np.abs(leaf, out=leaf)  # or nearly always some unit would never be on
+        return Case(function, {"params": drawn}, ("Seq2Seq", "forward", "draw_noise"))
 
-    scale = 0.5 if config.cell == "rnn-relu" else 1.0  # or its states would grow until probabilities are all 0 or 1
-    while small(params := trees.map(lambda leaf: scale * leaf, rescaled(rng, params))):
-        pass
-    covers = ("Seq2Seq", "forward", "draw_noise")
-    return Case(lambda params: forward(params, batch, config, noise), {"params": params}, covers)
+    return fit(draw, lambda trace: nearest_kink(trace) > CLEAR and not is_off(trace))

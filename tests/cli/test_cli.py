@@ -18,7 +18,7 @@ import typer
 from helpers_run import TINY, digits, how_to_go_on, numseq_cli, numseq_process, snapshot, words, write_parallel
 
 import numseq
-from numseq import cli, demo
+from numseq import cli, demo, layers
 from numseq.data import EOS
 from numseq.layers import DotAttention
 from numseq.mistakes import BUGS, Case, table, trial
@@ -528,12 +528,39 @@ def test_gradients_by_one_method_and_drawn(tmp_path):
         (["--heatmap", "F.png"], ["--heatmap", "name it"]),
         (["lstm", "stack", "--heatmap", "F.png"], ["--heatmap", "name it"]),
         (["--bugs", "lstm"], ["--bugs", "--json only"]),
+        (["--list", "lstm"], ["--list", "stands alone"]),
+        (["lstm", "--heatmap", "F.png", "--method", "directional"], ["--heatmap", "nothing inside"]),
         (["--method", "guess"], ["guess", "richardson"]),
     ],
 )
 def test_gradcheck_options_that_do_not_go_together(options, words):
     result = numseq_cli("gradcheck", *options)
     assert result.code == 2 and all(word in result.err for word in words)
+
+
+def test_all_that_can_be_checked_is_listed_in_groups():
+    result = numseq_cli("gradcheck", "--list")
+    groups = [block.splitlines() for block in result.out.split("\n\n")]
+    assert result.code == 0 and {"layers:", "attention:", "cells:", "losses:", "models:"} <= {g[0] for g in groups}
+    assert sorted(name for _, *names in groups for name in names) == sorted(table.cases())
+
+
+def test_nothing_is_checked_before_what_can_be_known_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "check", lambda *given, **named: pytest.fail("checked"))
+    for options in (["--heatmap", tmp_path / "a.pdf"], ["--json", tmp_path / "no" / "a.json"]):
+        result = numseq_cli("gradcheck", "linear", *options)
+        assert (result.code, result.out) == (2, "") and "Traceback" not in result.err
+
+
+def test_what_raises_is_a_row_and_the_rows_after_it_follow(tmp_path, monkeypatch):
+    monkeypatch.setattr(layers.LSTM, "forward", lambda *given: 1 / 0)
+    result = numseq_cli("gradcheck", "lstm", "linear", "--json", tmp_path / "checks.json")
+    rows = [line for line in result.out.splitlines()[1:] if not line.startswith(" ")]
+    assert result.code == 1 and [row.endswith("WRONG") for row in rows] == [True] * 6 + [False] * 2
+    assert "ZeroDivisionError in <lambda>" in result.out
+    assert json.loads((tmp_path / "checks.json").read_text())[0]["worst"] is None
+    result = numseq_cli("gradcheck", "lstm, ragged", "--heatmap", tmp_path / "a.png")
+    assert result.code == 1 and "no picture" in result.err and not (tmp_path / "a.png").exists()
 
 
 SOME = {"linear", "lstm_step", "clip_by_global_norm", "tied_embedding"}  # one of each way of trying
@@ -776,9 +803,16 @@ BAD = {
     "attention of a plain model": ("attention {room}/plain 12 --out {room}/a.png", 2, ["{room}/plain", "plain"]),
     "attention of nothing": ("attention {room}/run '' --out {room}/a.png", 2, ["empty"]),
     "picture of unknown kind": ("attention {room}/run '1 2' --out {room}/a.jpeg", EITHER, ["a.jpeg", ".png", ".svg"]),
-    "picture into a file": ("attention {room}/run '1 2' --out {room}/short.txt/a.png", 1, ["{room}/short.txt/a.png:"]),
-    "unknown layer": ("gradcheck warp", EITHER, ["warp", "linear", "lstm_step"]),
-    "checks into a file": ("gradcheck linear --json {room}/short.txt/a.json", 1, ["{room}/short.txt/a.json:"]),
+    "picture into a file": ("attention {room}/run '1 2' --out {room}/short.txt/a.png", 2,
+                            ["{room}/short.txt/a.png", "no folder {room}/short.txt"]),
+    "unknown layer": ("gradcheck warp", EITHER, ["warp", "gradcheck --list has all names"]),
+    "layer in capitals": ("gradcheck LSTM", EITHER, ["LSTM", "did you mean 'lstm'? "]),
+    "checks into a file": ("gradcheck linear --json {room}/short.txt/a.json", 2,
+                           ["--json", "no folder {room}/short.txt"]),
+    "bugs into a file": ("gradcheck --bugs --json {room}/short.txt/a.json", 2, ["no folder {room}/short.txt"]),
+    "heat map of unknown kind": ("gradcheck linear --heatmap {room}/a.pdf", 2, ["--heatmap", "a.pdf", ".png", ".svg"]),
+    "heat map into a file": ("gradcheck linear --heatmap {room}/short.txt/a.png", 2,
+                             ["--heatmap", "no folder {room}/short.txt"]),
 }  # fmt: skip
 
 

@@ -129,6 +129,35 @@ def test_padded_positions_get_no_weight_and_no_gradient_and_change_nothing(kind)
     assert (again.dkeys[S:] == 0).all() and (again.dvalues[S:] == 0).all() and (padded.alpha[:, :, S:] == 0).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@each_kind
+def test_a_row_in_which_nothing_is_real_gets_no_weight_no_context_and_no_gradient(kind, dtype):
+    nothing, others = MASK.copy(), np.arange(B) != 1
+    nothing[:, 1] = False
+    looking, query = attention(kind, dtype, nothing)
+    trace = layers.attend(looking, query)
+    dcontext, dalpha = upstream(trace, dtype)
+    grads = trace.backward(dcontext, dalpha), step_by_step(looking, query, dcontext, dalpha)[-1]
+    assert (trace.alpha[:, 1] == 0).all() and (trace.context[:, 1] == 0).all()
+    for grad in grads:
+        assert all((d[:, 1] == 0).all() for d in (grad.dquery, grad.dkeys, grad.dvalues))
+
+    _, keys, values, params = given(kind, dtype)
+    without = layers.attend(
+        KINDS[kind][0](keys[:, others], values[:, others], params, nothing[:, others]), query[:, others]
+    )
+    expected = without.backward(dcontext[:, others], dalpha[:, others])
+    tolerance = {np.float32: 1e-4, np.float64: 1e-12}[dtype]  # sums of other shapes round otherwise
+    assert_close(trace.context[:, others], without.context, tolerance)
+    for grad in grads:
+        assert_close(grad.params, expected.params, tolerance)
+
+    one = looking.select_rows(np.array([1, 0])).forward(
+        query[0, [1, 0]], [c[[1, 0]] for c in looking.initial_carried()]
+    )
+    assert (one.context[0] == 0).all() and (one.alpha[0] == 0).all() and (one.context[1] != 0).all()
+
+
 @each_kind
 def test_no_mask_is_a_mask_of_all(kind):
     (plain, query), (masked, _) = attention(kind, mask=None), attention(kind, mask=np.ones_like(MASK))

@@ -1,7 +1,7 @@
 """Additive attention: the score of a query and a key is a small network of one hidden layer.
 
     k_j  = x_j W_k + b                            x_j the key as given; projected once for a sentence
-    u_tj = tanh(q_t W_q + k_j)
+    u_tj = tanh(q_t W_q + k_j)                    q_t W_q is `projected`, once for a query
     e_tj = u_tj . w
 
 Source: Bahdanau, Cho & Bengio 2015, section 3.1 and appendix A.1.2 (there W_a, U_a, v_a; the bias is ours). Without b
@@ -41,16 +41,17 @@ class AdditiveParams(Record):
 
 @dataclass(slots=True)
 class AdditiveStep(AttentionStep):
+    projected: Array = None  # (B, A), q W_q
     u: Array = None  # (S, B, A)
 
 
 @dataclass(slots=True)
 class AdditiveStepGrad(AttentionStepGrad):
     equations = AttentionStepGrad.equations | {
-        "dprojected": "sum_j de_j * w * (1 - u_j^2), since e_j = u_j . w and u_j = tanh(q W_q + k_j)",
-        "dquery": "dprojected W_q^T",
+        "dprojected": "sum_j de_j * w * (1 - u_j^2), since e_j = u_j . w and u_j = tanh(projected + k_j)",
+        "dquery": "dprojected W_q^T, since projected = q W_q",
     }
-    dprojected: Array = None  # (B, A), of q W_q
+    dprojected: Array = None  # (B, A)
 
 
 class AdditiveAttention(Attention):
@@ -79,7 +80,8 @@ class AdditiveAttention(Attention):
         return zeros(self.projected), zeros(self.params.w)
 
     def score(self, s: AdditiveStep) -> Array:
-        s.u = self._u(s.query @ self.params.W_q)
+        s.projected = s.query @ self.params.W_q
+        s.u = self._u(s.projected)
         return (s.u @ self.params.w).T
 
     def _u(self, q):

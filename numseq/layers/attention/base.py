@@ -4,6 +4,8 @@
     alpha_t   = softmax over j of e_tj            weights; a masked position gets exactly 0
     context_t = sum_j alpha_tj v_j
 
+Where nothing is real, as in a row without a source, all weights are 0, and so are the context and every gradient.
+
 What differs between attentions is the score; each has a file: `additive` (and concat), `dot` (scaled, general),
 `multihead`, `local`, `location`, `coverage`. What they share is here.
 
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from numseq.backend import Array, array_module
-from numseq.layers.activations import MASKED, softmax, softmax_backward
+from numseq.layers.activations import MASKED, softmax_backward
 from numseq.layers.attention.products import dots, weighted_mean
 from numseq.params import common_dtype
 from numseq.record import Record, StepGrad, StepRecord, Steps, Trace, held, kept_gradients, shaped
@@ -55,6 +57,16 @@ class AttentionGrad(Record):
     dkeys: Array  # (S, B, K)
     dvalues: Array  # (S, B, C)
     params: Any
+
+
+def weights(e: Array) -> Array:
+    """alpha = softmax of scores (..., S), of which some are MASKED; all are 0 where all are masked."""
+    xp = array_module(e)
+    alpha = xp.exp(e - xp.maximum(e.real.max(axis=-1, keepdims=True), MASKED / 2))  # 0 for all that is masked
+    total = alpha.sum(axis=-1, keepdims=True)
+    total += 1e-30  # where it is not 0 it is at least 1, the part of the largest score, which this does not change
+    alpha /= total
+    return alpha
 
 
 class Attention:
@@ -115,7 +127,7 @@ class Attention:
         self.take(s, carried)
         e = shaped(self.score(s), "e", (*query.shape[:-1], len(self.keys)), self.score)
         s.e = self.masked(e)
-        s.alpha = softmax(s.e)
+        s.alpha = weights(s.e)
         s.context = weighted_mean(s.alpha, self.values)
         return s
 

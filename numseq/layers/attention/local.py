@@ -18,8 +18,15 @@ Source: Luong, Pham & Manning 2015, section 3.2, local-p, equations 9 and 10, wi
 from dataclasses import dataclass
 
 from numseq.backend import Array, DType, Generator, array_module, asarray
-from numseq.layers.activations import MASKED, sigmoid, sigmoid_backward, softmax, softmax_backward, tanh, tanh_backward
-from numseq.layers.attention.base import AttentionGrad, AttentionStep, AttentionStepGrad, AttentionTrace, attend
+from numseq.layers.activations import MASKED, sigmoid, sigmoid_backward, softmax_backward, tanh, tanh_backward
+from numseq.layers.attention.base import (
+    AttentionGrad,
+    AttentionStep,
+    AttentionStepGrad,
+    AttentionTrace,
+    attend,
+    weights,
+)
 from numseq.layers.attention.dot import GeneralAttention, GeneralParams
 from numseq.layers.attention.products import dots, weighted_mean
 from numseq.layers.init import DEFAULT, Initializer
@@ -98,7 +105,7 @@ class LocalAttention(GeneralAttention):
         away = self._away(s)
         near = away.real**2 <= self.window**2  # of complex numbers the real part says where the window is
         s.e = self.masked(array_module(away).where(near, self.score(s), MASKED))
-        s.align = softmax(s.e)
+        s.align = weights(s.e)
         s.gauss = array_module(away).exp(away**2 / (-2 * self.sigma**2))
         s.alpha = s.align * s.gauss
         s.context = weighted_mean(s.alpha, self.values)

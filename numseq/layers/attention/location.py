@@ -56,7 +56,8 @@ class PositionAttention(AdditiveAttention):
 
     def score(self, s: Any) -> Array:
         s.f = self.features(s)
-        z = self.projected + s.query @ self.params.W_q
+        s.projected = s.query @ self.params.W_q
+        z = self.projected + s.projected
         # the product of one column with one row is an outer product: measured, a quarter of a matrix product's time
         z += s.f * self.U if len(self.U) == 1 else affine(s.f, self.U)
         s.u = tanh(z)

@@ -4,7 +4,7 @@
     e_thj          = q_th . k_jh / sqrt(K / n)
     head_alpha_th  = softmax over j of e_thj
     mixed_t        = [sum_j head_alpha_t1j v_j1; ...; sum_j head_alpha_tnj v_jn]  the heads side by side
-    context_t      = mixed_t W_o + b_o
+    context_t      = mixed_t W_o + b_o                                            0 where nothing is real
     alpha_t        = mean over h of head_alpha_th                                 for who wants one map, not n
 
 A head is to the products what one more row of the batch is: heads are folded into the batch, and nothing loops.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numseq.backend import Array, DType, Generator, array_module, asarray
-from numseq.layers.activations import MASKED, softmax, softmax_backward
+from numseq.layers.activations import MASKED, softmax_backward
 from numseq.layers.attention.base import (
     Attention,
     AttentionGrad,
@@ -26,6 +26,7 @@ from numseq.layers.attention.base import (
     AttentionStepGrad,
     AttentionTrace,
     attend,
+    weights,
 )
 from numseq.layers.attention.products import dots, over_queries, weighted_mean
 from numseq.layers.init import DEFAULT, Initializer
@@ -78,7 +79,7 @@ class MultiHeadAttention(Attention):
 
     record, grad = MultiHeadStep, MultiHeadStepGrad
     equations = "multihead_attention"
-    position_arrays = ("keys", "values", "k", "v")
+    position_arrays = ("keys", "values", "k", "v", "seen")
     options = ("heads",)
     at_once = True
 
@@ -91,6 +92,11 @@ class MultiHeadAttention(Attention):
         self.scale = self.size**-0.5
         self.k = affine(keys, params.W_k, params.b_k)  # (S, B, K)
         self.v = affine(values, params.W_v, params.b_v)  # (S, B, K)
+        self.seen = None  # (1, B), so that `select_rows` picks rows of it like of keys: is anything real?
+        if mask is not None:
+            xp = array_module(mask)
+            seen = xp.any(mask, axis=0, keepdims=True)
+            self.seen = None if xp is np and seen.all() else seen  # a GPU is not waited for
 
     @staticmethod
     def init(
@@ -117,10 +123,10 @@ class MultiHeadAttention(Attention):
         s.query = query
         s.q = affine(s.query, p.W_q, p.b_q)
         s.e = self.masked(self.scale * self._unfolded(dots(self._folded(s.q), self._folded(self.k))))
-        s.head_alpha = softmax(s.e)
+        s.head_alpha = weights(s.e)
         s.alpha = s.head_alpha.mean(axis=-2)
         s.mixed = weighted_mean(_one_row_a_head(s.head_alpha), self._folded(self.v)).reshape(s.q.shape)
-        s.context = affine(s.mixed, p.W_o, p.b_o)
+        s.context = self._if_seen(affine(s.mixed, p.W_o, p.b_o))
         return s
 
     def masked(self, e: Array) -> Array:
@@ -136,7 +142,7 @@ class MultiHeadAttention(Attention):
     ) -> tuple[MultiHeadStepGrad, tuple[Array, ...]]:
         grad, p = self.grad(), self.params
         grad.dcontext = dcontext
-        grad.dmixed = affine(dcontext, p.W_o.T)
+        grad.dmixed = affine(self._if_seen(dcontext), p.W_o.T)
         grad.dalpha = array_module(dcontext).zeros_like(s.alpha) if dalpha is None else dalpha
         through_mixed = self._unfolded(dots(self._folded(grad.dmixed), self._folded(self.v)))
         grad.dhead_alpha = through_mixed + grad.dalpha[..., None, :] / self.heads
@@ -150,7 +156,7 @@ class MultiHeadAttention(Attention):
         p, array_of = self.params, array_module(grads.dq)
         dk = rows(self.scale * over_queries(_one_row_a_head(grads.de), self._folded(steps.q)).reshape(self.k.shape))
         dv = rows(over_queries(_one_row_a_head(steps.head_alpha), self._folded(grads.dmixed)).reshape(self.v.shape))
-        dq, dcontext = rows(grads.dq), rows(grads.dcontext)
+        dq, dcontext = rows(grads.dq), rows(self._if_seen(grads.dcontext))
         return AttentionGrad(
             dquery=grads.dquery,
             dkeys=(dk @ p.W_k.T).reshape(self.keys.shape),
@@ -166,6 +172,10 @@ class MultiHeadAttention(Attention):
                 b_o=None if p.b_o is None else dcontext.sum(axis=0),
             ),
         )
+
+    def _if_seen(self, context):
+        """A context, or its gradient, (..., B, O), with 0 in the rows that have nothing real: b_o is not theirs."""
+        return context if self.seen is None else array_module(context).where(self.seen[0][:, None], context, 0)
 
     def _folded(self, x):
         """(..., B, K) as (..., B n, K / n): each head a row."""

@@ -4,7 +4,8 @@ import numpy as np
 
 from numseq import layers
 from numseq.layers import LocalParams
-from numseq.mistakes.fixtures import CLEAR, A, D, H
+from numseq.mistakes.fixtures import CLEAR, A, D, H, fit
+from numseq.mistakes.kinks import nearest_kink
 from numseq.mistakes.layer import Layer, equations, know
 from numseq.mistakes.layers.attention.look import look, rows, softmax_backward
 
@@ -81,9 +82,5 @@ know(
 
 def cases(rng):
     params, covers = layers.LocalAttention.init(rng, H, D, A, float), ("local_attention", "LocalAttention")
-    while True:  # until no position is close to the edge of a window
-        case = look(rng, layers.local_attention, covers, H, params, window=1.5)
-        p = case.function(**case.inputs).steps.p
-        edges = np.stack([p - 1.5, p + 1.5])
-        if np.abs(edges - edges.round()).min() > CLEAR:
-            return {"local_attention": case}
+    draw = lambda: look(rng, layers.local_attention, covers, H, params, window=1.5)  # noqa: E731
+    return {"local_attention": fit(draw, lambda trace: nearest_kink(trace) > CLEAR)}  # of an edge of a window

@@ -1,13 +1,12 @@
 """Fixtures of the recurrent cells: one step, a sequence, both directions, a stack, and noise."""
 
 from functools import partial
-
-import numpy as np
+from itertools import chain
 
 from numseq import layers
 from numseq import params as trees
-from numseq.layers.cells.rnn import RELU
-from numseq.mistakes.fixtures import REAL, B, Case, D, H, T, call, rescaled
+from numseq.mistakes.fixtures import DRAWS, REAL, B, Case, D, H, T, call, fit, rescaled
+from numseq.mistakes.kinks import is_off, least_std, nearest_kink
 
 CLEAR = 2e-2  # twenty times the longest step of a difference, Richardson's, which may grow on its way
 
@@ -31,7 +30,7 @@ def _sequences(rng, known):
     params = rescaled(rng, known.cell.init(rng, D, known.hidden, float))
     inputs = {
         "x": rng.standard_normal((T, B, D)),
-        "state": _state(known.cell, (B, known.hidden), rng),
+        "state": first_state(known.cell, (B, known.hidden), rng),
         "params": params,
     }
     options = {"": {}, ", ragged": {"mask": REAL}, ", ragged, reversed": {"mask": REAL, "reverse": True}}
@@ -44,11 +43,11 @@ def _sequences(rng, known):
 def noise(rng, cell):
     """Zoneout, in training and in evaluation, and weight-drop, each alone."""
     params = rescaled(rng, cell.init(rng, D, H, float))
-    inputs = {"x": rng.standard_normal((T, B, D)), "state": _state(cell, (B, H), rng), "params": params}
+    inputs = {"x": rng.standard_normal((T, B, D)), "state": first_state(cell, (B, H), rng), "params": params}
     options = {
-        "zoneout": {"zoneout": _zoneout(rng, cell, (T, B, H))},
+        "zoneout": {"zoneout": zoned_out(rng, cell, (T, B, H))},
         "zoneout, evaluation": {"zoneout": (0.7, 0.4)},
-        "weight_drop": {"weight_mask": _drop(rng, params.W_h.shape)},
+        "weight_drop": {"weight_mask": dropped_weights(rng, params.W_h.shape)},
     }
     return {
         name: Case(call(layers.sequence, cell=cell, mask=REAL, **given), inputs, ("sequence",))
@@ -59,7 +58,7 @@ def noise(rng, cell):
 def _both_ways(rng, known):
     inputs = {
         "x": rng.standard_normal((T, B, D)),
-        "state": _state(known.cell, (2, B, known.hidden), rng),
+        "state": first_state(known.cell, (2, B, known.hidden), rng),
         "params": rescaled(rng, layers.init_bidirectional(rng, D, known.hidden, float, known.cell)),
     }
     return _clear_of_kinks(rng, call(layers.bidirectional, mask=REAL, cell=known.cell), inputs, ("bidirectional",))
@@ -85,62 +84,44 @@ def _stack(rng, known):
         dropout_masks=[layers.dropout_mask(rng, (*real.shape, 2 * H), 0.4, float)],  # either way as wide
         cell=cell,
         residual=True,
-        zoneout=[_zoneout(rng, cell, (len(real), *ways, real.shape[1], hidden)), None],
-        weight_masks=[None, _drop(rng, (*ways, *drawn.shape))],
+        zoneout=[zoned_out(rng, cell, (len(real), *ways, real.shape[1], hidden)), None],
+        weight_masks=[None, dropped_weights(rng, (*ways, *drawn.shape))],
     )
     return _clear_of_kinks(rng, function, inputs, ("stack",))
 
 
 def _deep(cell, shape, ways, hidden, rng):
     """Inputs of two layers over x of a shape (T, B), with ways (2,) for both directions or () for one."""
-    state = [_state(cell, (*ways, shape[1], hidden), rng) for _ in range(2)]
+    state = [first_state(cell, (*ways, shape[1], hidden), rng) for _ in range(2)]
     init = partial(layers.init_bidirectional, cell=cell) if ways else cell.init
     params = [rescaled(rng, init(rng, size, hidden, float)) for size in (D, 2 * H)]
     return {"x": rng.standard_normal((*shape, D)), "state": state, "params": params}
 
 
-def _state(cell, shape, rng):
+def first_state(cell, shape, rng):
     """A first state of a cell, of a shape."""
     return cell.State(*(rng.standard_normal(shape) for _ in cell.State._fields))
 
 
-def _zoneout(rng, cell, shape):
+def zoned_out(rng, cell, shape):
     """For each part of the state, 1 where a unit takes its new value and 0 where it keeps the old one."""
     return tuple((rng.random(shape) < 0.6).astype(float) for _ in cell.State._fields)
 
 
-def _drop(rng, shape):
+def dropped_weights(rng, shape):
     """A mask of recurrent matrices that leaves something of each."""
-    while not (mask := layers.dropout_mask(rng, shape, 0.4, float)).any(axis=(-2, -1)).all():
-        pass
+    for _ in range(DRAWS):
+        mask = layers.dropout_mask(rng, shape, 0.4, float)
+        if mask.any(axis=(-2, -1)).all():
+            break
     return mask
 
 
 def _clear_of_kinks(rng, function, inputs, covers):
-    """A case with no pre-activation of a relu so close to 0 that a central difference would reach over its kink, with
-    no gradient that is 0 because all of the units are off, nor many so, and with no vector so even that normalising it
-    is steep."""
-    while _nearest_kink(trace := function(**inputs)) < CLEAR or _off(trace) or _smallest_std(trace) < 0.3:
-        inputs = {name: rescaled(rng, tree) for name, tree in inputs.items()}
-    return Case(function, inputs, covers)
-
-
-def _nearest_kink(trace):
-    return min((np.abs(run.steps.a).min() for run in _runs(trace) if run.cell is RELU), default=np.inf)
-
-
-def _off(trace):
-    if not any(run.cell is RELU for run in _runs(trace)):
-        return False
-    grad, mask = trace.backward(trace.h), _runs(trace)[0].mask
-    reached = grad.dx.any(axis=-1).mean() / (1 if mask is None else mask.mean())  # of the real inputs
-    return reached < 0.7 or not all(leaf.any() for leaf in trees.leaves(grad.params))
-
-
-def _smallest_std(trace):
-    steps = [run.steps for run in _runs(trace) if isinstance(run.cell, layers.LayerNormLSTM)]
-    return min((min(s.c_std.min(), s.q_std.min()) for s in steps), default=np.inf)
-
-
-def _runs(trace):
-    return [layer.run for layer in getattr(trace, "layers", [trace])]
+    """A case with no pre-activation of a relu so close to 0 that a difference would reach over its kink, with no
+    gradient that is 0 because all of the units are off, nor many so, and with no vector so even that normalising it is
+    steep."""
+    others = iter(lambda: {name: rescaled(rng, tree) for name, tree in inputs.items()}, None)
+    drawn = chain([inputs], others)
+    draw = lambda: Case(function, next(drawn), covers)  # noqa: E731
+    return fit(draw, lambda trace: least_std(trace) > 0.3 and nearest_kink(trace) > CLEAR and not is_off(trace))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from numseq import layers
-from numseq.mistakes.fixtures import CLEAR, REAL, B, Case, S, T, weighed
+from numseq.mistakes.fixtures import CLEAR, REAL, B, Case, S, T, fit, weighed
 from numseq.mistakes.layer import Layer, equations, know
 
 
@@ -48,9 +48,8 @@ know(
 
 def cases(rng):
     def loss(real):
-        while True:  # until no two of which the smaller counts are close
-            alpha = layers.softmax(rng.standard_normal((T, B, S)))
-            if np.abs(alpha - layers.coverage_loss(alpha, real).coverage).min() > CLEAR:
-                return Case(lambda alpha: layers.coverage_loss(alpha, real), {"alpha": alpha}, ("coverage_loss",))
+        function, covers = lambda alpha: layers.coverage_loss(alpha, real), ("coverage_loss",)
+        draw = lambda: Case(function, {"alpha": layers.softmax(rng.standard_normal((T, B, S)))}, covers)  # noqa: E731
+        return fit(draw, lambda trace: np.abs(trace.alpha - trace.coverage).min() > CLEAR)  # the smaller of them counts
 
     return {"coverage_loss": loss(REAL), "coverage_loss, weighed": loss(weighed(rng))}

@@ -81,7 +81,7 @@ class Doubt:
         if off:
             most = max(off, key=off.get)
             more = f", and {len(off) - 1} more by less," if len(off) > 1 else ""
-            self.notes.append(f"{most} is off by {off[most]:.1e}{more} which is rounding: another one with more digits")
+            self.notes.append(f"{most} is off by {off[most]:.1e}{more} which is rounding: there is another one with more digits")
         return errors
 
     def _settled(self, errors):

@@ -1,5 +1,6 @@
 """Is a function fit to be checked at all: does it leave its inputs alone, repeat itself, and have a slope to find?"""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -118,7 +119,7 @@ class Fitness:
         h = 1e-5
         written = []
         for step in (1e-100j, h, -h):
-            with Watch() as seen:
+            with Watch() as seen, warnings.catch_warnings(action="ignore"):
                 trace = self.function(**moved(step))
             seen.locate(trace)
             written.append(seen.values)

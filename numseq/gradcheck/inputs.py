@@ -52,6 +52,7 @@ class Inputs:
         for name, value in given.items():
             self._sort(name, value)
         self._before = {name: _copied(value) for name, value in self.fixed.items()}
+        self.fits = False  # whether a call went as its signature wants
         self.held: Any = None  # an object whose parameters are among those moved; see `objects`
 
     def _sort(self, name, value):
@@ -124,10 +125,27 @@ class Inputs:
 
     def call(self, function: Callable[..., Any], moved: dict[str, Any], by_position: bool = False) -> Any:
         """function(inputs), with `moved` in the place of what has a gradient."""
-        values = self.values(moved)
-        if self.by_position or by_position:
-            return function(*values.values())
-        return function(**values)
+        values = list(self.values(moved).items())
+        by_position = by_position or self.by_position
+        given = ([value for _, value in values], {}) if by_position else ([], dict(values))
+        if not self.fits:
+            _fits(function, *given)
+            self.fits = True
+        return function(*given[0], **given[1])
+
+
+def _fits(function, values, named):
+    """Raises: TypeError, when a function does not take these arguments."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of one that is not Python's
+        return
+    try:
+        signature.bind(*values, **named)
+    except TypeError as error:
+        takes = ", ".join(name for name in signature.parameters if name != "ctx")
+        name = getattr(function, "__name__", "the function")
+        raise TypeError(f"the inputs do not fit: {error}; {name} takes {takes or 'nothing'}") from None
 
 
 def _names(function, count):

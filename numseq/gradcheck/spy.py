@@ -6,6 +6,7 @@ record (`numseq.gradcheck.watch`), since later operations read that very array.
 """
 
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -101,7 +102,8 @@ def line_that_is_not_analytic(run: Callable[[dict[str, Any]], Any], inputs: dict
             found.setdefault(name == "real", _line())
         return result
 
-    with _telling(tell), suppress(Exception):  # it may end in an error, of which somebody else speaks
+    # it may end in an error, of which somebody else speaks
+    with _telling(tell), suppress(Exception), warnings.catch_warnings(action="ignore"):
         run({name: spied(tree) for name, tree in inputs.items()})
     return found.get(False, found.get(True, ""))
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from numseq import params as trees
-from numseq.gradcheck.inputs import Inputs
+from numseq.backend import to_numpy
+from numseq.gradcheck.inputs import Inputs, is_array
 from numseq.gradcheck.results import named_like
 from numseq.gradcheck.watch import Watch, parts
 from numseq.record import Steps
@@ -82,15 +83,15 @@ def _collect(trace):
     stack, seen = [trace], set()
     while stack:
         owner = stack.pop()
-        if owner is None or isinstance(owner, np.ndarray | str | int | float | range) or id(owner) in seen:
+        if owner is None or is_array(owner) or isinstance(owner, str | int | float | range) or id(owner) in seen:
             continue
         seen.add(id(owner))
         for name, part in [("", record) for record in owner.records] if isinstance(owner, Steps) else parts(owner):
             if name == "mask" and type(owner).__name__ == "DropoutTrace":
                 dropouts.append(part)
-            elif name == "mask" and isinstance(part, np.ndarray) and part.dtype.kind == "b":
-                masks.append(part)
+            elif name == "mask" and is_array(part) and part.dtype.kind == "b":
+                masks.append(to_numpy(part))
             elif name == "ids":
-                ids.append(part)
+                ids.append(to_numpy(part))
             stack.append(part)
     return masks, ids, dropouts

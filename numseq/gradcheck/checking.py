@@ -31,7 +31,8 @@ class Checking(Inside, Fitness, Doubt):
 
     def __init__(self, function, given: Inputs, name, outputs, method, seed):
         self.function, self.given, self.name, self.method = function, given, name, method
-        self.dtype, self.quick = given.dtype() if given.moved else np.dtype(float), method == "directional"
+        self.dtype = given.dtype() if given.moved or not given.numbers and given.held is None else np.dtype(float)
+        self.quick = method == "directional"
         if self.dtype != np.float64 and not (self.quick and self.dtype == np.float32):
             leaf, array = next(item for n, tree in given.moved.items() for item in trees.walk(tree, n))
             raise TypeError(f"{leaf} is {array.dtype}: gradients are checked in float64, as of {leaf}.astype(float)")
@@ -49,6 +50,9 @@ class Checking(Inside, Fitness, Doubt):
         self.inputs = {name: trees.cast(tree, np.float64) for name, tree in self.given.moved.items()}
         named = [f"d{place.name}" for place in self.seen.values]
         self.results = self._results(self.grad, named) if self.grad is not None else Given()
+        self.returned = self.results.leaves()
+        for argument, (label_, tree) in self.results.found.items():  # a second call may write into what it returned
+            self.results.found[argument] = label_, trees.map(lambda leaf: leaf.copy(), tree)
         if self.method == "complex-step" or self.quick:
             self._analytic()
         if not self.problems:

@@ -30,6 +30,7 @@ class Fitness:
     name: str
     rng: Any
     trace: Any
+    returned: dict[str, Any]
     _output: Callable[..., Any]
     _upstream: Callable[..., Any]
     _backward: Callable[..., Any]
@@ -61,13 +62,15 @@ class Fitness:
 
     def _linear(self, inside):
         """A gradient is linear in what comes from above; one that is not has a problem, also if it is clipped."""
-        before = {leaf: a.copy() for leaf, a in self.results.leaves().items()}
+        before = self.results.leaves()
         trace = self.trace if self.given.held is None else self.function(**self.given.moved)
         raw = self._backward(
             trace, self._upstream(LARGE), ", called once more on the same trace (which it must leave as it was),"
         )
         if raw is None:
             return
+        if changed := [leaf for leaf, a in self.returned.items() if not bool((a == before[leaf]).all())]:
+            self.notes.append(f"{changed[0]} is overwritten by the next call of backward: return new arrays")
         again = self._results(raw, inside).leaves()
         for leaf, a in before.items():
             if leaf in again and relative_error(LARGE * a, again[leaf]) > 1e-4:

@@ -1,5 +1,6 @@
 """Where a backward pass goes wrong: every quantity that it makes a claim of, probed, and the first that is wrong."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -180,7 +181,16 @@ class Inside:
             said = patterns(ours, true, self._sizes(), self._blocks(place.name, self._owner(place)), self._timed())
         wrong = np.abs(ours - true).reshape(-1, *ours.shape[-2:])  # what comes before (rows, columns) is put together
         row = int(wrong.max(axis=(0, *range(2, wrong.ndim))).argmax()) if wrong.ndim > 1 else 0
-        return Wrong(quantity.label, place.t, row, said, equation=self._words(claim).get(f"d{place.name}"))
+        equation = self._words(claim).get(f"d{place.name}")
+        return Wrong(quantity.label, place.t, row, said + self._not_yet(claim, equation), equation=equation)
+
+    def _not_yet(self, claim, equation):
+        """Of a gradient whose equation is made of another that is said only later: that one is not yet whole."""
+        names = set(re.findall(r"\bd\w+", (equation or "").split(", since")[0]))
+        claims = self._claims(self.seen, self.trace, self.grad)
+        after = claims[[c.place for c in claims].index(claim.place) + 1 :]
+        late = [f"d{c.place.name}" for c in after if c.place[:3] == claim.place[:3] and f"d{c.place.name}" in names]
+        return [f"{late[0]} is said only after it: what it is made of is not yet whole"] if late else []
 
     def _owner(self, place):
         return None if place.kind == CACHE else self.seen.owner(place)

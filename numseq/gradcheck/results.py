@@ -245,7 +245,7 @@ def _has_gradient(part):
 
 
 def _array(a, wanted, name, dtype, problems):
-    shape = np.shape(wanted)
+    shape = getattr(wanted, "shape", ())
     if isinstance(a, float) and shape == ():
         a = np.asarray(a)
     if not is_array(a):

@@ -177,7 +177,7 @@ class Watch(Assignments):
         seen = set()
         while stack:
             owner, path, t = stack.pop()
-            if owner is None or id(owner) in seen or isinstance(owner, np.ndarray | type) or callable(owner):
+            if owner is None or id(owner) in seen or is_array(owner) or isinstance(owner, type) or callable(owner):
                 continue
             seen.add(id(owner))
             if (number := self._numbers.get(id(owner))) is not None:

@@ -219,8 +219,9 @@ class Checking(Inside, Fitness, Doubt):
 
     def _along_directions(self):
         """Of each array, the error along a random direction."""
-        errors = {}
-        for leaf, a in self.results.leaves().items():
+        errors, results = {}, self.results.leaves()
+        self.largest = max((np.abs(a).max() for a in results.values() if a.size), default=0.0)
+        for leaf, a in results.items():
             argument, k = self._leaf(leaf)
             v, a = self.rng.standard_normal(a.shape), a.astype(np.float64)
             only = self._only(argument, k, v)

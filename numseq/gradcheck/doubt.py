@@ -5,7 +5,9 @@ digits it shrinks as eps does, and aside it has another size or sign. So no tole
 the terms are that cancel, or how saturated a unit is.
 
     e(x) = <a(x), v> - dL(x + step v) / dstep              a, what backward says, v a random direction
-    rounding, if e is far smaller in extended precision, or another at inputs x' = x (1 + sqrt(eps) noise)
+    rounding, if e is far smaller in extended precision, or another at inputs x' = x (1 + sqrt(eps) noise);
+              or if it is below eps |v| of the largest gradient: behind a saturated unit nothing more can be
+              known, since 1 - tanh^2 is a multiple of eps
 
 The extended precision is NumPy's longdouble, where it is wider than float64 and the code keeps it; of float32 it is
 float64. Source: the second is discrete stochastic arithmetic, Vignes 2004, with the inputs' noise for random rounding.
@@ -72,7 +74,7 @@ class Doubt:
             self._no_kink()
             size = np.abs(self.numeric[leaf]).max(initial=0)
             clear = error > CLEAR and size > HIDDEN * self.largest and (sure or self.method == "complex-step")
-            if clear or self._is_mistake(self._of_leaf(leaf)):
+            if clear or self._is_mistake(*self._of_leaf(leaf)):
                 sure = True
             else:
                 errors[leaf] = 0.0
@@ -96,7 +98,7 @@ class Doubt:
         for leaf, error in errors.items():
             if error > self.tolerance:
                 self._no_kink()
-                if error < 0.1 and not self._is_mistake(self._of_leaf(leaf)):
+                if error < 0.1 and not self._is_mistake(*self._of_leaf(leaf)):
                     errors[leaf] = 0.0
         return errors
 
@@ -107,7 +109,7 @@ class Doubt:
         if quantity.wrong is None:
             self._no_kink()
             clear = quantity.error > CLEAR and self.method == "complex-step" and quantity.slope > HIDDEN * self.largest
-            quantity.wrong = clear or self._is_mistake(self._of_place(quantity.place))
+            quantity.wrong = clear or self._is_mistake(*self._of_place(quantity.place))
             if not quantity.wrong:
                 quantity.error = 0.0
         return quantity.wrong
@@ -115,7 +117,7 @@ class Doubt:
     # e(x)
 
     def _of_leaf(self, leaf):
-        """e of a result, a function of the inputs."""
+        """(e of a result, a function of the inputs; its v)."""
         argument, k = self._leaf(leaf)
         v = self.rng.standard_normal(trees.leaves(self.inputs[argument])[k].shape)
 
@@ -126,10 +128,10 @@ class Doubt:
             fine = at_least_double(inputs)
             return self._off(a, v, lambda step: self._loss(along(fine, self._only(argument, k, v), step))), a.dtype
 
-        return deviation
+        return deviation, v
 
     def _of_place(self, place):
-        """e of a quantity inside."""
+        """(e of a quantity inside; its v)."""
         v = self.rng.standard_normal(self._written(place).shape)
 
         def deviation(inputs):
@@ -144,7 +146,7 @@ class Doubt:
             inplace = place in self.inplace
             return self._off(a, v, lambda step: self._loss(ready, place, step * v, inplace)), a.dtype
 
-        return deviation
+        return deviation, v
 
     def _off(self, a, v, loss):
         """<a, v> - slope, which is 0 where a difference of losses does not know better."""
@@ -157,10 +159,10 @@ class Doubt:
             self.blind = max(self.blind, error / abs(slope))
         return np.sign(off) * max(0.0, abs(off) - 5 * error)
 
-    def _is_mistake(self, deviation):
+    def _is_mistake(self, deviation, v):
         base = self.given.moved if self.quick else self.inputs
         e, _ = deviation(base)
-        if e == 0:
+        if abs(e) <= 4 * float(np.finfo(self.dtype).eps) * self.largest * float(np.sqrt((v**2).sum())):
             return False
         if not np.isfinite(e):
             return True

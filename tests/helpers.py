@@ -96,7 +96,8 @@ def with_other_contents(function, change):
     if not getattr(function, "__closure__", None):
         return function
     cells = tuple(types.CellType(change(cell.cell_contents)) for cell in function.__closure__)
-    return types.FunctionType(function.__code__, function.__globals__, closure=cells)
+    code, known, usual = function.__code__, function.__globals__, function.__defaults__
+    return types.FunctionType(code, known, argdefs=usual, closure=cells)
 
 
 def lengths_to_mask(lengths, steps=None):

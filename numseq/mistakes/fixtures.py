@@ -43,6 +43,14 @@ def rescaled(rng: Generator, tree: Any) -> Any:
     return trees.map(lambda leaf: rng.standard_normal(leaf.shape), tree)
 
 
+def often_on(params: Any, cell: Any) -> Any:
+    """Parameters with which the units of a relu are on often, and its states do not grow beyond all bounds; those of
+    other cells as they are."""
+    if getattr(cell, "equations", None) != "relu_rnn":
+        return params
+    return trees.map(lambda leaf: np.abs(leaf) / 2 if leaf.ndim == 1 else leaf / 2, params)
+
+
 def weighed(rng: Generator) -> np.ndarray:
     """What each of (T, B) tokens counts in a loss: some nothing, some less than nothing."""
     return np.where(REAL, rng.standard_normal((T, B)), 0)

@@ -27,7 +27,8 @@ def nearest_kink(trace: Any) -> float:
     windows = [part.window for part in parts if isinstance(part, LocalAttention)]
     for part in parts:
         if _of_relu(part):
-            found.append(np.abs(part.steps.a).min())
+            a = part.steps.a
+            found.append(np.abs(a[a != 0]).min(initial=np.inf))  # one that is 0 has no inputs to move it
         elif _is_maxout(part):
             found.append(np.abs(part.a[..., ::2] - part.a[..., 1::2]).min())
         elif isinstance(part, LocalStep):
@@ -72,10 +73,12 @@ def is_off(trace: Any) -> bool:
 
 
 def least_std(trace: Any) -> float:
-    """The smallest deviation that a layer-normalised LSTM divides by; small ones are steep. Infinite without any."""
+    """The smallest deviation that a layer-normalised LSTM divides by, where there is anything to divide; small ones are
+    steep. Infinite without any."""
     found = [np.inf]
     for run in (part for part in inside(trace) if isinstance(part, Unroll) and isinstance(part.cell, LayerNormLSTM)):
-        found += [run.steps.c_std.min(), run.steps.q_std.min()]
+        for std, hat in ((run.steps.c_std, run.steps.c_hat), (run.steps.q_std, run.steps.q_hat)):
+            found.append(std[hat.any(axis=-1)].min(initial=np.inf))
     return float(min(found))
 
 

@@ -63,9 +63,9 @@ def completed(
 def _improved(row, fixed, options, allowed, left, rng):
     """The row with other values where those bring more of the pairs that are left."""
     for name in rng.permutation([name for name in options if name not in fixed]):
-        others = [{**row, name: value} for value in options[name]]
+        others = [row, *({**row, name: value} for value in options[name])]  # of what is equally good, what was drawn
         for other in sorted(others, key=lambda other: -len(left.keys() & held(other))):
-            if other == row or allowed(other):
+            if other is row or allowed(other):
                 row = other
                 break
     return row

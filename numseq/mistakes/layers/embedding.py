@@ -110,9 +110,16 @@ def cases(rng):
         read_out = layers.linear(looked_up.y, LinearParams(E.T, None))
         return _Tied(looked_up, read_out, read_out.y)
 
-    params = rescaled(rng, layers.init_embedding(rng, V, D, float))
+    def padded(params):
+        """The padding id is read; its row is a constant, which is what a gradient of 0 says."""
+        W = params.W.copy()
+        W[0] = padding
+        return layers.embedding(ids, EmbeddingParams(W), padding_id=0)
+
+    params, padding = rescaled(rng, layers.init_embedding(rng, V, D, float)), rng.standard_normal(D)
     function = lambda params: layers.embedding(ids, params, padding_id=None)  # noqa: E731
     return {
         "embedding": Case(function, {"params": params}, ("embedding",)),
+        "embedding, padding": Case(padded, {"params": params}, ("embedding",)),
         "tied_embedding": Case(tied, {"E": rng.standard_normal((V, D))}, ("embedding", "linear")),
     }

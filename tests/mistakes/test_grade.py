@@ -140,6 +140,15 @@ def test_gradients_are_taken_in_any_form(form):
     assert grade("lstm_step", lambda s, dh, dc: forms(step(s, dh, dc, forget=False))[form]).wrong == ["dc_prev"]
 
 
+def test_a_mistake_is_named_whether_results_have_names_or_not():
+    for made in (no_forget, lambda s, dh, dc: list(no_forget(s, dh, dc)), lambda s, dh, dc: step(s, dh, dc, False)):
+        [found] = grade("lstm_step", made).diagnosis
+        assert found.name == "the forget gate is missing on the way to the previous cell"
+    assert [found.name for found in grade("tanh", lambda s, dy: dy * (1 - s.y)).diagnosis] == [
+        "the square is missing from tanh'"
+    ]
+
+
 def test_parameters_may_stand_beside_the_other_results():
     def flat(s, dy):
         grad = s.backward(dy)

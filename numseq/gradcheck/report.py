@@ -67,7 +67,7 @@ class Diagnosis:
     where: str = ""  # the part of the model
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Check:
     """The result of one check.
 
@@ -144,6 +144,8 @@ class Check:
 
     def __str__(self) -> str:
         return "\n".join([self._verdict(), *(f"    {line}" for line in self.lines())])
+
+    __repr__ = __str__  # where it stands alone in a session, and in a failed assertion
 
     def _verdict(self):
         if self.problems:

@@ -66,6 +66,11 @@ def test_what_is_right_is_shown_in_a_line_without_a_picture():
     assert "squares: right" in text_of(shown) and not list(shown.iter("{http://www.w3.org/2000/svg}svg"))
 
 
+def test_a_session_shows_the_report_as_print_does():
+    result = of_lstm(NoForget)
+    assert repr(result) == str(result) and "first wrong" in repr(result)
+
+
 def test_problems_are_shown():
     assert "backward gives 2 results" in text_of(parsed(check(lambda x: (x, lambda dy: (dy, dy)), normal(3, 4))))
 

@@ -1,7 +1,9 @@
 """What the pages of docs/ show is what numseq does: their code runs, and the names that they give are there."""
 
 import ast
+import contextlib
 import importlib
+import io
 import re
 import sys
 import types
@@ -17,13 +19,14 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 SOURCES = sorted(Path(numseq.__file__).parent.rglob("*.py"))
+PRINTED = ["check-your-own-layer.md", "gradient-checking.md"]  # they show what their code prints
 WHOLE = [
     "cells-and-attention.md",
     "decoding.md",
     "gradient-flow.md",
     "training.md",
 ]  # each block follows those above it
-FRAGMENTS = {"architecture.md", "gradient-checking.md", "options.md"}  # of what stands elsewhere, or of no language
+FRAGMENTS = {"architecture.md", "options.md"}  # of what stands elsewhere, or of no language
 ELSEWHERE = {"interop.md"}  # it has a test of its own, in test_interop.py
 
 
@@ -32,7 +35,7 @@ def blocks(page):
 
 
 def test_every_page_with_code_is_run():
-    assert {page.name for page in DOCS.glob("*.md") if blocks(page.name)} == {*WHOLE, *FRAGMENTS, *ELSEWHERE}
+    assert {page.name for page in DOCS.glob("*.md") if blocks(page.name)} == {*WHOLE, *PRINTED, *FRAGMENTS, *ELSEWHERE}
 
 
 @pytest.mark.usefixtures("parts_are_forgotten")
@@ -46,6 +49,26 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "a_page", module)
     for code in blocks(page):
         exec(compile(code, page, "exec"), vars(module))
+
+
+ROUNDING = re.compile(r"\d\.\de-1\d \([\w.]+,")  # how large an error is that is none, and where, differs by processor
+
+
+@pytest.mark.parametrize("page", PRINTED)
+def test_a_page_shows_what_its_code_prints(page):
+    known, printed, compared = {}, "", 0
+    for kind, block in re.findall(r"```(python|text)\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL):
+        if kind == "text":
+            assert ROUNDING.sub("", printed) == ROUNDING.sub("", block)
+            compared += 1
+            continue
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            exec(compile(block, page, "exec"), known)
+            for name in [name for name in known if name.startswith("test_")]:
+                known.pop(name)()
+        printed = said.getvalue()
+    assert compared
 
 
 NAME = re.compile(r"`(numseq(?:\.\w+)+)")

@@ -152,7 +152,8 @@ class Inside:
         if not wrong:
             return None
         leaf, after = wrong[0], bool(result.quantities) and wrong[0].startswith("params")
-        return Wrong(leaf, None, None, result.shows[leaf], sums=after, equation=self._equation_of(leaf))
+        numbers = {"found": self.results.leaves()[leaf], "right": self.numeric[leaf]}
+        return Wrong(leaf, None, None, result.shows[leaf], sums=after, equation=self._equation_of(leaf), **numbers)
 
     def _shows(self, errors):
         """What the numbers of each wrong result show."""
@@ -182,7 +183,8 @@ class Inside:
         wrong = np.abs(ours - true).reshape(-1, *ours.shape[-2:])  # what comes before (rows, columns) is put together
         row = int(wrong.max(axis=(0, *range(2, wrong.ndim))).argmax()) if wrong.ndim > 1 else 0
         equation = self._words(claim).get(f"d{place.name}")
-        return Wrong(quantity.label, place.t, row, said + self._not_yet(claim, equation), equation=equation)
+        said = said + self._not_yet(claim, equation)
+        return Wrong(quantity.label, place.t, row, said, equation=equation, found=ours, right=true)
 
     def _not_yet(self, claim, equation):
         """Of a gradient whose equation is made of another that is said only later: that one is not yet whole."""

@@ -1,14 +1,19 @@
 """The report of a check: in one line when all is right, and in words that lead to the mistake when not."""
 
-import html
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
 
+from numseq.gradcheck import picture
+from numseq.gradcheck.formulas import mathml
 from numseq.gradcheck.watch import Place
 
 SEVERAL = 8  # results that have a line of their own
+WHERE, EQUATION, ANSWER = 1, 2, 3  # how much of what is wrong is told; 0 says that it is
+MORE = {0: "where it begins", WHERE: "what it should be", EQUATION: "which mistake it is, if it is a known one"}
+GREEN, RED = "#2a7d2a", "#b3261e"
 
 
 def relative_error(ours: np.ndarray, reference: np.ndarray) -> float:
@@ -35,7 +40,8 @@ class Quantity:
 
 @dataclass(slots=True)
 class Wrong:
-    """The first wrong quantity: its name, step and worst row, what its numbers show, and its equation."""
+    """The first wrong quantity: its name, step and worst row, what its numbers show, and its equation; found and right,
+    the numbers themselves, as backward gave them and as they should be."""
 
     name: str
     t: int | None
@@ -43,6 +49,8 @@ class Wrong:
     shows: list[str]
     equation: str | None = None
     sums: bool = False  # all intermediates are right: a weight gradient is summed wrongly
+    found: np.ndarray | None = field(default=None, repr=False, compare=False)
+    right: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @property
     def at(self) -> str:
@@ -59,7 +67,7 @@ class Diagnosis:
     where: str = ""  # the part of the model
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Check:
     """The result of one check.
 
@@ -67,7 +75,7 @@ class Check:
     step, in the order of the walk back from the loss; problems, what is wrong beside the numbers; warnings, what the
     inputs could not show; first, the first wrong quantity; inside, whether that one is inside, and not just a result;
     shows, how each wrong result is wrong; known, whether anything is known of what was checked; diagnosis,
-    known bugs that coincide, the best first.
+    known bugs that coincide, the best first; hints, how much of it the report tells (`numseq.mistakes.grade`).
     """
 
     name: str
@@ -82,6 +90,7 @@ class Check:
     shows: dict[str, list[str]] = field(default_factory=dict)
     known: bool = False
     diagnosis: list[Diagnosis] = field(default_factory=list)
+    hints: int = ANSWER
 
     @property
     def worst(self) -> float:
@@ -102,13 +111,29 @@ class Check:
         """(quantity, time step) of the first wrong one on the way back from the loss; the step is None without time."""
         return None if self.first is None else (self.first.name, self.first.t)
 
+    @property
+    def wrong(self) -> list[str]:
+        """The names of the wrong results."""
+        return [name for name, error in self.errors.items() if not error <= self.tolerance]
+
+    @property
+    def points(self) -> float:
+        """1 when all is right. Else the share that is right of the results and of the named quantities that were looked
+        at; each problem counts as one that is wrong."""
+        if self.ok:
+            return 1.0
+        judged = [*self.errors.values(), *(quantity.error for quantity in self.quantities)]
+        return sum(error <= self.tolerance for error in judged) / (len(judged) + len(self.problems))
+
     def to_dict(self) -> dict[str, Any]:
-        """Everything, for JSON; what is not finite becomes None."""
+        """Everything, whatever the hints, for JSON; what is not finite becomes None."""
         return {
             "name": self.name,
             "method": self.method,
             "worst": _json(self.worst),
             "ok": self.ok,
+            "points": self.points,
+            "wrong": self.wrong,
             "errors": {name: _json(error) for name, error in self.errors.items()},
             "problems": self.problems,
             "warnings": self.warnings,
@@ -119,6 +144,8 @@ class Check:
 
     def __str__(self) -> str:
         return "\n".join([self._verdict(), *(f"    {line}" for line in self.lines())])
+
+    __repr__ = __str__  # where it stands alone in a session, and in a failed assertion
 
     def _verdict(self):
         if self.problems:
@@ -132,30 +159,56 @@ class Check:
             return self._verdict()
         if self.problems:
             return f"{self.name}: WRONG: {self.problems[0]}"
-        at = f", first {self.first.name}{self.first.at}" if self.first and self.inside else ""
-        wrong = [f"{n}{_because(self.shows.get(n))}" for n, error in self.errors.items() if not error <= self.tolerance]
-        return f"{self.name}: WRONG: {_some(wrong, 3)}{at}"
+        at = f", first {self.first.name}{self.first.at}" if self.first and self.inside and self.hints >= WHERE else ""
+        return f"{self.name}: WRONG: {_some([self._with_shows(name) for name in self.wrong], 3)}{at}"
 
     def lines(self) -> list[str]:
         """What there is to say beside the verdict, line by line."""
-        said = list(self.problems)
-        right = [name for name, error in self.errors.items() if error <= self.tolerance]
-        wrong = [name for name in self.errors if name not in right]
-        if self.first and not self.inside and not self.first.sums:
-            said += [f"wrong: {name}{_because(self.shows.get(name))}" for name in wrong[:SEVERAL]]
-            if len(wrong) > SEVERAL:
-                said.append(f"wrong as well: {_some(wrong[SEVERAL:])}")
-            if self.first.equation:
-                said.append(f"    {self.first.name} should be {self.first.equation}")
-        elif self.first:
-            said.append(f"first wrong on the way back from the loss: {self.first.name}{self.first.at}")
-            if self.first.equation:
-                said.append(f"    it should be {self.first.equation}")
-            said += [f"    {line}" for line in self.first.shows]
-            if self.first.row is not None and not any("row" in line for line in self.first.shows):
-                said.append(f"    its largest error is in row {self.first.row}")
-            if self.first.sums:
-                said.append("    every quantity inside is right, so it is the sum over steps and rows that goes wrong")
+        said, first = list(self.problems), self.first
+        right, wrong = [name for name in self.errors if name not in self.wrong], self.wrong
+        on_the_way = bool(first and (self.inside or first.sums) and self.hints >= WHERE)
+        if first:
+            said += self._on_the_way() if on_the_way else self._of_results(wrong)
+        if self.hints >= ANSWER:
+            said += self._names()
+        if not self.ok and not self.problems and self.worst < 1e-6:
+            said.append("so small a difference can be rounding where terms nearly cancel: try inputs at scale 1")
+        if on_the_way:
+            if len(self.errors) > 1 and not right:
+                said.append("every result is wrong")
+            elif right and wrong:
+                said.append(f"wrong: {_some(wrong)}; right: {_some(right)}")
+        elif not self.ok and right:
+            said.append(f"right: {_some(right)}")
+        if first and self.hints in MORE:
+            said.append(f"hints={self.hints + 1} says {MORE[self.hints]}")
+        return said + [f"note: {warning}" for warning in self.warnings]
+
+    def _of_results(self, wrong):
+        """Results that are wrong, with nothing known of where it began."""
+        said = [f"wrong: {self._with_shows(name)}" for name in wrong[:SEVERAL]]
+        if len(wrong) > SEVERAL:
+            said.append(f"wrong as well: {_some(wrong[SEVERAL:])}")
+        if self.first.equation and self.hints >= EQUATION:
+            said.append(f"    {self.first.name} should be {self.first.equation}")
+        return said
+
+    def _on_the_way(self):
+        """The first that is wrong on the way back."""
+        first = self.first
+        said = [f"first wrong on the way back from the loss: {first.name}{first.at}"]
+        if self.hints >= EQUATION:
+            said += [f"    it should be {first.equation}"] if first.equation else []
+            said += [f"    {line}" for line in first.shows]
+            if first.row is not None and not any("row" in line for line in first.shows):
+                said.append(f"    its largest error is in row {first.row}")
+        if first.sums:
+            said.append("    every quantity inside is right, so it is the sum over steps and rows that goes wrong")
+        return said
+
+    def _names(self):
+        """Which mistake it is, if it is a known one."""
+        said = []
         for found in self.diagnosis:
             said.append(f"this looks like: {found.name}{found.where and f' ({found.where})'}")
             said.append(f"    {found.lesson}")
@@ -163,37 +216,54 @@ class Check:
             said.append("repair this and check again: there may be more elsewhere")
         if not self.ok and not self.diagnosis and self.first and self.known:
             said.append("this is not one of the known mistakes")
-        if not self.ok and not self.problems and self.worst < 1e-6:
-            said.append("so small a difference can be rounding where terms nearly cancel: try inputs at scale 1")
-        if self.first and (self.inside or self.first.sums):
-            if len(self.errors) > 1 and not right:
-                said.append("every result is wrong")
-            elif right and wrong:
-                said.append(f"wrong: {_some(wrong)}; right: {_some(right)}")
-        elif not self.ok and right:
-            said.append(f"right: {_some(right)}")
-        return said + [f"note: {warning}" for warning in self.warnings]
+        return said
+
+    def _with_shows(self, name):
+        shows = self.shows.get(name) if self.hints >= EQUATION else None
+        return f"{name} ({'; '.join(shows)})" if shows else name
+
+    # in a notebook
 
     def _repr_html_(self):
-        color = "#2a7d2a" if self.ok else "#b3261e"
-        said = "".join(f"<li style='white-space: pre-wrap'>{html.escape(line)}</li>" for line in self.lines())
+        said = "".join(map(self._line_as_html, self.lines()))
+        colours = {name: RED if name in self.wrong else GREEN for name in self.errors}
         rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td style='color: {'#2a7d2a' if e <= self.tolerance else '#b3261e'}'>"
-            f"{e:.1e}</td></tr>"
-            for name, e in self.errors.items()
+            f'<tr><td>{escape(name)}</td><td style="color: {colours[name]}">{error:.1e}</td></tr>'
+            for name, error in self.errors.items()
         )
         return (
-            f"<b style='color: {color}'>{html.escape(self._verdict())}</b><ul>{said}</ul>"
-            f"<details><summary>relative error of each result</summary><table>{rows}</table></details>"
+            f'<div><b style="color: {GREEN if self.ok else RED}">{escape(self._verdict())}</b>{said}{self._picture()}'
+            f"<details><summary>relative error of each result</summary><table>{rows}</table></details></div>"
         )
+
+    def _line_as_html(self, line):
+        text, equation = line.lstrip(), self.first and self.first.equation
+        shown = escape(text)
+        if equation and text.endswith(f" be {equation}"):
+            shown = escape(text.removesuffix(equation)) + mathml(equation)
+        colour = "; opacity: 0.7" if text.startswith("note: ") else ""
+        return f'<div style="margin-left: {2 if text == line else 4}em{colour}">{shown}</div>'
+
+    def _picture(self):
+        """Where in the first wrong array the numbers are wrong."""
+        first = self.first
+        if first is None or first.found is None or self.hints < WHERE or not first.found.size:
+            return ""
+        timed = any(quantity.place.t is not None for quantity in self.quantities)
+        error = picture.relative(first.found, first.right)
+        at = np.unravel_index(int(error.argmax()), error.shape)
+        index = f" at {tuple(map(int, at))}" if at else ""
+        said = [
+            f"{first.name}{first.at}, number by number: rows down, columns across",
+            f"its largest error{index}: {first.found[at]:.6g} where {first.right[at]:.6g} is right",
+        ]
+        above, below = (f"<div>{escape(line)}</div>" for line in said)
+        drawn = picture.svg(first.found, first.right, self.tolerance, timed)
+        return f'<div style="margin: 0.5em 2em">{above}{drawn}{below}</div>'
 
 
 def _json(error):
     return float(error) if np.isfinite(error) else None
-
-
-def _because(shows):
-    return f" ({'; '.join(shows)})" if shows else ""
 
 
 def _some(names, most=6):

@@ -4,16 +4,17 @@ def my_backward(s, dh, dc):  # s is what the forward pass returned: s.i, s.f, s.
     ...
     return {"da": da, "dc_prev": dc_prev}
 
-print(grade("lstm_step", my_backward))
+print(grade("lstm_step", my_backward))             # all that is known of it
+print(grade("lstm_step", my_backward, hints=1))    # where it begins to be wrong, and no more
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
 from typing import Any
 
 from numseq import params as trees
 from numseq.errors import ConfigError
 from numseq.gradcheck import Check, check
+from numseq.gradcheck.report import ANSWER
 from numseq.gradcheck.results import label
 from numseq.mistakes.layer import LAYERS
 from numseq.mistakes.table import cases_of_layers
@@ -21,49 +22,23 @@ from numseq.mistakes.table import cases_of_layers
 GRADED = [name for name, layer in LAYERS.items() if layer.graded]
 
 
-@dataclass
 class _Graded:
-    """A trace whose backward is somebody's function."""
+    """A trace whose backward is somebody's function. results, the names of what it is to return."""
 
-    trace: Any
-    function: Any
-    inputs: dict
-    equations: str
-    outputs: tuple = field(init=False)
-    results: tuple = field(init=False)
+    def __init__(self, trace: Any, function: Callable[..., Any], equations: str, results: tuple[str, ...]):
+        self.trace, self.function, self.equations, self.results = trace, function, equations, results
+        self.outputs = trace.outputs
 
-    def __post_init__(self):
-        self.outputs = self.trace.outputs
-        self.results = _results(self.inputs)
-
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:  # called for what is not there
         return getattr(object.__getattribute__(self, "trace"), name)
 
-    def backward(self, **upstream):
+    def backward(self, **upstream: Any) -> Any:
+        """What the function gives; with names, by which it is compared with known mistakes."""
         given = self.function(self.trace, **upstream)
-        if hasattr(given, "shape"):
-            given = (given,)
-        if (isinstance(given, tuple) and not hasattr(given, "_fields")) or isinstance(given, list):
-            if len(given) > len(self.results):
-                raise ValueError(
-                    f"{len(given)} results where {len(self.results)} are wanted: {', '.join(self.results)}"
-                )
-            given = dict(zip(self.results, given, strict=False))
-        if isinstance(given, dict):
-            given = given | {
-                name: _record(type(self.inputs[argument]), given[name], name)
-                for argument, name in zip(self.inputs, self.results, strict=True)
-                if isinstance(given.get(name), dict)
-            }
+        parts = (given,) if hasattr(given, "shape") else given
+        if isinstance(parts, tuple | list) and not hasattr(parts, "_fields") and len(parts) == len(self.results):
+            return dict(zip(self.results, parts, strict=True))
         return given
-
-
-def _record(kind, given, name):
-    """A dict of gradients as the record, or the named tuple, that the parameters or the state are."""
-    known = getattr(kind, "_fields", None) or [field.name for field in fields(kind)]
-    if unknown := given.keys() - set(known):
-        raise KeyError(f"{name}.{min(unknown)} is the gradient of nothing")
-    return kind(**{part: given.get(part) for part in known})
 
 
 def names() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -76,26 +51,32 @@ def names() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     return found
 
 
-def grade(name: str, backward: Callable[..., Any], seed: int = 0) -> Check:
+def grade(name: str, backward: Callable[..., Any], hints: int = ANSWER, seed: int = 0) -> Check:
     """Check a backward function of your own for one of the library's equations.
 
     Args: name, one of `names()`. backward, called as backward(trace, d<output>=...) with what the library's forward
-        pass returned and the true gradients of its outputs; it returns a dict of gradients, d<input> and `params`
-        (a dict or the parameters' class), a record with such fields, or a tuple of them in the order of `names()`.
-        The gradient of a first state, `dstate`, is a dict, a tuple or the state's class. Gradients of what is inside
-        may be among them (`di`, `df`, ...); they are looked at too. seed, of the inputs.
-    Returns: a Check; print it.
-    Raises: ConfigError, when there is no such equation.
+        pass returned and the true gradients of its outputs; it returns gradients in any form that `check` takes: a dict
+        or a record of d<input> and `params`, or a tuple of them in the order of `names()`. Gradients of what is inside
+        may be among those in a dict (`di`, `df`, ...); they are looked at too. hints, how much the report tells: 0 that
+        it is wrong, and which results; 1 also where it begins, the first wrong quantity and its time; 2 also what that
+        should be; 3 also which mistake it is, with its lesson, if it is a known one. seed, of the inputs.
+    Returns: a Check; print it. Its `points` and `to_dict()` are the same whatever the hints.
+    Raises: ConfigError, when there is no such equation, or no such hints.
     """
     if name not in GRADED:
         raise ConfigError(f"nothing to grade is called {name!r}; there are: {', '.join(GRADED)}")
+    if hints not in range(ANSWER + 1):
+        raise ConfigError(f"hints is {hints!r}: choose one of 0, 1, 2, 3")
     case = cases_of_layers(seed)[LAYERS[name].case]
     inputs = {argument: trees.map(lambda leaf: leaf.copy(), tree) for argument, tree in case.inputs.items()}
+    results = _results(inputs)
 
     def function(**inputs):
-        return _Graded(case.function(**inputs), backward, inputs, name)
+        return _Graded(case.function(**inputs), backward, name, results)
 
-    return check(function, inputs, name=getattr(backward, "__name__", name))
+    result = check(function, inputs, name=getattr(backward, "__name__", name))
+    result.hints = hints
+    return result
 
 
 def _results(inputs):

@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom, and is committed as such a run left it."""
 
+import re
 from pathlib import Path
 
 import nbclient
@@ -7,11 +8,16 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(path for folder in ("notebooks", "notebooks/solutions") for path in (ROOT / folder).glob("*.ipynb"))
+SOLVED = [ROOT / "notebooks" / path.name for path in NOTEBOOKS if path.parent.name == "solutions"]
 QUICK = "03_decoding"  # whatever keeps all notebooks from running keeps this one
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def name(path):
+    return path.relative_to(ROOT / "notebooks").with_suffix("").as_posix()
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=name)
 def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
@@ -30,6 +36,20 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
+@pytest.mark.parametrize("path", SOLVED, ids=name)
+def test_solutions_stand_apart_from_their_exercises(path):
+    student, solved = (nbformat.read(p, as_version=4) for p in (path, path.parent / "solutions" / path.name))
+    links = {f"solutions/{path.name}": student, f"../{path.name}": solved}
+    assert all(f"]({link})" in "".join(cell.source for cell in book.cells) for link, book in links.items())
+    graded = re.compile(r"^print\(grade\(\"(\w+)\", my_\w+, hints=0\)\)$", re.MULTILINE)
+    exercises = {name: cell for cell in code_cells(student) for name in graded.findall(cell.source)}
+    assert len(exercises) >= 3
+    assert not any(": right" in output.get("text", "") for cell in exercises.values() for output in cell.outputs)
+    for name in exercises:
+        cells = [cell for cell in code_cells(solved) if f'grade("{name}", ' in cell.source]
+        assert any(": right" in output.get("text", "") for cell in cells for output in cell.outputs), name
+
+
 def test_the_committed_notebook_shows_one_whole_run(notebook):
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
@@ -42,7 +62,7 @@ def test_the_committed_notebook_shows_one_whole_run(notebook):
 
 @pytest.mark.parametrize(
     "notebook",
-    [pytest.param(path, id=path.stem, marks=[] if path.stem == QUICK else pytest.mark.slow) for path in NOTEBOOKS],
+    [pytest.param(path, id=name(path), marks=[] if name(path) == QUICK else pytest.mark.slow) for path in NOTEBOOKS],
     indirect=True,
 )
 def test_the_notebook_runs(notebook, tmp_path, monkeypatch):

@@ -252,10 +252,12 @@ class Check:
         timed = any(quantity.place.t is not None for quantity in self.quantities)
         error = picture.relative(first.found, first.right)
         at = np.unravel_index(int(error.argmax()), error.shape)
-        index = f" at {tuple(map(int, at))}" if at else ""
+        index = ", ".join(map(str, at))
+        place = f" at ({index})" if len(at) > 1 else f" at {index}" if at else ""
+        axes = ": rows down, columns across" if len(at) > 1 else ""
         said = [
-            f"{first.name}{first.at}, number by number: rows down, columns across",
-            f"its largest error{index}: {first.found[at]:.6g} where {first.right[at]:.6g} is right",
+            f"{first.name}{first.at}, number by number{axes}",
+            f"its largest error{place}: {first.found[at]:.6g} where {first.right[at]:.6g} is right",
         ]
         above, below = (f"<div>{escape(line)}</div>" for line in said)
         drawn = picture.svg(first.found, first.right, self.tolerance, timed)

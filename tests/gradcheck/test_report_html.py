@@ -109,6 +109,22 @@ def test_arrays_of_any_shape_have_a_picture(shape):
     assert counts == dict.fromkeys(counts, 0) | wrong
 
 
+PLACES = {
+    (): "dx, number by number its largest error: 1 where 0 is right",
+    (3,): "dx, number by number its largest error at 2: 1 where 0 is right",
+    (2, 3): "dx, number by number: rows down, columns across its largest error at (1, 2): 1 where 0 is right",
+}
+
+
+@pytest.mark.parametrize("shape", PLACES)
+def test_the_largest_error_has_its_place(shape):
+    found = np.zeros(shape)
+    found[(-1,) * len(shape)] = 1.0
+    shown = parsed(with_numbers(found, np.zeros(shape)))
+    [drawn] = shown.findall("div/{http://www.w3.org/2000/svg}svg/..")
+    assert " ".join(text_of(line) for line in drawn.findall("div")) == PLACES[shape]
+
+
 def test_numbers_that_are_not_finite_are_wrong():
     counts = paths(parsed(with_numbers(np.array([1.0, np.nan, np.inf]), np.ones(3))))
     assert counts[pictures.SHADES["above 0.1"][1]] == 2

@@ -21,7 +21,7 @@ from numseq.record import Trace
 lstm = sys.modules["numseq.layers.cells.lstm"]
 TABLE = cases()
 STEP = ["dh", "do", "dc", "di", "df", "dg", "dc_prev", "da"]
-LOOK = ["dcontext", "dalpha", "de", "dquery"]
+LOOK = ["dcontext", "dalpha", "de", "dprojected", "dquery"]
 
 
 def of_case(name):

@@ -1,7 +1,8 @@
 """What is known to go wrong: the equations of every layer, the usual mistakes in them, and inputs that show these.
 
 `numseq.gradcheck` checks any function, and asks here for names. To begin with: `layer.py` says what is known of a
-layer, `layers/maxout.py` is a short example.
+layer, `layers/maxout.py` is a short example. Cells in stacks, attentions and models are tried with every two values of
+their options together: `pairs.py`.
 """
 
 from numseq.mistakes.diagnosis import diagnose, function_of, knows, match, named, run, words

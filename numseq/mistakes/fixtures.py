@@ -20,7 +20,7 @@ D, H, A, V = 3, 2, 9, 11  # input, hidden, attention, vocabulary
 REAL = np.arange(T)[:, None] < np.array([T, 2, 4, 1, 3, 5, 2])  # (T, B): ragged
 SOURCE_REAL = np.arange(S)[:, None] < np.array([S, 2, 3, 1, 4, 3, 5])  # (S, B)
 CLEAR = 5e-3  # how far from a kink, such as a window's edge: no central difference steps over it
-DRAWS = 1000  # at most, for inputs that are fit: one in ten is, or more
+DRAWS = 1000  # at most, until inputs are fit; of most cases one in ten is, of few one in hundreds
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ STEPS = {  # what each cell's step names, in the order of its walk back
     "gru_before": ["dh", "dz", "dn", "dv", "dr", "dh_prev", "da"],
     "layernorm_lstm": ["dh", "do", "dn", "dc_hat", "dc", "di", "df", "dg", "dc_prev", "da", "dq_hat", "dq"],
 }
-LOOK = ["dcontext", "dalpha", "de", "dquery"]
+LOOK = ["dcontext", "dalpha", "de", "dprojected", "dquery"]
 QUANTITIES = {
     "bidirectional": [(name, t) for t in reversed(range(T)) for name in STEP],
     "additive_attention": [(name, t) for t in reversed(range(T)) for name in LOOK],

@@ -353,7 +353,7 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
     "the query's gradient lacks the scores' vector": (
         "additive_attention",
         (layers.AdditiveAttention, "score_backward", "dz.sum(axis=0) * p.w", "dz.sum(axis=0)"),
-        ("dquery", 5),
+        ("dprojected", 5),
     ),
     "the scores' vector is given the slope": (
         "additive_attention",

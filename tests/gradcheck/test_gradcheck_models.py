@@ -22,7 +22,7 @@ from numseq.record import Trace
 lstm = sys.modules["numseq.layers.cells.lstm"]
 TABLE = cases()
 STEP = ["dh", "do", "dc", "di", "df", "dg", "dc_prev", "da"]
-LOOK = ["dcontext", "dalpha", "de", "dquery"]
+LOOK = ["dcontext", "dalpha", "de", "dprojected", "dquery"]
 
 
 def of_case(name):
@@ -35,7 +35,7 @@ def test_a_models_quantities_are_right_and_have_paths():
     assert max(quantity.error for quantity in found) <= 1e-10
     for path, steps in (("encoder.0", S), ("decoder.lowest", T)):
         assert [labels.count(f"{path}.{name}") for name in STEP[1:]] == [steps] * 7
-    assert [labels.count(f"decoder.{name}") for name in LOOK] == [T] * 4
+    assert [labels.count(f"decoder.{name}") for name in LOOK] == [T] * len(LOOK)
     once = [f"objective.{path}" for path in ("dloss", "head.dloss", "head.output.dy", "head.dropout.dy")]
     once += ["decoder.read.dr", "decoder.read.da", "decoder.start.bridge.maps.0.h.dy", "encoder.dfinal.0.h"]
     once += ["source.dropout.dy", "source.embedding.dy", "target.dropout.dy", "target.embedding.dy"]

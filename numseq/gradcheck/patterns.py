@@ -66,7 +66,8 @@ def _of_ratios(found, right):
             continue
         others = tuple(k for k in range(right.ndim) if k != right.ndim + axis)
         size = (right * right).sum(axis=others, keepdims=True)
-        if right.size == right.shape[axis] or not (size > 0).all():
+        lines = (right != 0).any(axis=axis).sum()  # of one alone the factors say nothing
+        if lines < 2 or not (size > 0).all():
             continue
         if _same(found, right * ((found * right).sum(axis=others, keepdims=True) / size)):
             return [f"each of its {word} is right but for a factor of its own"]

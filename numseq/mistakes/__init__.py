@@ -4,6 +4,7 @@
 layer, `layers/maxout.py` is a short example.
 """
 
+from numseq.mistakes import boxes  # noqa: F401  (they make themselves known)
 from numseq.mistakes.diagnosis import diagnose, function_of, match, named, run, words
 from numseq.mistakes.fixtures import Case
 from numseq.mistakes.grade import grade

@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import chain, repeat
 from typing import Any, Self
 
 import numpy as np
 
 from numseq import params as trees
 from numseq.gradcheck.report import relative_error
+from numseq.mistakes.formulas import formulas, possible
 from numseq.mistakes.layer import LAYERS, Bug
 from numseq.mistakes.slips import slips
 
@@ -45,7 +47,7 @@ class Compared:
         self.owners = [owner for owner, _ in handed]
         self.leaves, pieces = self._undo({})
         self.parts = [Compared(*piece) for piece in pieces]
-        theirs = _of(self.layer.results(result), self.leaves)
+        theirs = _of(self.layer.results(result), self.leaves, self.forms)
         theirs |= _leaves({f"handed.{k}": given for k, (_, given) in enumerate(handed)})
         if self.layer.wires:  # what it does not give is nothing
             theirs = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()} | theirs
@@ -69,16 +71,20 @@ class Compared:
     def distance(self, bug: Bug) -> float | None:
         """How far the results at hand are from those with a bug, if they coincide; None when they do not, when the bug
         changes nothing here, or when these shapes do not allow it."""
-        changed = self._changed(bug)
-        if changed is None or all(_same(changed[leaf], a, 10 * SAME) for leaf, a in self.compared.items()):
+        changed, distance = self._changed(bug), 0.0
+        if changed is None:
             return None
-        distance = max(relative_error(self.theirs[leaf], changed[leaf]) for leaf in self.compared)
-        return distance if distance <= SAME else None
+        for leaf in self.compared:
+            distance = max(distance, relative_error(self.theirs[leaf], changed[leaf]))
+            if not distance <= SAME:
+                return None
+        moves = not all(_same(changed[leaf], a, 10 * SAME) for leaf, a in self.compared.items())
+        return distance if moves else None
 
     def explained(self, bug: Bug) -> set[str]:
         """The wrong results that a bug accounts for; none when it makes others wrong, or these in another way."""
         changed = self._changed(bug)
-        if changed is None:
+        if changed is None or not any(_same(self.theirs[leaf], changed[leaf]) for leaf in self.wrong):
             return set()
         moved = {leaf for leaf, a in self.compared.items() if not _same(changed[leaf], a, 10 * SAME)}
         return moved if all(_same(self.theirs[leaf], changed[leaf]) for leaf in moved) else set()
@@ -95,22 +101,47 @@ class Compared:
         except Exception:  # whatever somebody's backward raises
             return None
 
-    def slips(self, without: Iterable[Callable] = ()) -> Iterator[Bug]:
+    def scaled(self, without: Iterable[Callable] = ()) -> Iterator[Bug]:
+        """Each equation times the number that one of the wrong results was multiplied with, if there is one."""
+        for leaf in sorted(self.wrong):
+            ours, right = self.theirs[leaf], self.leaves[leaf]
+            size = float((right * right).sum()) if ours.shape == right.shape else 0.0
+            times = float((ours * right).sum()) / size if size else 0.0
+            if times and _same(ours, times * right):
+                break
+        else:
+            return
+        found = {f.name: f for function in self._functions(without) for f in formulas(function)}
+        for name, f in found.items():
+            change = {name: possible(lambda v: trees.map(lambda leaf: times * leaf, v.value))}
+            yield Bug(f"{name} is {times:.6g} times what it should be", f.function.__name__, f.text, change)
+
+    def _functions(self, without):
+        return [function for function in self.layer.functions(self.trace) if function not in without]
+
+    def slips(self, without: Iterable[Callable] = ()) -> Iterator[tuple[Bug, bool]]:
         """The slips that can be made in the equations and that can matter here: those that change something, and that
-        lead to all of the wrong results or to nothing but such. without, functions whose equations are left out."""
-        for bug in self._all_slips(without):
+        lead to all of the wrong results or to nothing but such. without, functions whose equations are left out.
+
+        Yields: (slip, whether it is in several equations at once).
+        """
+        first, others, at_once = (self._part(k, without) for k in range(3))
+        for bug, several in chain(
+            zip(chain(first, others, self.scaled(without)), repeat(False)), zip(at_once, repeat(True))
+        ):
             reached = set().union(*(self._reached.get(name, ()) for name in bug.change))
             if (self.wrong <= reached or reached <= self.wrong) and self._matters(bug):
-                yield bug
+                yield bug, several
 
-    def _all_slips(self, without=()):
-        functions = [function for function in self.layer.functions(self.trace) if function not in without]
+    def _part(self, k, without=()):
+        """The k-th part of the slips of all functions."""
+        functions = self._functions(without)
         for function in functions:
-            yield from slips(function)
+            yield from slips(function)[k]
         for way in self.layer.ways:
             for function in functions:
                 if function is not self.layer.backward:
-                    for bug in slips(function):
+                    for bug in slips(function)[k]:
                         change = {f"{way}.{name}": wrong for name, wrong in bug.change.items()}
                         yield Bug(f"{bug.name} ({way} alone)", bug.function, bug.lesson, change)
 
@@ -118,6 +149,7 @@ class Compared:
         """The results with some equations changed, by dotted name; and the pieces of wiring."""
         with Handed(self.owners) as handed:
             results, pieces = self.layer.undo(self.trace, self.given, self.besides | change)
+        self.forms = results
         found = _leaves(results | {f"handed.{k}": given for k, (_, given) in enumerate(handed.of_owners())})
         if self.layer.wires and change:
             found = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()} | found
@@ -130,7 +162,7 @@ class Compared:
         with np.errstate(all="ignore"):
             try:
                 found = self._undo(bug.change)[0]
-            except ValueError:
+            except (ValueError, TypeError, IndexError, AttributeError, KeyError):
                 found = None
         if found is not None and found.keys() < self.compared.keys():
             found = None
@@ -143,7 +175,8 @@ class Compared:
     def _asked(self) -> dict[str, list]:
         """Equation to what had a name whenever it was asked for."""
         asked: dict[str, list] = {}
-        names = {name for bug in self._all_slips() for name in bug.change}
+        names = {f.name for function in self._functions(()) for f in formulas(function)}
+        names |= {f"{way}.{name}" for way in self.layer.ways for name in names}
 
         def noted(name):
             def note(v):
@@ -161,7 +194,8 @@ class Compared:
         return {name: self._moved_by(name) for name in self._asked}
 
     def _moved_by(self, name):
-        moved = {name: lambda v: trees.map(lambda leaf: 1.25 * leaf if hasattr(leaf, "shape") else leaf, v.value)}
+        rng = np.random.default_rng(0)
+        moved = {name: lambda v: trees.map(lambda leaf: leaf + _drawn(rng, leaf) if _moves(leaf) else leaf, v.value)}
         found = self._undo(moved)[0]
         return {leaf for leaf, a in self.compared.items() if leaf not in found or not _same(found[leaf], a)}
 
@@ -175,8 +209,8 @@ class Compared:
                         new = change(v)
                     except ValueError:
                         return False
-                    pairs = zip(trees.leaves(new), trees.leaves(v.value), strict=True)
-                    if not all(np.array_equal(ours, right) for ours, right in pairs):
+                    ours, right = trees.leaves(new), trees.leaves(v.value)
+                    if len(ours) != len(right) or not all(map(np.array_equal, ours, right)):
                         differs = True
                         break
         return differs
@@ -217,14 +251,17 @@ class Handed:
         return noted
 
 
+def _moves(leaf):
+    return np.asarray(leaf).dtype.kind == "f"
+
+
 def _near(a, b, noise):
     """Whether two arrays differ by no more than rounding, as where what remains of a sum is next to nothing."""
     return a.shape == b.shape and bool((np.abs(a - b) <= noise).all())
 
 
 def _drawn(rng, leaf):
-    kind = np.asarray(leaf).dtype.kind
-    return np.asarray(rng.standard_normal(np.shape(leaf))) if kind == "f" else leaf
+    return np.asarray(rng.standard_normal(np.shape(leaf))) if _moves(leaf) else leaf
 
 
 def _same(a, b, tolerance=SAME):
@@ -241,8 +278,15 @@ def _leaves(results):
     return {leaf: np.asarray(trees.to_host(a)) for leaf, a in found.items()}
 
 
-def _of(result, wanted):
-    """The leaves of those results that are wanted, of a record or a dict."""
-    names = dict.fromkeys(leaf.split(".")[0] for leaf in wanted)
+def _of(result, wanted, forms):
+    """The leaves of those results that are wanted, of a record or a dict. forms: results of the right form; a tuple in
+    the place of a state is one."""
+    names = dict.fromkeys(leaf.split(".")[0] for leaf in wanted if not leaf.startswith("handed."))
     values = {name: result.get(name) if isinstance(result, dict) else getattr(result, name, None) for name in names}
-    return _leaves({name: value for name, value in values.items() if value is not None})
+    return _leaves({name: _formed(value, forms[name]) for name, value in values.items() if value is not None})
+
+
+def _formed(value, right):
+    if hasattr(right, "_fields") and isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return type(right)(*value) if len(value) == len(right) else value
+    return value

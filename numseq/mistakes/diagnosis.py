@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 from numseq.gradcheck.report import Diagnosis
@@ -68,15 +70,18 @@ def match(name: str, trace: Any, given: dict[str, Any], result: Any) -> list[Dia
 
 
 def named_by(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
-    """The known bugs that fit some calls, or else the slips: (bug, distance), the best first."""
-    return [] if calls[0].right else known(calls) or slipped(calls, without)
+    """The known bugs that fit some calls, or else the slips: (bug, distance), the best first.
+
+    without: functions whose equations are known to be right.
+    """
+    return [] if calls[0].right else known(calls, without) or slipped(calls, without)
 
 
-def known(calls: list[Compared]) -> list[tuple[Bug, float]]:
+def known(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
     """The known bugs that coincide with every one of some calls of one layer, the best first."""
-    found = []
+    found, right = [], {function.__name__ for function in without if hasattr(function, "__name__")}
     for bug in named(calls[0].name, calls[0].trace):
-        distances = [call.distance(bug) for call in calls]
+        distances = [call.distance(bug) for call in calls] if bug.function not in right else [None]
         if None not in distances:
             found.append((bug, max(distances)))
     return sorted(found, key=lambda each: each[1])
@@ -84,13 +89,12 @@ def known(calls: list[Compared]) -> list[tuple[Bug, float]]:
 
 def slipped(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
     """The first slip that coincides with every one of some calls of one layer; or several slips, each of which makes
-    some of the results wrong and none of the others, when they make all that is wrong.
-
-    without: functions whose equations are known to be right.
-    """
+    some of the results wrong and none of the others, when they make all that is wrong."""
     first, *others = calls
     parted: dict[str, Bug] = {}  # wrong result to what makes it wrong
-    for bug in first.slips(without):
+    for bug, several in first.slips(without):
+        if several and parted.keys() == first.wrong:
+            break
         distances = [first.distance(bug)]
         if distances[0] is not None:
             distances += [call.distance(bug) for call in others]
@@ -100,8 +104,8 @@ def slipped(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tup
             some = first.explained(bug)
             if some and not some & parted.keys() and all(call.explained(bug) == some for call in others):
                 parted |= dict.fromkeys(some, bug)
-    several = {id(bug): bug for bug in parted.values()}.values()
-    return [(bug, 0.0) for bug in several] if parted.keys() == first.wrong else []
+    each = {id(bug): bug for bug in parted.values()}.values()
+    return [(bug, 0.0) for bug in each] if parted.keys() == first.wrong else []
 
 
 def diagnose(checking: Any) -> list[Diagnosis]:
@@ -113,6 +117,16 @@ def diagnose(checking: Any) -> list[Diagnosis]:
     what is wired rightly are judged too.
     """
     return _Judging(checking).found
+
+
+@dataclass
+class Inside:
+    """What was found in the steps of a call: the functions of their equations, bugs, and whether one is wrong in a way
+    that has no name."""
+
+    functions: list[Callable]
+    bugs: list[Bug] = field(default_factory=list)
+    unnamed: bool = False
 
 
 class _Judging:
@@ -130,47 +144,52 @@ class _Judging:
 
     def inside(self, calls):
         """Judge the calls that lie in none of the others of which something is known. Steps of one layer are judged
-        together. Returns: the functions whose equations are those of such steps, and the bugs found in them."""
+        together. Returns: an Inside."""
         steps, done = {}, 0
         for k, call in enumerate(calls):
             if call.began < done or not (name := function_of(call.owner)):
                 continue
             done = call.ended
             within = [other for other in calls[k + 1 :] if other.ended <= call.ended]
-            compared = self.compared(name, call.owner, call.given, call.result, within)
+            try:
+                compared = self.compared(name, call.owner, call.given, call.result, within)
+            except ValueError:  # of two directions side by side, which the equations need not know
+                continue
             if isinstance(call.owner, StepRecord):
                 steps.setdefault((name, self.where(call.owner)), []).append(compared)
             else:
                 self.judge(compared, within, self.where(call.owner))
-        bugs = []
+        inside = Inside([function for name, _ in steps for function in LAYERS[name].functions()])
         for (_, where), each in steps.items():
             wrong = [step for step in each if not step.right]
             if wrong:
-                bugs += self.add(named_by(_again(wrong)), where)
-        return [function for name, _ in steps for function in LAYERS[name].functions()], bugs
+                found = self.add(named_by(_again(wrong)), where)
+                inside.bugs += found
+                inside.unnamed |= not found
+        return inside
 
     def judge(self, call, within, where=""):
         """One trace, with the calls inside of it."""
         if LAYERS[call.name].wires:
             if not call.right:
                 self.add(named_by(_again([call])), where)
-            judged, bugs = self.inside(within)
+            inside = self.inside(within)
             for part in call.parts:
-                self.rest(part, judged, bugs, where)
-        elif not call.right and not self.add(known(_again([call])), where):
-            judged, bugs = self.inside(within)
-            self.rest(call, judged, bugs, where)
+                self.rest(part, inside, where)
+        elif not call.right:
+            self.rest(call, self.inside(within), where)
 
-    def rest(self, call, judged, bugs, where):
-        """What is wrong in a call besides bugs that were found in its steps. judged, the functions of their
-        equations."""
+    def rest(self, call, inside, where):
+        """What is wrong in a call besides what was found in its steps; nothing can be said if that has no name."""
+        if inside.unnamed:
+            return
         functions = {
             function.__name__ for function in call.layer.functions(call.trace) if hasattr(function, "__name__")
         }
-        besides = [bug for bug in bugs if bug.function in functions]
+        besides = [bug for bug in inside.bugs if bug.function in functions]
         call = call.but_for({name: wrong for bug in besides for name, wrong in bug.change.items()}) if besides else call
         if not call.right:
-            self.add(named_by(_again([call]), judged), where)
+            self.add(named_by(_again([call]), [f for f in inside.functions if f is not call.layer.backward]), where)
 
     def compared(self, name, owner, given, result, within):
         """A call beside its layer's equations. within, all calls inside of it."""
@@ -179,7 +198,7 @@ class _Judging:
             if call.began >= done:
                 parts.setdefault(id(call.owner), (call.owner, call.given))
                 done = call.ended
-        return Compared(name, owner, given, result, list(parts.values()))
+        return Compared(name, owner, _by_name(name, given), result, list(parts.values()))
 
     def where(self, owner):
         """The dotted path to a trace or record, from the outermost trace."""
@@ -197,6 +216,13 @@ def _again(calls):
     """Calls of one layer, and the first of them made once more with other gradients."""
     again = calls[0].again()
     return [*calls, again] if again else calls
+
+
+def _by_name(name, given):
+    """What a backward was given, by the names of its layer, though somebody's own takes *args."""
+    names = list(signature(LAYERS[name].backward).parameters)[1:-1]
+    many = [value for value in given.values() if isinstance(value, tuple) and not hasattr(value, "_fields")]
+    return given if given.keys() <= set(names) or len(many) != 1 else dict(zip(names, many[0], strict=False))
 
 
 def _paths(trace, path=""):

@@ -110,7 +110,12 @@ def nodes(tree: ast.AST) -> Iterator[ast.expr]:
 
 def shaped(value: Any, right: Any) -> Any:
     """A value that can stand where the right one stands. Raises: ValueError, when it is of another form."""
-    if [np.shape(leaf) for leaf in trees.leaves(value)] != [np.shape(leaf) for leaf in trees.leaves(right)]:
+    if isinstance(right, list) and all(isinstance(k, int) for k in right):  # a loop's way, which may be cut
+        return value
+    ours, shapes = ([np.shape(leaf) for leaf in trees.leaves(tree)] for tree in (value, right))
+    if isinstance(right, list):  # whose parts may have changed places
+        ours, shapes = sorted(ours), sorted(shapes)
+    if ours != shapes:
         raise ValueError("this has another shape")
     return value
 
@@ -122,8 +127,17 @@ def like(other: Any, right: Any) -> Any:
     return other
 
 
+def factor(other: Any) -> Any:
+    """An array that can be multiplied with another. Raises: ValueError, when it is none."""
+    if not (isinstance(other, np.ndarray) and other.ndim and other.dtype.kind == "f"):
+        raise ValueError("this is no array")
+    return other
+
+
 def at(a: Any, k: int) -> Any:
-    """a[k], and 0 beyond the ends."""
+    """a[k], and 0 beyond the ends. Raises: ValueError, when all places are alike."""
+    if isinstance(a, np.ndarray) and (a == a[:1]).all():
+        raise ValueError("all places are alike")
     return a[k] if 0 <= k < len(a) else np.zeros_like(a[0])
 
 
@@ -134,4 +148,4 @@ def part(a: np.ndarray, axis: int, where: slice) -> np.ndarray:
     return a[(slice(None),) * (axis % a.ndim) + (where,)]
 
 
-HELPERS: dict[str, Any] = {"_like": like, "_at": at, "_part": part, "np": np}
+HELPERS: dict[str, Any] = {"_like": like, "_factor": factor, "_at": at, "_part": part, "np": np}

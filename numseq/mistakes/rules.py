@@ -28,7 +28,7 @@ def _sums(node):
             yield f"{text(right)} is missing", left
             yield f"{text(left)} is missing", build("-R", R=right)
             yield f"{text(right)} is added, not subtracted,", build("L + R", L=left, R=right)
-            yield f"the order of the difference {text(node)} is turned", build("R - L", L=left, R=right)
+            yield f"{text(right)} is subtracted twice", build("L - 2 * R", L=left, R=right)
             if isinstance(left, ast.Constant):
                 yield f"{text(right)} in the place of {text(node)}", right
             return
@@ -61,6 +61,8 @@ def _products(node):
         case ast.BinOp(left, ast.Mult(), right):
             for this, other in ((right, left), (left, right)):
                 yield f"the factor {text(this)} is missing", other
+                if text(this).startswith("d"):  # a gradient is a factor once: backward is linear
+                    continue
                 yield f"the factor {text(this)} stands twice", build("A * B * B", A=other, B=this)
                 yield f"{text(this)} divides", build("A / B", A=other, B=this)
                 if isinstance(this, ast.Name | ast.Subscript | ast.Attribute):
@@ -82,6 +84,7 @@ def _slopes(node):
         case ast.BinOp(
             ast.BinOp(d, ast.Mult(), ast.Name(y)), ast.Mult(), ast.BinOp(ast.Constant(1), ast.Sub(), ast.Name(z))
         ) if y == z:
+            yield f"sigma' of {y} is missing", d
             yield f"tanh' of {y} for its sigma'", build("d * (1 - y ** 2)", d=d, y=ast.Name(y, ast.Load()))
             for what, point in (("pre-activation", f"_logit({y})"), ("sigmoid once more", f"_sigmoid({y})")):
                 yield f"sigma' is taken of {y}'s {what}", build(f"d * {point} * (1 - {point})", d=d)
@@ -167,6 +170,9 @@ def _axes(node):
                     )
                 if by == "sum":
                     yield f"{said} is a mean along axis {k}, not a sum,", build(f"S / X.shape[{k}]", S=node, X=x)
+            if isinstance(axes, tuple):
+                yield f"the {by} of {said} takes its very first alone", build(f"X[{', '.join('0' * len(axes))}]", X=x)
+                yield f"the {by} of {said} takes its very last alone", build(f"X[{', '.join(['-1'] * len(axes))}]", X=x)
             for over in (0, 1, -1):
                 if over != axes:
                     yield f"the {by} of {said} runs along axis {over}", taken(x, ast.Constant(over))
@@ -205,11 +211,15 @@ def _calls(node):
         case ast.Attribute(ast.Call(ast.Attribute(x, "backward"), [given], []), _):
             yield f"the backward of {text(x)} is skipped", given
             yield f"the backward of {text(x)} is applied twice", put(node, {given: node})
+            yield f"the scaling of {text(x)} is left out", build("A * (X.mask > 0)", A=given, X=x)
+            yield f"{text(x)} is taken the other way round", build("A * (X.mask == 0)", A=given, X=x)
         case ast.Call(ast.Name(function), [given, *_]) if function not in ("sum", "summed"):
             yield f"{function} is left out", given
         case ast.IfExp(_, body, orelse):
             yield f"{text(orelse)} in the place of {text(node)}", orelse
             yield f"{text(body)} in the place of {text(node)}", body
+        case ast.BinOp(left, ast.Sub(), right):
+            yield f"the order of the difference {text(node)} is turned", build("R - L", L=left, R=right)
         case ast.List(parts):
             for j, k in combinations(range(len(parts)), 2):
                 order = list(parts)

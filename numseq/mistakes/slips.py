@@ -15,19 +15,32 @@ from itertools import combinations
 import numpy as np
 
 from numseq import params as trees
-from numseq.mistakes.formulas import HELPERS, Formula, build, formulas, nodes, possible, put
+from numseq.mistakes.formulas import HELPERS, Formula, build, formulas, nodes, possible, put, text
 from numseq.mistakes.layer import Bug, logit, sigmoid
 from numseq.mistakes.rules import ACCESS, ALGEBRA, miswritten
 
-HELPERS |= {"_sigmoid": sigmoid, "_logit": logit}
+HELPERS |= {
+    "_sigmoid": sigmoid,
+    "_logit": logit,
+    "_reversed": lambda a: _of_sequence(a)[::-1],
+    "_later": lambda a: _moved(a, 1),
+    "_earlier": lambda a: _moved(a, -1),
+    "_rolled": lambda a: np.roll(_of_sequence(a), 1, axis=0),
+    "_rolled_back": lambda a: np.roll(_of_sequence(a), -1, axis=0),
+}
 
 
 @cache
-def slips(function: Callable) -> tuple[Bug, ...]:
-    """All slips in the plain equations of a function."""
+def slips(function: Callable) -> tuple[tuple[Bug, ...], ...]:
+    """All slips in the plain equations of a function, in three parts: those in the algebra and in all of a result; all
+    others in one equation; those in several equations at once."""
     found = formulas(function)
-    alone = [bug for each in (_algebra, _values, _access, _partial, _names) for bug in each(found)]
-    return (*alone, *_alike(found), *_exchanged(found))
+    others = (_access, _partial, _names, _factors, _other_gradients)
+    return (
+        (*_algebra(found), *_values(found)),
+        tuple(bug for each in others for bug in each(found)),
+        (*_alike(found), *_exchanged(found)),
+    )
 
 
 def _algebra(found):
@@ -48,7 +61,15 @@ def _partial(found):
 
 
 def _names(found):
-    return [_bug(f"{what} in {f.name}", {f: f.change(tree)}) for f in found for what, tree in _of_names(f)]
+    return [_bug(f"{what} in {f.name}", {f: f.change(tree)}) for f in found for what, tree in _of_names(f, False)]
+
+
+def _factors(found):
+    return [_bug(f"{what} in {f.name}", {f: f.change(tree)}) for f in found for what, tree in _of_factors(f)]
+
+
+def _other_gradients(found):
+    return [_bug(f"{what} in {f.name}", {f: f.change(tree)}) for f in found for what, tree in _of_names(f, True)]
 
 
 def _is_no_gradient(f):
@@ -81,7 +102,8 @@ def _of_value(f):
         yield f"{f.name} is divided by the number of {what}", scaled(size, -1)
         yield f"{f.name} is multiplied by the number of {what}", scaled(size, 1)
     yield f"{f.name} is transposed", _leaves(lambda a: a.T)
-    yield f"1 - {f.name} in the place of {f.name}", _leaves(lambda a: 1 - a)
+    if _is_no_gradient(f):
+        yield f"1 - {f.name} in the place of {f.name}", _leaves(lambda a: 1 - a)
 
 
 def _of_parts(f):
@@ -90,6 +112,9 @@ def _of_parts(f):
     def when(holds):
         return lambda v: v.value if holds(v) else _nothing(v.value)
 
+    yield f"{f.name} runs the other way round", lambda v: _loop(v)[::-1]
+    yield f"the last of {f.name} is left out", lambda v: _loop(v)[:-1]
+    yield f"the first of {f.name} is left out", lambda v: _loop(v)[1:]
     yield f"the layers of {f.name} stand in reversed order", lambda v: _layers(v)[::-1]
     yield f"{f.name} is zero but for the lowest layer", lambda v: [_layers(v)[0], *map(_nothing, v.value[1:])]
     yield f"{f.name} is zero but for the top layer", lambda v: [*map(_nothing, _layers(v)[:-1]), v.value[-1]]
@@ -107,6 +132,9 @@ def _of_parts(f):
     for k, what in enumerate(("left to right", "right to left")):
         yield f"{f.name} is zero but for what reads {what}", _leaves(lambda a, k=k: _one_of(a, k))
     yield f"the two halves of {f.name} are exchanged", _leaves(lambda a: np.roll(a, _half(a), axis=-1))
+    if "k" in f.names and "L" in f.names:
+        yield f"{f.name} is zero for the top layer alone", when(lambda v: v.k != v.L - 1)
+        yield f"{f.name} is zero for the lowest layer alone", when(lambda v: v.k != 0)
     if "t" in f.names:
         yield f"{f.name} is zero but at t = 0", when(lambda v: v.t == 0)
         yield f"{f.name} is zero but at the last t", when(lambda v: v.t == v.T - 1)
@@ -134,8 +162,14 @@ def _size(v, name):
     return float(size)
 
 
+def _loop(v):
+    if not isinstance(v.value, list) or len(v.value) < 2 or not isinstance(v.value[0], int):
+        raise ValueError("this is no loop")
+    return v.value
+
+
 def _layers(v):
-    if not isinstance(v.value, list) or len(v.value) < 2:
+    if not isinstance(v.value, list) or len(v.value) < 2 or isinstance(v.value[0], int):
         raise ValueError("these are no layers")
     return v.value
 
@@ -193,24 +227,53 @@ PLACES = {
 # one name for another
 
 
-def _of_names(f):
-    """(what, tree): one array in the place of another of its shape, once or wherever it stands."""
+def _of_names(f, gradients):
+    """(what, tree): one array in the place of another of its shape, once or wherever it stands. gradients: whether it
+    is a gradient or something that forward computed."""
     places: dict[str, list] = {}
     for node in nodes(f.tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in f.names:
             places.setdefault(node.id, []).append(node)
     for right, found in places.items():
         for other in f.names:
-            if other == right:
+            if other == right or gradients != other.startswith("d"):
                 continue
             new = build(f"_like({other}, {right})")
             yield f"{other} in the place of {right}", put(f.tree, dict.fromkeys(found, new))
             if len(found) > 1:
                 for k, node in enumerate(found):
                     yield f"{other} in the place of the {ORDER[min(k, 3)]} {right}", put(f.tree, {node: new})
+        if not gradients:
+            for what, pattern in TURNED.items():
+                yield f"{right} {what}", put(f.tree, dict.fromkeys(found, build(f"{pattern}({right})")))
+
+
+TURNED = {
+    "in reversed order": "_reversed",
+    "one place later": "_later",
+    "one place earlier": "_earlier",
+    "one place later, its last first,": "_rolled",
+    "one place earlier, its first last,": "_rolled_back",
+}
+
+
+def _of_factors(f):
+    """(what, tree): a factor or a term too many."""
+    read = [name for name in f.names if not name.startswith("d")]
+    for name in read:
+        for factor in ("{}", "(1 - {})", "(1 - {} ** 2)", "{0} * (1 - {0})"):
+            tree = build(f"V * {factor.format(f'_factor({name})')}", V=f.tree)
+            yield f"{factor.format(name)} is a factor too many", tree
     for name in f.names:
-        for factor in (name, f"(1 - {name})", f"(1 - {name} ** 2)", f"{name} * (1 - {name})"):
-            yield f"{factor} is a factor too many", build(f"V * {factor}", V=f.tree)
+        yield f"{name} is a term too many", build(f"V + _like({name}, V)", V=f.tree)
+    for node in nodes(f.tree):
+        match node:
+            case ast.Call(ast.Attribute(x, "sum"), _, _):
+                for name in f.names:
+                    yield (
+                        f"{name} is a factor too many in the sum of {text(x)}",
+                        put(f.tree, {x: build(f"X * {name}", X=x)}),
+                    )
 
 
 ORDER = ("first", "second", "third", "last")
@@ -228,7 +291,7 @@ def _alike(found: tuple[Formula, ...]) -> Iterator[Bug]:
         whole = [group] if len(group) > 2 else []
         for alike in (*whole, *combinations(group, 2)):
             also = ", and likewise in " + ", ".join(f.name for f in alike[1:])
-            for same in zip(*map(_of_value, alike), strict=True):
+            for same in zip(*map(_of_value, alike), strict=False):
                 changes = {f: possible(change) for f, (_, change) in zip(alike, same, strict=True)}
                 yield _bug(same[0][0] + also, changes)
             ways = [list(miswritten(f, ALGEBRA + ACCESS)) for f in alike]

@@ -33,11 +33,13 @@ def bahdanau(trace, dr, dh=None, dcontext=None, dalpha=None, change=None):
     lowest, look = layer.grad(), looks.grad()
     dh_first = lowest.dstate.h
     dfirst = lowest.dstate._replace(h=eq("dh_first", dh_first + dquery))
-    states = eq("dfirst", [dfirst, *(above[0] if above else [])])
+    states = [dfirst, *(above[0] if above else [])]
+    states = eq("dfirst", states)
     dmemory, dbridge = trace.start.backward(states, look)
     da = layer.rewind.da[..., : W_extra.shape[1]]
     dW_extra = eq("dW_extra", sum(context[t].T @ da[t] for t in range(T)))
-    drnn = eq("drnn", [lowest.params, *(above[1] if above else [])])
+    drnn = [lowest.params, *(above[1] if above else [])]
+    drnn = eq("drnn", drnn)
     params = DecoderParams(eq("dbridge", dbridge), eq("dattention", look.params), drnn, dW_extra, dreadout)
     dx = lowest.dx
     found = {"dy": eq("dy", summed(dx, dy_read)), "dmemory": dmemory, "params": params}

@@ -29,7 +29,8 @@ def readout(piece, s, dr, change):
             wins = pairs == pairs.max(axis=-1, keepdims=True)
             da = eq("da_maxout", (dr[..., None] * wins).reshape(s.a.shape))
         dW = eq("dW_r", rows(x).T @ rows(da))
-        db = eq("db_r", rows(da).sum(axis=0))
+        over = tuple(range(da.ndim - 1))
+        db = eq("db_r", da.sum(axis=over))
         dx = eq("dx_r", da @ W.T)
         dparams = LinearParams(W=dW, b=db)
     H, C, E = piece.widths

@@ -29,10 +29,11 @@ def bridge(trace, dstate, change=None):
     """h = tanh(of an affine map of the encoder's last h), c = an affine map of its last c; each map as it is."""
     eq, dlast, dparams = equations(change), [], []
     for last, maps, state, d in zip(trace.last, trace.maps, trace.state, dstate, strict=True):
-        h, dh = state[0], d[0]
+        h, c = state[0], state[-1]
+        dh = eq("dh", d[0])
         da = [eq("da_h", dh * (1 - h**2))]
         if len(state) > 1:
-            c, dc = state[1], d[1]
+            dc = eq("dc", d[1])
             da.append(eq("da_c", dc))
         grads = [affine.backward(da_of) for affine, da_of in zip(maps, da, strict=True)]
         ends = [parted(grad.dx, part, change) for grad, part in zip(grads, last, strict=True)]

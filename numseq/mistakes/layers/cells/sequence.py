@@ -81,8 +81,10 @@ def sequence(trace, dh=None, dfinal=None, change=None):
     if has_c:
         k_c = eq("k_c", k_c) if run.zoneout else k_c
         dc_next = eq("dc_final", finals[1])
-    da, dq, also = [None] * T, [None] * T, [None] * T
-    for k, t in enumerate(reversed(order)):
+    nothing = np.zeros(run.inputs[0].shape)
+    da, dq, also = [nothing] * T, [nothing[:, : W_h.shape[1]]] * T, [0] * T
+    steps_back = eq("steps_back", list(reversed(order)))
+    for k, t in enumerate(steps_back):
         s, real = run.steps[t], mask[t][:, None]
         dh_t = eq("dh_t", dh[t] + dh_next)
         into_h = eq("into_h", np.where(real, k_h[t] * dh_t, 0))  # into the step, and past it

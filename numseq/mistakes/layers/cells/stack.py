@@ -11,7 +11,8 @@ def stack(trace, dh=None, dfinal=None, change=None):
     dstate, dparams = [None] * L, [None] * L
     for k in reversed(range(L)):
         dfinal_k = eq("dfinal_k", dfinal[k])
-        grad = trace.layers[k].backward(dh, dfinal_k)
+        dh_k = None if dh is None else eq("dh_k", dh)
+        grad = trace.layers[k].backward(dh_k, dfinal_k)
         dstate[k], dparams[k], through = grad.dstate, grad.params, grad.dx
         if trace.residual[k] and dh is not None:
             dx = eq("dx", through + dh)

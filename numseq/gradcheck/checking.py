@@ -27,11 +27,12 @@ FLOAT32 = 2e-4  # float32 rounds each of the thousands of additions behind a gra
 
 
 class Checking(Inside, Fitness, Doubt):
-    """One check under way. Who names mistakes reads of it: trace, upstream, grad, seen, and `agrees`."""
+    """One check under way. Who names mistakes reads of it: trace, upstream, claimed (the results by name), seen, and
+    `agrees`."""
 
     def __init__(self, function, given: Inputs, name, outputs, method, seed):
         self.function, self.given, self.name, self.method = function, given, name, method
-        self.dtype = given.dtype() if given.moved or not given.numbers and given.held is None else np.dtype(float)
+        self.dtype = given.dtype() if given.moved or (not given.numbers and given.held is None) else np.dtype(float)
         self.quick = method == "directional"
         if self.dtype != np.float64 and not (self.quick and self.dtype == np.float32):
             leaf, array = next(item for n, tree in given.moved.items() for item in trees.walk(tree, n))
@@ -87,6 +88,7 @@ class Checking(Inside, Fitness, Doubt):
         if not result.ok:
             result.shows = self._shows(result.errors)
             result.first, result.inside = self._first(result, inside), inside is not None
+            self.claimed = dict(self.results.found.values())
             result.known = mistakes().knows(self)
             result.diagnosis = mistakes().diagnose(self) if self.results.found else []
         return result

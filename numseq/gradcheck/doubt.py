@@ -82,8 +82,8 @@ class Doubt:
                     off[leaf] = error
         if self.blind:
             self.notes.append(
-                f"differences of so large a loss show no error below {self.blind:.0e} of some gradient here: the complex "
-                "step would, or smaller outputs"
+                f"differences of so large a loss show no error below {self.blind:.0e} of some gradient here: the "
+                "complex step would, or smaller outputs"
             )
         if off:
             most = max(off, key=off.get)

@@ -1,16 +1,15 @@
-"""Naming a mistake: the known bug whose gradient, on the same inputs, coincides with the one at hand."""
+"""Naming a mistake: the known bug, or the slip, whose gradient coincides with the one at hand on the same inputs."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
-import numpy as np
-
-from numseq import params as trees
-from numseq.gradcheck.report import Diagnosis, relative_error
+from numseq.gradcheck.report import Diagnosis
+from numseq.mistakes.compared import Compared
 from numseq.mistakes.layer import LAYERS, Bug, Step
-from numseq.record import StepGrad, StepRecord
-
-SAME = 1e-9  # relative; two gradients that coincide differ by rounding, two bugs by far more
+from numseq.record import StepGrad, StepRecord, Trace
 
 
 def function_of(trace: Any) -> str | None:
@@ -35,7 +34,7 @@ def named(name: str, trace: Any = None) -> list[Bug]:
 
 def run(name: str, change: dict[str, Callable], trace: Any, given: dict[str, Any]) -> dict[str, Any]:
     """The gradients of a layer with some of its equations changed, a dict."""
-    return LAYERS[name].backward(trace, **given, change=change)
+    return LAYERS[name].undo(trace, given, change)[0]
 
 
 def words(record: StepRecord, by: type[StepGrad] | None = None) -> dict[str, str]:
@@ -63,68 +62,193 @@ def knows(checking: Any) -> bool:
     return any(function_of(owner) for owner in (checking.trace, *(call.owner for call in checking.seen.calls if call)))
 
 
-def diagnose(checking: Any) -> list[Diagnosis]:
-    """The known bugs of a check that found something wrong, the best first, as Diagnoses.
-
-    The outermost function is compared as a whole. If nothing is known of it, as of a model or of a cell with a step of
-    somebody's own, its parts are: each trace, and each step, whose backward does not do what its equations say with
-    what it was given.
-    """
-    name = function_of(checking.trace)
-    if name and checking.agrees(_leaves(run(name, {}, checking.trace, checking.upstream))):
-        return match(name, checking.trace, checking.upstream, checking.grad)
-    found, done = [], 0
-    for call in checking.seen.calls:
-        if call.owner is checking.trace or call.began < done or not (name := function_of(call.owner)):
-            continue
-        done = call.ended  # what is inside it is judged with it
-        for diagnosis in match(name, call.owner, call.given, call.result):
-            diagnosis.where = checking.seen.path_of(call.owner)
-            if not any((d.name, d.where) == (diagnosis.name, diagnosis.where) for d in found):
-                found.append(diagnosis)
-    return found
-
-
 def match(name: str, trace: Any, given: dict[str, Any], result: Any) -> list[Diagnosis]:
     """The bugs of a layer whose gradients coincide with `result`, as Diagnoses; none when result is right.
+
+    If none of the bugs that are known by name does, the slips in its equations are tried.
 
     Args: name, of the layer. trace, what forward returned. given, the gradients that backward was handed, by name.
         result, what it gave: a record or a dict.
     """
-    right = _leaves(run(name, {}, trace, given))
-    theirs = _of(result, right)
-    right = {leaf: a for leaf, a in right.items() if leaf in theirs}
-    if not right or _distance(theirs, right) <= SAME:
-        return []
-    found = []
-    for bug in named(name, trace):
-        with np.errstate(all="ignore"):
+    call = Compared(name, trace, given, result)
+    return [Diagnosis(bug.name, bug.lesson, distance) for bug, distance in named_by([call])]
+
+
+def named_by(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
+    """The known bugs that fit some calls, or else the slips: (bug, distance), the best first.
+
+    without: functions whose equations are known to be right.
+    """
+    return [] if calls[0].right else known(calls, without) or slipped(calls, without)
+
+
+def known(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
+    """The known bugs that coincide with every one of some calls of one layer, the best first."""
+    found, right = [], {function.__name__ for function in without if hasattr(function, "__name__")}
+    for bug in named(calls[0].name, calls[0].trace):
+        distances = [call.distance(bug) for call in calls] if bug.function not in right else [None]
+        if None not in distances:
+            found.append((bug, max(distances)))
+    return sorted(found, key=lambda each: each[1])
+
+
+def slipped(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
+    """The first slip that coincides with every one of some calls of one layer; or several slips, each of which makes
+    some of the results wrong and none of the others, when they make all that is wrong."""
+    first, *others = calls
+    parted: dict[str, Bug] = {}  # wrong result to what makes it wrong
+    for bug, several in first.slips(without):
+        if several and parted.keys() == first.wrong:
+            break
+        distances = [first.distance(bug)]
+        if distances[0] is not None:
+            distances += [call.distance(bug) for call in others]
+            if None not in distances:
+                return [(bug, max(distances))]
+        else:
+            some = first.explained(bug)
+            if some and not some & parted.keys() and all(call.explained(bug) == some for call in others):
+                parted |= dict.fromkeys(some, bug)
+    each = {id(bug): bug for bug in parted.values()}.values()
+    return [(bug, 0.0) for bug in each] if parted.keys() == first.wrong else []
+
+
+def diagnose(checking: Any) -> list[Diagnosis]:
+    """The mistakes of a check that found something wrong, as Diagnoses.
+
+    The outermost function is compared as a whole. If nothing is known of it, as of a cell with a step of somebody's
+    own, its parts are: each trace, and each step, whose backward does not do what its equations say with what it was
+    given. Where the equations are of wiring, as a model's are, they say what is handed to which part; so the parts of
+    what is wired rightly are judged too.
+    """
+    return _Judging(checking).found
+
+
+@dataclass
+class Inside:
+    """What was found in the steps of a call: the functions of their equations, bugs, and whether one is wrong in a way
+    that has no name."""
+
+    functions: list[Callable]
+    bugs: list[Bug] = field(default_factory=list)
+    unnamed: bool = False
+
+
+class _Judging:
+    """One check under judgement: `found`, the diagnoses."""
+
+    def __init__(self, checking):
+        self.seen, self.found, self.paths = checking.seen, [], dict(_paths(checking.trace))
+        self.calls = [call for call in self.seen.calls if call and call.owner is not checking.trace]
+        name = function_of(checking.trace)
+        if name and (LAYERS[name].wires or _holds(name, checking)):
+            outermost = self.compared(name, checking.trace, checking.upstream, checking.claimed, self.calls)
+            self.judge(outermost, self.calls)
+        else:
+            self.inside(self.calls)
+
+    def inside(self, calls):
+        """Judge the calls that lie in none of the others of which something is known. Steps of one layer are judged
+        together. Returns: an Inside."""
+        steps, done = {}, 0
+        for k, call in enumerate(calls):
+            if call.began < done or not (name := function_of(call.owner)):
+                continue
+            done = call.ended
+            within = [other for other in calls[k + 1 :] if other.ended <= call.ended]
             try:
-                wrong = _of(run(name, bug.change, trace, given), right)
-            except ValueError:
-                continue  # these shapes do not allow the mistake
-        if _distance(wrong, right) > 10 * SAME and (distance := _distance(theirs, wrong)) <= SAME:
-            found.append(Diagnosis(bug.name, bug.lesson, distance))
-    return sorted(found, key=lambda diagnosis: diagnosis.distance)
+                compared = self.compared(name, call.owner, call.given, call.result, within)
+            except ValueError:  # of two directions side by side, which the equations need not know
+                continue
+            if isinstance(call.owner, StepRecord):
+                steps.setdefault((name, self.where(call.owner)), []).append(compared)
+            else:
+                self.judge(compared, within, self.where(call.owner))
+        inside = Inside([function for name, _ in steps for function in LAYERS[name].functions()])
+        for (_, where), each in steps.items():
+            wrong = [step for step in each if not step.right]
+            if wrong:
+                found = self.add(named_by(_again(wrong)), where)
+                inside.bugs += found
+                inside.unnamed |= not found
+        return inside
+
+    def judge(self, call, within, where=""):
+        """One trace, with the calls inside of it."""
+        if LAYERS[call.name].wires:
+            if not call.right:
+                self.add(named_by(_again([call])), where)
+            inside = self.inside(within)
+            for part in call.parts:
+                self.rest(part, inside, where)
+        elif not call.right:
+            self.rest(call, self.inside(within), where)
+
+    def rest(self, call, inside, where):
+        """What is wrong in a call besides what was found in its steps; nothing can be said if that has no name."""
+        if inside.unnamed:
+            return
+        functions = {
+            function.__name__ for function in call.layer.functions(call.trace) if hasattr(function, "__name__")
+        }
+        besides = [bug for bug in inside.bugs if bug.function in functions]
+        call = call.but_for({name: wrong for bug in besides for name, wrong in bug.change.items()}) if besides else call
+        if not call.right:
+            self.add(named_by(_again([call]), [f for f in inside.functions if f is not call.layer.backward]), where)
+
+    def compared(self, name, owner, given, result, within):
+        """A call beside its layer's equations. within, all calls inside of it."""
+        parts, done = {}, 0
+        for call in within if LAYERS[name].wires else ():
+            if call.began >= done:
+                parts.setdefault(id(call.owner), (call.owner, call.given))
+                done = call.ended
+        return Compared(name, owner, _by_name(name, given), result, list(parts.values()))
+
+    def where(self, owner):
+        """The dotted path to a trace or record, from the outermost trace."""
+        return self.seen.path_of(owner) or self.paths.get(id(owner), "")
+
+    def add(self, bugs, where):
+        """Bugs, each with its distance, at a place. Returns: the bugs."""
+        for bug, distance in bugs:
+            if not any((d.name, d.where) == (bug.name, where) for d in self.found):
+                self.found.append(Diagnosis(bug.name, bug.lesson, distance, where))
+        return [bug for bug, _ in bugs]
 
 
-def _leaves(results):
-    """The leaves of a dict of gradients, by dotted name."""
-    found = {}
-    for name, value in results.items():
-        parts = {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
-        for part, tree in parts.items():
-            found |= dict(trees.walk(tree, part))
-    return {leaf: np.asarray(trees.to_host(a)) for leaf, a in found.items()}
+def _again(calls):
+    """Calls of one layer, and the first of them made once more with other gradients."""
+    again = calls[0].again()
+    return [*calls, again] if again else calls
 
 
-def _of(result, wanted):
-    """The leaves of those results that are wanted, of a record or a dict."""
-    names = dict.fromkeys(leaf.split(".")[0] for leaf in wanted)
-    values = {name: result.get(name) if isinstance(result, dict) else getattr(result, name, None) for name in names}
-    return _leaves({name: value for name, value in values.items() if value is not None})
+def _by_name(name, given):
+    """What a backward was given, by the names of its layer, though somebody's own takes *args."""
+    names = list(signature(LAYERS[name].backward).parameters)[1:-1]
+    many = [value for value in given.values() if isinstance(value, tuple) and not hasattr(value, "_fields")]
+    return given if given.keys() <= set(names) or len(many) != 1 else dict(zip(names, many[0], strict=False))
 
 
-def _distance(a, b):
-    """The largest relative difference between two sets of arrays; infinite when a name of b is missing in a."""
-    return max((relative_error(a[leaf], b[leaf]) if leaf in a else np.inf for leaf in b), default=np.inf)
+def _paths(trace, path=""):
+    """(id, dotted path) of each trace inside of a trace."""
+    for name, part in _parts(trace):
+        within = path if name in UNNAMED else f"{path}.{name}".strip(".")
+        if isinstance(part, Trace):
+            yield id(part), within
+        yield from _paths(part, within)
+
+
+def _parts(owner):
+    if isinstance(owner, list | tuple):
+        return [(str(k), part) for k, part in enumerate(owner)]
+    fields = dataclasses.fields(owner) if isinstance(owner, Trace) and dataclasses.is_dataclass(owner) else ()
+    return [(field.name, getattr(owner, field.name, None)) for field in fields]
+
+
+UNNAMED = ("rnn", "layers")  # parts of a path that say nothing to a reader
+
+
+def _holds(name, checking):
+    """Whether a layer's equations give the true gradients of what is checked as a whole."""
+    return checking.agrees(Compared(name, checking.trace, checking.upstream, {}).leaves)

@@ -8,7 +8,9 @@
 
 The *plain equations* have a name each, and no care for speed: `eq("dx", value)` is the value, or what `change` puts in
 its place, a function of everything named so far (`v.dy`, `v.y`; `v.value` is the right answer). With no change they
-give the layer's own gradients, and a test holds the two equal. A *bug* is one change, with its lesson.
+give the layer's own gradients, and a test holds the two equal. A *bug* is one change, with its lesson. Besides those
+that are written down, `numseq.mistakes.slips` makes others out of the equations' source: so each equation is one
+expression, made of names that read like the derivation.
 
 Each layer has a file, found by lying in `numseq.mistakes.layers`, where a layer's own file lies in `numseq.layers`. It
 also has the layer's *fixtures*, `cases(rng)`: inputs that show its mistakes (see `numseq.mistakes.fixtures`).
@@ -19,7 +21,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from inspect import signature
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -47,7 +49,8 @@ class Layer:
     name, under which a trace gives it as `equations`. backward, called as backward(trace, d<output>=..., change=...);
     it returns a dict of gradients. of, the class of the layer's traces or records, if these do not say `equations`.
     case, the name of the case that shows most of it, by default its own. shows, of the case on which each of its bugs
-    can be made, if it is another. graded: can somebody's own backward stand in its place?
+    can be made, if it is another. graded: can somebody's own backward stand in its place? also, functions that
+    backward calls and that have equations too.
     """
 
     name: str
@@ -56,11 +59,26 @@ class Layer:
     case: str | None = None
     shows: str | None = None
     graded: bool = True
+    also: tuple[Callable, ...] = ()
     bugs: list[Bug] = field(default_factory=list)
+    wires: ClassVar[bool] = False  # are the equations of what lies between parts that are traces?
+    ways: ClassVar[tuple[str, ...]] = ()  # of one that uses its equations several times: each use, see `one_way`
 
     def __post_init__(self) -> None:
         self.case = self.case or self.name
         self.shows = self.shows or self.case
+
+    def undo(self, trace: Any, given: dict[str, Any], change: dict[str, Callable]) -> tuple[dict[str, Any], list]:
+        """The gradients with some of the equations changed, a dict; and the calls of its pieces, of wiring."""
+        return self.backward(trace, **given, change=change), []
+
+    def results(self, result: Any) -> Any:
+        """What a backward of the library's gave, with a name for each result: a record or a dict."""
+        return result
+
+    def functions(self, trace: Any = None) -> list[Callable]:
+        """All functions in which its equations are written."""
+        return [self.backward, *self.also]
 
     def possible(self, trace: Any = None) -> list[Bug]:
         """All bugs that can be made in it; of a trace that does not say by its name what is inside, in that one."""
@@ -69,6 +87,33 @@ class Layer:
     def holds(self, owner: Any) -> bool:
         """Whether the equations are those of a trace or record of the class."""
         return True
+
+
+@dataclass
+class Wiring(Layer):
+    """What lies between parts: which gradient is handed to which, what is summed, split, masked.
+
+    Its backward calls that of each part as it is, right or wrong, since a part is judged by what it was given. A piece
+    that is no trace, as a layer which goes step by step in a decoder's loop, is given back under "pieces", a list of
+    (name of a layer, trace, given, result). gives, the names of the results, of a backward that returns a tuple or a
+    single one.
+    """
+
+    gives: tuple[str, ...] = ()
+    wires = True
+
+    def undo(self, trace: Any, given: dict[str, Any], change: dict[str, Callable]) -> tuple[dict[str, Any], list]:
+        results = super().undo(trace, given, change)[0]
+        return results, results.pop("pieces", [])
+
+    def results(self, result: Any) -> Any:
+        if not self.gives:
+            return result
+        return dict(zip(self.gives, result if len(self.gives) > 1 else (result,), strict=True))
+
+    def holds(self, owner: Any) -> bool:
+        """A class that is made from a box of ours may wire its parts otherwise."""
+        return type(owner) is self.of
 
 
 @dataclass
@@ -115,6 +160,14 @@ def equations(change: dict[str, Callable] | None) -> Callable[[str, Any], Any]:
         return change[name](SimpleNamespace(value=value, **sys._getframe(1).f_locals))
 
     return eq
+
+
+def one_way(change: dict[str, Callable] | None, way: str) -> dict[str, Callable]:
+    """The changes as one of several uses of the same equations has them: "back.dW_x" is of dW_x in the use "back"."""
+    change = change or {}
+    return change | {
+        name.removeprefix(f"{way}."): wrong for name, wrong in change.items() if name.startswith(f"{way}.")
+    }
 
 
 # what several bugs do

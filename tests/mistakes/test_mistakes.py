@@ -191,7 +191,7 @@ def test_equations_are_held_to_all_that_has_them():
     traces = [TABLE[name].function(**TABLE[name].inputs) for name in WITH_EQUATIONS]
     found = {bug.function for trace in traces for bug in named(function_of(trace), trace)}
     assert found | {NO_GRADIENT} == {bug.function for bug in BUGS}
-    assert all(named(function_of(trace), trace) for trace in traces)
+    assert all(named(function_of(trace), trace) for trace in traces if not LAYERS[function_of(trace)].wires)
 
 
 @pytest.mark.parametrize("largest", [0.7, 100.0])
@@ -293,7 +293,7 @@ def test_every_layers_file_is_found_by_lying_there():
     ours = {path.relative_to(mistakes) for path in mistakes.rglob("*.py") if path.name != "__init__.py"}
     shared = {Path("cells/fixtures.py"), Path("attention/look.py")}
     helpers = {
-        "init.py", "cells/cell.py", "cells/unroll.py", "cells/stack.py", "attention/base.py", "attention/products.py",
+        "init.py", "cells/cell.py", "cells/unroll.py", "attention/base.py", "attention/products.py",
         "losses/weights.py",
     }  # fmt: skip
     assert ours - shared == theirs - {Path(name) for name in helpers}  # what has no backward of its own

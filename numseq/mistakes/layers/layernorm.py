@@ -1,5 +1,7 @@
 """Mistakes in the backward of layer normalisation."""
 
+from functools import partial
+
 import numpy as np
 
 from numseq import layers
@@ -32,7 +34,7 @@ def _bessel(K):
 
 
 know(
-    Layer("layer_norm", layer_norm),
+    Layer("layer_norm", layer_norm, also=(partial(normalise, of="x"),)),
     ("the gain is forgotten on the way back", "dx_hat", lambda v: v.dy, "y = g * x_hat + b: dx_hat = dy * g"),
     ("the mean's gradient is missing in layer normalisation", "mean_x", lambda v: 0 * v.value,
      "every x_k moves the mean, and with it every x_hat"),

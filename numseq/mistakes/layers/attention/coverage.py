@@ -6,7 +6,7 @@ from numseq import layers
 from numseq.layers import CoverageParams
 from numseq.mistakes.fixtures import A, D, H
 from numseq.mistakes.layer import Layer, equations, know
-from numseq.mistakes.layers.attention.look import look, rows, softmax_backward
+from numseq.mistakes.layers.attention.look import look, rows
 
 
 def coverage_attention(trace, dcontext, dalpha=None, change=None):
@@ -20,10 +20,10 @@ def coverage_attention(trace, dcontext, dalpha=None, change=None):
     for t in reversed(range(T)):
         alpha, coverage, u, q = looks.alpha[t], looks.coverage[t], looks.u[t], looks.query[t]
         dalpha_t = eq("dalpha", np.einsum("bc,sbc->bs", dcontext[t], values) + dalpha_out[t] + dcoverage)
-        de = eq("de", softmax_backward(dalpha_t, alpha))
+        de = eq("de", alpha * (dalpha_t - (dalpha_t * alpha).sum(axis=-1, keepdims=True)))
         du = eq("du", np.einsum("bs,a->sba", de, p.w))
         dz = eq("dz", du * (1 - u**2))
-        dprojected = eq("dprojected", dz.sum(axis=0))
+        dprojected = eq("dprojected", (de.T[:, :, None] * (1 - u**2)).sum(axis=0) * p.w)
         dquery[t] = eq("dquery", dprojected @ p.W_q.T)
         dkeys = eq("dkeys", dkeys + dz)
         dvalues = eq("dvalues", dvalues + np.einsum("bs,bc->sbc", alpha, dcontext[t]))
@@ -32,9 +32,13 @@ def coverage_attention(trace, dcontext, dalpha=None, change=None):
         dw_c = eq("dw_c", dw_c + np.einsum("bs,sba->a", coverage, dz))
         here = eq("here", (dz @ p.w_c).T)
         dcoverage = eq("dcoverage", dcoverage + here)
-    dW_k, db = rows(attention.keys).T @ rows(dkeys), None if p.b is None else dkeys.sum(axis=(0, 1))
+    dquery, dvalues = eq("dquery_all", dquery), eq("dvalues_all", dvalues)
+    dW_q, dw = eq("dW_q_all", dW_q), eq("dw_all", dw)
+    given = eq("dkeys_given", dkeys @ p.W_k.T)
+    dW_k = eq("dW_k", rows(attention.keys).T @ rows(dkeys))
+    db = None if p.b is None else eq("db", dkeys.sum(axis=(0, 1)))
     dparams = CoverageParams(dW_q, dW_k, db, dw, dw_c)
-    return {"dquery": dquery, "dkeys": dkeys @ p.W_k.T, "dvalues": dvalues, "params": dparams}
+    return {"dquery": dquery, "dkeys": given, "dvalues": dvalues, "params": dparams}
 
 
 know(

@@ -6,7 +6,7 @@ from numseq import layers
 from numseq.layers import GeneralParams
 from numseq.mistakes.fixtures import A, D, H
 from numseq.mistakes.layer import Layer, equations, know
-from numseq.mistakes.layers.attention.look import look, rows, softmax_backward
+from numseq.mistakes.layers.attention.look import look, rows
 
 
 def dot_attention(trace, dcontext, dalpha=None, change=None):
@@ -19,11 +19,13 @@ def dot_attention(trace, dcontext, dalpha=None, change=None):
     for t in range(T):
         alpha, q = alphas[t], queries[t]  # (B, S), (B, Q)
         dalpha_t = eq("dalpha", np.einsum("bc,sbc->bs", dcontext[t], values) + dalpha_out[t])
-        de = eq("de", softmax_backward(dalpha_t, alpha))
+        de = eq("de", alpha * (dalpha_t - (dalpha_t * alpha).sum(axis=-1, keepdims=True)))
         dquery[t] = eq("dquery", scale * np.einsum("bs,sbq->bq", de, k))
         dk_t = eq("dk_t", scale * np.einsum("bs,bq->sbq", de, q))
         dk = eq("dk", dk + dk_t)
         dvalues = eq("dvalues", dvalues + np.einsum("bs,bc->sbc", alpha, dcontext[t]))
+    dquery, dvalues = eq("dquery_all", dquery), eq("dvalues_all", dvalues)
+    dk = eq("dk_all", dk)
     if p is None:
         return {"dquery": dquery, "dkeys": dk, "dvalues": dvalues}
     dkeys = eq("dkeys", dk @ p.W.T)

@@ -7,7 +7,7 @@ from numseq.layers import LocalParams
 from numseq.mistakes.fixtures import CLEAR, A, D, H, fit
 from numseq.mistakes.kinks import nearest_kink
 from numseq.mistakes.layer import Layer, equations, know
-from numseq.mistakes.layers.attention.look import look, rows, softmax_backward
+from numseq.mistakes.layers.attention.look import look, rows
 
 
 def local_attention(trace, dcontext, dalpha=None, change=None):
@@ -24,7 +24,7 @@ def local_attention(trace, dcontext, dalpha=None, change=None):
         away = np.arange(S) - looks.p[t][:, None]
         dalpha_t = eq("dalpha", np.einsum("bc,sbc->bs", dcontext[t], values) + dalpha_out[t])
         dalign = eq("dalign", dalpha_t * gauss)
-        de = eq("de", softmax_backward(dalign, align))
+        de = eq("de", align * (dalign - (dalign * align).sum(axis=-1, keepdims=True)))
         dgauss = eq("dgauss", dalpha_t * align)
         dp = eq("dp", (dgauss * gauss * away / sigma**2).sum(axis=-1))
         dfraction = eq("dfraction", dp * length)
@@ -37,9 +37,12 @@ def local_attention(trace, dcontext, dalpha=None, change=None):
         dvalues = eq("dvalues", dvalues + np.einsum("bs,bc->sbc", alpha, dcontext[t]))
         dW_p = eq("dW_p", dW_p + q.T @ dz)
         dv = eq("dv", dv + dlogit @ u)
+    dquery, dvalues = eq("dquery_all", dquery), eq("dvalues_all", dvalues)
+    dW_p, dv = eq("dW_p_all", dW_p), eq("dv_all", dv)
+    dkeys = eq("dkeys", dk @ params.W.T)
     dW = eq("dW", rows(attention.keys).T @ rows(dk))
     dparams = LocalParams(dW, dW_p, dv)
-    return {"dquery": dquery, "dkeys": dk @ params.W.T, "dvalues": dvalues, "params": dparams}
+    return {"dquery": dquery, "dkeys": dkeys, "dvalues": dvalues, "params": dparams}
 
 
 know(

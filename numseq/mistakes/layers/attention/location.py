@@ -6,7 +6,7 @@ from numseq import layers
 from numseq.layers import LocationParams
 from numseq.mistakes.fixtures import A, D, H
 from numseq.mistakes.layer import Layer, equations, know
-from numseq.mistakes.layers.attention.look import look, rows, softmax_backward
+from numseq.mistakes.layers.attention.look import look, rows
 
 
 def location_attention(trace, dcontext, dalpha=None, change=None):
@@ -21,10 +21,10 @@ def location_attention(trace, dcontext, dalpha=None, change=None):
     for t in reversed(range(T)):
         alpha, alpha_prev, u, f, q = looks.alpha[t], looks.alpha_prev[t], looks.u[t], looks.f[t], looks.query[t]
         dalpha_t = eq("dalpha", np.einsum("bc,sbc->bs", dcontext[t], values) + dalpha_out[t] + dnext)
-        de = eq("de", softmax_backward(dalpha_t, alpha))
+        de = eq("de", alpha * (dalpha_t - (dalpha_t * alpha).sum(axis=-1, keepdims=True)))
         du = eq("du", np.einsum("bs,a->sba", de, p.w))
         dz = eq("dz", du * (1 - u**2))
-        dprojected = eq("dprojected", dz.sum(axis=0))
+        dprojected = eq("dprojected", (de.T[:, :, None] * (1 - u**2)).sum(axis=0) * p.w)
         dquery[t] = eq("dquery", dprojected @ p.W_q.T)
         dkeys = eq("dkeys", dkeys + dz)
         dvalues = eq("dvalues", dvalues + np.einsum("bs,bc->sbc", alpha, dcontext[t]))
@@ -34,9 +34,13 @@ def location_attention(trace, dcontext, dalpha=None, change=None):
         dF = eq("dF", dF + filters(alpha_prev, df, r))
         dU = eq("dU", dU + np.einsum("sbn,sba->na", f, dz))
         dnext = eq("dnext", convolved_back(df, p.F))
-    dW_k, db = rows(attention.keys).T @ rows(dkeys), None if p.b is None else dkeys.sum(axis=(0, 1))
+    dquery, dvalues = eq("dquery_all", dquery), eq("dvalues_all", dvalues)
+    dW_q, dw = eq("dW_q_all", dW_q), eq("dw_all", dw)
+    given = eq("dkeys_given", dkeys @ p.W_k.T)
+    dW_k = eq("dW_k", rows(attention.keys).T @ rows(dkeys))
+    db = None if p.b is None else eq("db", dkeys.sum(axis=(0, 1)))
     dparams = LocationParams(dW_q, dW_k, db, dw, dF, dU)
-    return {"dquery": dquery, "dkeys": dkeys @ p.W_k.T, "dvalues": dvalues, "params": dparams}
+    return {"dquery": dquery, "dkeys": given, "dvalues": dvalues, "params": dparams}
 
 
 def convolved_back(df, F):

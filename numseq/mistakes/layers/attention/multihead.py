@@ -6,7 +6,7 @@ from numseq import layers
 from numseq.layers import MultiHeadParams
 from numseq.mistakes.fixtures import D, V
 from numseq.mistakes.layer import Layer, equations, know
-from numseq.mistakes.layers.attention.look import C, look, rows, softmax_backward
+from numseq.mistakes.layers.attention.look import C, look, rows
 
 
 def multihead_attention(trace, dcontext, dalpha=None, change=None):
@@ -24,7 +24,7 @@ def multihead_attention(trace, dcontext, dalpha=None, change=None):
         alpha, q = looks.head_alpha[t], heads(looks.q[t])  # (B, n, S), (B, n, K / n)
         dmixed = eq("dmixed", heads(dcontext[t] @ p.W_o.T))
         dhead_alpha = eq("dhead_alpha", np.einsum("bnd,sbnd->bns", dmixed, v) + dalpha_out[t][:, None] / n)
-        de = eq("de", softmax_backward(dhead_alpha, alpha))
+        de = eq("de", alpha * (dhead_alpha - (dhead_alpha * alpha).sum(axis=-1, keepdims=True)))
         dq = eq("dq", scale * np.einsum("bns,sbnd->bnd", de, k)).reshape(B, K)
         dk = eq("dk", dk + scale * np.einsum("bns,bnd->sbnd", de, q))
         dv = eq("dv", dv + np.einsum("bns,bnd->sbnd", alpha, dmixed))
@@ -33,12 +33,13 @@ def multihead_attention(trace, dcontext, dalpha=None, change=None):
         dW_o = eq("dW_o", dW_o + looks.mixed[t].T @ dcontext[t])
         dq_sum += dq.sum(axis=0)
     dk, dv = dk.reshape(S, B, K), dv.reshape(S, B, K)
+    dquery, dW_q, dW_o = eq("dquery_all", dquery), eq("dW_q_all", dW_q), eq("dW_o_all", dW_o)
     dkeys = eq("dkeys", dk @ p.W_k.T)
     dvalues = eq("dvalues", dv @ p.W_v.T)
     dW_k = eq("dW_k", rows(attention.keys).T @ rows(dk))
     dW_v = eq("dW_v", rows(attention.values).T @ rows(dv))
     db_q = None if p.b_q is None else eq("db_q", dq_sum)
-    db_k = None if p.b_k is None else np.zeros(K)
+    db_k = None if p.b_k is None else eq("db_k", np.zeros(K))
     db_v = None if p.b_v is None else eq("db_v", dv.sum(axis=(0, 1)))
     db_o = None if p.b_o is None else eq("db_o", dcontext.sum(axis=(0, 1)))
     dparams = MultiHeadParams(dW_q, dW_k, dW_v, dW_o, db_q, db_k, db_v, db_o)

@@ -6,21 +6,27 @@ import numpy as np
 
 from numseq import layers
 from numseq.layers.cells.bidirectional import BidirectionalParams
-from numseq.mistakes.layer import LAYERS, Layer, equations, know
+from numseq.mistakes.layer import LAYERS, Layer, equations, know, one_way
 from numseq.mistakes.layers.cells.sequence import sequence
 
 
 @dataclass
 class Bidirectional(Layer):
+    ways = ("ahead", "back")
+
     def possible(self, trace=None):
         """Its own bugs, and those of the cell of a trace."""
         cell = getattr(trace.run.cell, "equations", None) if trace is not None else None
         return self.bugs + (LAYERS[cell].possible() if cell else [])
 
+    def functions(self, trace=None):
+        """Its own, and those of the cell of a trace."""
+        cell = getattr(trace.run.cell, "equations", None) if trace is not None else None
+        return super().functions() + (LAYERS[cell].functions() if cell else [])
+
 
 def bidirectional(trace, dh=None, dfinal=None, change=None):
     """Each direction on its own, as a sequence of the same cell."""
-    change = change or {}
     eq, run, x, B = equations(change), trace.run, trace.x, trace.x.shape[1]
     starts = [before[0] for before in run.before]
     H = starts[0].shape[-1]
@@ -29,15 +35,17 @@ def bidirectional(trace, dh=None, dfinal=None, change=None):
     ends = [np.zeros_like(start) if d is None else d for d, start in zip(ends, starts, strict=True)]
     ahead, back = (_one_way(trace, starts, direction) for direction in (0, 1))
     dh_ahead, dh_back = eq("dh_ahead", dh[..., :H]), eq("dh_back", dh[..., H:])
-    (dh_final, *dc_final), both_ends = ends, len(ends)
-    dh_final_back = eq("dh_final_back", dh_final[1])
+    dfinal_ahead, dfinal_back = eq("dfinal_ahead", [d[0] for d in ends]), eq("dfinal_back", [d[1] for d in ends])
+    dh_final_back = eq("dh_final_back", dfinal_back[0])
     mask_back = eq("mask_back", {})
-    ga = sequence(ahead, dh_ahead, (dh_final[0], *(d[0] for d in dc_final)), change)
-    gb = sequence(back, dh_back, (dh_final_back, *(d[1] for d in dc_final)), change | mask_back)
+    ga = sequence(ahead, dh_ahead, dfinal_ahead, one_way(change, "ahead"))
+    gb = sequence(back, dh_back, [dh_final_back, *dfinal_back[1:]], one_way(change, "back") | mask_back)
     dx_ahead, dx_back = ga["dx"], gb["dx"]
     dx_both = eq("dx_both", dx_ahead + dx_back)
     dstate = run.cell.State(*(np.stack(both) for both in zip(ga["dstate"], gb["dstate"], strict=True)))
-    both = eq("both", [ga["params"], gb["params"]])
+    dstate = eq("dstate", dstate)
+    dparams_ahead, dparams_back = ga["params"], gb["params"]
+    both = eq("both", [dparams_ahead, dparams_back])
     return {"dx": dx_both, "dstate": dstate, "params": BidirectionalParams(*both)}
 
 

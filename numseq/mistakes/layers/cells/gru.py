@@ -12,7 +12,7 @@ from numseq.mistakes.layers.cells.sequence import know_cell
 
 def gru_step(s, dh, change=None):
     eq = equations(change)
-    r, z, n, u, h_prev = s.r, s.z, s.n, s.u, s.h_prev
+    r, z, n, u, h_prev, h = s.r, s.z, s.n, s.u, s.h_prev, s.h
     dz = eq("dz", dh * (h_prev - n))
     dn = eq("dn", dh * (1 - z))
     dh_prev = eq("dh_carried", dh * z)

@@ -14,7 +14,7 @@ from numseq.mistakes.layers.cells.sequence import know_cell
 def gru_before_step(s, dh, change=None):
     eq, H = equations(change), s.h_prev.shape[-1]
     U_n = s.params.W_h[:, 2 * H :]
-    r, z, n, v, h_prev = s.r, s.z, s.n, s.v, s.h_prev
+    r, z, n, v, h_prev, h = s.r, s.z, s.n, s.v, s.h_prev, s.h
     dz = eq("dz", dh * (h_prev - n))
     dn = eq("dn", dh * (1 - z))
     da_n = eq("da_n", dn * (1 - n**2))

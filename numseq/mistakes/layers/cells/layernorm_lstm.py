@@ -1,5 +1,7 @@
 """Mistakes in the backward of the layer-normalised LSTM."""
 
+from functools import partial
+
 import numpy as np
 
 from numseq import layers
@@ -15,7 +17,7 @@ from numseq.mistakes.layers.layernorm import normalise
 def layernorm_lstm_step(s, dh, dc, change=None):
     eq, p = equations(change), s.params
     g_h, g_c = p.g_h, p.g_c
-    i, f, g, o, c, c_prev, tanh_n = s.i, s.f, s.g, s.o, s.c, s.c_prev, s.tanh_n
+    i, f, g, o, c, c_prev, tanh_n, h = s.i, s.f, s.g, s.o, s.c, s.c_prev, s.tanh_n, s.h
     c_hat, tanh_c, dc_in = s.c_hat, s.tanh_n, dc
     do = eq("do", dh * tanh_n)
     dn = eq("dn", dh * o * (1 - tanh_n**2))
@@ -41,6 +43,7 @@ LAYERNORM_LSTM_STEP = know(
     Step(
         "layernorm_lstm_step", layernorm_lstm_step, of=layers.LayerNormLSTMStep, step=layers.layernorm_lstm_step,
         grad=LayerNormLSTMStepGrad, like="lstm_step", shared=SHARED,
+        also=(partial(normalise, of="c_shown"), partial(normalise, of="q")),
     ),
     ("the cell's gain is forgotten", "dc_hat", lambda v: v.dn, "n = g_c * c_hat + b_c: dc_hat = dn * g_c"),
     ("tanh' of the normalised cell is missing", "dn", lambda v: v.dh * v.o,
@@ -99,7 +102,7 @@ LAYERNORM_LSTM = know_cell(
     ("g_h is averaged over time", "dg_h", lambda v: v.value / len(v.da),
      "each step used the same g_h: its gradients add"),
     ("b_c gets no gradient", "db_c", lambda v: 0 * v.value, "b_c was added at every step"),
-    sums=_gains, hidden=2 * H, covers=("layernorm_lstm",),
+    sums=_gains, also=(partial(normalise, of="p"),), hidden=2 * H, covers=("layernorm_lstm",),
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ SHARED = frozenset({"do", "di", "df", "dg", "da_i", "da_f", "da_g", "da_o", "da"
 
 def lstm_step(s, dh, dc, change=None):
     eq = equations(change)
-    i, f, g, o, c, c_prev, tanh_c = s.i, s.f, s.g, s.o, s.c, s.c_prev, s.tanh_c
+    i, f, g, o, c, c_prev, tanh_c, h = s.i, s.f, s.g, s.o, s.c, s.c_prev, s.tanh_c, s.h
     dc_in = dc
     do = eq("do", dh * tanh_c)
     dc = eq("dc", dc_in + dh * o * (1 - tanh_c**2))

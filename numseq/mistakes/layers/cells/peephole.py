@@ -14,7 +14,7 @@ from numseq.mistakes.layers.cells.sequence import know_cell
 def peephole_step(s, dh, dc, change=None):
     eq, p = equations(change), s.params
     p_i, p_f, p_o = p.p_i, p.p_f, p.p_o
-    i, f, g, o, c, c_prev, tanh_c = s.i, s.f, s.g, s.o, s.c, s.c_prev, s.tanh_c
+    i, f, g, o, c, c_prev, tanh_c, h = s.i, s.f, s.g, s.o, s.c, s.c_prev, s.tanh_c, s.h
     dc_in = dc
     do = eq("do", dh * tanh_c)
     da_o = eq("da_o", do * o * (1 - o))

@@ -44,6 +44,11 @@ class Recurrence(Layer):
         through_time = [LAYERS[name].bugs for name in ("sequence", "zoneout", "weight_drop")]
         return [bug for bugs in (self.bugs, self.step.possible(), *through_time) for bug in bugs]
 
+    def functions(self, trace=None):
+        """Its step's, and those of backpropagation through time."""
+        written = (*self.step.functions(), self.back, self.sums, *self.also, sequence)
+        return list(dict.fromkeys(each for each in written if each))
+
     def cases(self, rng):
         """The cell over a sequence, in both directions, and stacked."""
         return fixtures.recurrent(rng, self)
@@ -60,22 +65,26 @@ def know_cell(cell, step, function, *rows, covers=(), **more):
 def sequence(trace, dh=None, dfinal=None, change=None):
     """BPTT of any cell."""
     eq, run, x = equations(change), trace.run, trace.x
-    own, p, T, order = LAYERS[run.cell.equations], run.params, len(x), run.order
+    own, p, (T, B), order = LAYERS[run.cell.equations], run.params, x.shape[:2], run.order
     W_x, W_h = trace.params.W_x, eq("W_h", p.W_h)
     h_prev, has_c = run.before.h, len(run.before) > 1
     mask = np.ones(x.shape[:2], dtype=bool) if run.mask is None else run.mask
     mask = eq("mask", mask)
-    k_h, *k_c = [np.broadcast_to(k, h_prev.shape) for k in run.zoneout or [1.0] * len(run.before)]
+    shares = [np.broadcast_to(k, h_prev.shape) for k in run.zoneout or [1.0] * len(run.before)]
+    k_h, k_c = shares if has_c else (*shares, None)
     if run.zoneout:
         k_h = eq("k_h", k_h)
     dh = np.zeros_like(h_prev) if dh is None else dh
-    dh_final, *dc_final = [None] * len(run.before) if dfinal is None else dfinal
-    dh_next = eq("dh_final", np.zeros_like(h_prev[0]) if dh_final is None else dh_final)
+    zeros = [np.zeros_like(h_prev[0])] * len(run.before)
+    finals = zeros if dfinal is None else [zero if d is None else d for d, zero in zip(dfinal, zeros, strict=True)]
+    dh_next = eq("dh_final", finals[0])
     if has_c:
-        k_c = eq("k_c", k_c[0]) if run.zoneout else k_c[0]
-        dc_next = eq("dc_final", np.zeros_like(h_prev[0]) if dc_final[0] is None else dc_final[0])
-    da, dq, also = [None] * T, [None] * T, [None] * T
-    for k, t in enumerate(reversed(order)):
+        k_c = eq("k_c", k_c) if run.zoneout else k_c
+        dc_next = eq("dc_final", finals[1])
+    nothing = np.zeros(run.inputs[0].shape)
+    da, dq, also = [nothing] * T, [nothing[:, : W_h.shape[1]]] * T, [0] * T
+    steps_back = eq("steps_back", list(reversed(order)))
+    for k, t in enumerate(steps_back):
         s, real = run.steps[t], mask[t][:, None]
         dh_t = eq("dh_t", dh[t] + dh_next)
         into_h = eq("into_h", np.where(real, k_h[t] * dh_t, 0))  # into the step, and past it
@@ -102,7 +111,8 @@ def sequence(trace, dh=None, dfinal=None, change=None):
     drop = trace.weight_drop and trace.weight_drop.mask
     if drop is not None:
         dW_h = eq("dW_h_dropped", dW_h * drop)
-    db = eq("db", sums.get("da", da).sum(axis=(0, 1)))
+    da_b = sums.get("da", da)
+    db = eq("db", da_b.sum(axis=(0, 1)))
     db_h = eq("db_h", (dq if own.name == "gru" else da).sum(axis=(0, 1)))
     found = {"W_x": dW_x, "W_h": dW_h, "b": db, "b_h": db_h} | sums
     given = {field.name: getattr(trace.params, field.name) for field in fields(trace.params)}
@@ -192,7 +202,7 @@ know(
      "backward undoes the function that forward was: with the very same mask"),
     ("the cell is given the hidden state's zoneout mask", "k_c", lambda v: v.k_h,
      "hidden state and cell are zoned out on their own"),
-    ("the hidden state is given the cell's zoneout mask", "k_h", lambda v: v.k_c[0] if v.k_c else v.value,
+    ("the hidden state is given the cell's zoneout mask", "k_h", lambda v: v.value if v.k_c is None else v.k_c,
      "hidden state and cell are zoned out on their own"),
     ("zoneout's mask of the step before", "k_h", lambda v: np.roll(v.value, 1, axis=0),
      "each step has a mask of its own, in backward as in forward"),

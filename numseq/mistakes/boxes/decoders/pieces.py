@@ -1,0 +1,88 @@
+"""Pieces of decoders that are no traces: readout, looks and layers that go a step at a time in a decoder's loop.
+
+The readout's equations are written out, since nobody else knows it. A layer and the looks at the memory are undone as
+they are, while what they were given is noted: with it each is judged as a sequence, or as an attention, of its own.
+"""
+
+import numpy as np
+
+from numseq.layers.attention.base import AttentionTrace, LookBack
+from numseq.layers.cells.sequence import RecurrentGrad, RecurrentTrace
+from numseq.layers.cells.unroll import Rewind
+from numseq.layers.linear import LinearParams, rows
+from numseq.mistakes.layer import equations
+
+
+def readout(piece, s, dr, change):
+    """r = tanh(x W + b), maxout(x W + b) or x, of x = [h; context; y], (..., .).
+
+    Returns: the gradients of h, context and y, None for what was not read, and those of the parameters.
+    """
+    eq, kind, params, x, r = equations(change), piece.kind, piece.params, s.x, s.r
+    dparams, dx = None, dr
+    if kind != "linear":
+        W = params.W
+        if kind == "tanh":
+            da = eq("da_r", dr * (1 - r**2))
+        else:
+            pairs = s.a.reshape(*r.shape, 2)
+            wins = pairs == pairs.max(axis=-1, keepdims=True)
+            da = eq("da_maxout", (dr[..., None] * wins).reshape(s.a.shape))
+        dW = eq("dW_r", rows(x).T @ rows(da))
+        over = tuple(range(da.ndim - 1))
+        db = eq("db_r", da.sum(axis=over))
+        dx = eq("dx_r", da @ W.T)
+        dparams = LinearParams(W=dW, b=db)
+    H, C, E = piece.widths
+    dh = eq("dh_read", dx[..., :H])
+    dcontext = eq("dcontext_read", dx[..., H : H + C]) if C else None
+    dy = eq("dy_read", dx[..., H + C :]) if E else None
+    return dh, dcontext, dy, dparams
+
+
+class Stepwise:
+    """A layer of a decoder's loop on its way back."""
+
+    def __init__(self, layer):
+        self.layer, self.rewind, self.given = layer, Rewind(layer.run), [None] * len(layer.x)
+
+    def step(self, t, dh):
+        self.given[t] = dh
+        return self.rewind.step(t, dh)
+
+    def grad(self):
+        """A RecurrentGrad, once all steps are undone."""
+        dx, dparams = self.layer.weight_gradients(self.rewind.da)
+        return RecurrentGrad(dx=dx, dstate=self.rewind.dstate, params=dparams)
+
+    def piece(self):
+        """As `Wiring` gives it back; none of a cell of which nothing is known."""
+        run, layer, equations = self.layer.run, self.layer, getattr(self.layer.run.cell, "equations", None)
+        h, final = run.after.h, run.final
+        trace = RecurrentTrace(layer.x, layer.params, layer.saved, layer.dropped, run, h, final)
+        return [(equations, trace, {"dh": np.stack(self.given)}, self.grad())] if equations else []
+
+
+class Looking:
+    """The looks at the memory on their way back."""
+
+    def __init__(self, attention, looks):
+        self.attention, self.looks, self.back = attention, looks, LookBack(attention, looks)
+        self.dcontext, self.dalpha = [None] * len(looks), [None] * len(looks)
+
+    def look(self, t, dcontext, dalpha):
+        self.dcontext[t], self.dalpha[t] = dcontext, dalpha
+        return self.back.look(t, dcontext, dalpha)
+
+    def grad(self):
+        """An AttentionGrad, once all looks are undone."""
+        return self.back.weight_gradients()
+
+    def piece(self):
+        """As `Wiring` gives it back; none of an attention of which nothing is known."""
+        equations, looks = self.attention.equations, self.looks
+        trace = AttentionTrace(self.attention, looks, (), looks.context, looks.alpha)
+        given = {"dcontext": np.stack(self.dcontext)}
+        if self.dalpha[0] is not None:
+            given["dalpha"] = np.stack(self.dalpha)
+        return [(equations, trace, given, self.grad())] if equations else []

@@ -1,0 +1,44 @@
+"""The wiring between the five boxes, and of the matrices that two of them share."""
+
+from dataclasses import replace
+
+from numseq.mistakes.layer import Wiring, equations, know
+from numseq.models.memory import Memory
+from numseq.models.seq2seq import Seq2SeqParams, Seq2SeqTrace
+from numseq.models.tying import untie
+
+
+def seq2seq(trace, dloss=1.0, change=None):
+    """Objective, decoder, target, encoder, source."""
+    eq, tied = equations(change), trace.config.tied
+    dloss = eq("dloss", dloss)
+    o = trace.objective.backward(dloss)
+    dr = eq("dr", o.dr)
+    dh = None if o.dh is None else eq("dh", o.dh)
+    dcontext = None if o.dcontext is None else eq("dcontext", o.dcontext)
+    dalpha = None if o.dalpha is None else eq("dalpha", o.dalpha)
+    decoder = trace.decoder.backward(dr, dh=dh, dcontext=dcontext, dalpha=dalpha)
+    dmemory = decoder.dmemory
+    dstates = None if dmemory.states is None else eq("dstates", dmemory.states)
+    dlast = None if dmemory.last is None else eq("dlast", dmemory.last)
+    encoder = trace.encoder.backward(Memory(states=dstates, mask=None, last=dlast))
+    dx, dy = eq("dx", encoder.dx), eq("dy", decoder.dy)
+    source, target = trace.source.backward(dx), trace.target.backward(dy)
+    params = Seq2SeqParams(
+        source=eq("dsource", source),
+        encoder=eq("dencoder", encoder.params),
+        target=eq("dtarget", target),
+        decoder=eq("ddecoder", decoder.params),
+        head=eq("dhead", o.params),
+    )
+    if tied != "none":
+        dW_target, dW_head = params.target.W, params.head.W
+        dW = eq("dW", dW_target + dW_head.T)
+        if tied == "all":
+            dW_source = params.source.W
+            dW = eq("dW_all", dW + dW_source)
+        params = untie(replace(params, target=replace(params.target, W=dW)), tied)
+    return {"params": params}
+
+
+know(Wiring("seq2seq", seq2seq, of=Seq2SeqTrace, graded=False))

@@ -141,8 +141,8 @@ class Checking(Inside, Fitness, Doubt):
         """What turns out to have a gradient once backward has gone: Python numbers, and an object's parameters."""
         if isinstance(self.grad, Went):
             own = {name: array for name, array in self.given.held.parameters().items() if name in self.grad.own}
-            clash = own.keys() & set(self.given.order)
-            self.given.moved |= {name: array for name, array in own.items() if name not in clash}
+            known = self.given.moved.keys() | set(self.given.order)  # those moved off a kink stay where they are
+            self.given.moved |= {name: array for name, array in own.items() if name not in known}
         if self.grad is not None:
             self.given.promote(numbers_with_gradients(self.grad, self.given))
 

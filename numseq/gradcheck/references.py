@@ -121,7 +121,8 @@ def gradient(loss: Callable[..., Any], inputs: dict[str, Any], method: str, h: f
     Args: loss, called with a dict like inputs. inputs, a dict of trees of float64 arrays. h, the method's step.
     """
     dtype = np.complex128 if method == "complex-step" else np.float64
-    values = {name: trees.cast(tree, dtype) for name, tree in inputs.items()}
+    # arrays, also of a number of NumPy's, which cannot be written to
+    values = {name: trees.map(np.asarray, trees.cast(tree, dtype)) for name, tree in inputs.items()}
 
     def of_leaf(leaf):
         def moved(index, step):

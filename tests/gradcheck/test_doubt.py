@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from helpers import normal
 
-from numseq.gradcheck import check
+from numseq.gradcheck import check, core
+from numseq.gradcheck.kinks import move_off, on_kink
+from numseq.gradcheck.references import best_slope
 
 METHODS = ("complex-step", "central", "richardson", "directional")
 
@@ -67,6 +69,59 @@ def test_a_view_is_a_quantity_of_its_own():
 
     result = check(forward, {"x": normal(3, 4)}, backward=backward)
     assert result.ok and not noted(result, "not the derivative")
+
+
+# kinks
+
+
+def test_a_kink_is_told_from_rounding_and_from_what_is_smooth():
+    assert on_kink(lambda h: abs(h), 1.0) and on_kink(lambda h: h + 1e3 * h**2 + 0.1 * abs(h), 1.0)
+    assert on_kink(lambda h: abs(h) + abs(h - 3e-6) + abs(h + 5e-6), 1.0)  # with others near it
+    assert not on_kink(lambda h: np.sin(1e2 * h + 1), 1.0)
+    for k in range(1, 40):  # with 1e9 added, x loses all but a few digits
+        assert not on_kink(lambda h, k=k: (0.3 + k * h / 7 - 1e9) + 1e9, 1.0)
+
+
+def test_the_slope_beside_a_kink_is_not_that_of_both_sides():
+    for away in (0.0, 3e-7, 1e-5):
+        slope, error = best_slope(lambda h, away=away: np.maximum(h - away, 0) + 2 * h)
+        assert 2 - 10 * error <= slope <= 2 + 10 * error
+        assert away == 0 or error < 1e-6
+
+
+def test_differences_of_what_is_nearly_constant_know_nothing():
+    slope, error = best_slope(lambda h: 1e-13 * np.round(10 * (1 + h)), size=5.0)
+    assert slope == 0 and error > 1e-14
+
+
+@pytest.mark.parametrize("method", ("complex-step", "central"))
+def test_a_quantity_that_is_always_on_a_kink_is_not_called_wrong(method):
+    def forward(x):
+        a = x - x  # 0 wherever x is
+        y = np.where(a.real >= 0, a, 0.1 * a) + x
+        return y, {"x": x, "a": a}
+
+    def backward(dy, cache):
+        return {"dx": dy, "da": dy * (0.1 if method == "complex-step" else 1)}  # either side's will do
+
+    result = check(forward, {"x": normal(3, 4)}, backward=backward, method=method)
+    assert result.ok and not noted(result, "not the derivative")
+
+
+def test_where_the_inputs_are_moved_to_there_may_be_nothing(monkeypatch):
+    moved = []
+
+    def first_to_zeros(inputs, seed):
+        moved.append(seed)
+        return move_off(inputs, seed) if len(moved) > 1 else {"x": 0 * inputs["x"]}
+
+    def forward(x):
+        if not x.any():
+            raise ZeroDivisionError("zeros have no direction")
+        return x * (x.real > 0), x
+
+    monkeypatch.setattr(core, "move_off", first_to_zeros)
+    assert check(forward, [normal(3, 2) * [[1, 0]]], backward=lambda dy, x: dy * (x > 0)).ok and len(moved) == 2
 
 
 def noted(result, what):

@@ -31,7 +31,7 @@ class Checking(Inside, Fitness, Doubt):
 
     def __init__(self, function, given: Inputs, name, outputs, method, seed):
         self.function, self.given, self.name, self.method = function, given, name, method
-        self.dtype = given.dtype() if given.moved or not given.numbers and given.held is None else np.dtype(float)
+        self.dtype = given.dtype() if given.moved or (not given.numbers and given.held is None) else np.dtype(float)
         self.quick = method == "directional"
         if self.dtype != np.float64 and not (self.quick and self.dtype == np.float32):
             leaf, array = next(item for n, tree in given.moved.items() for item in trees.walk(tree, n))
@@ -39,7 +39,7 @@ class Checking(Inside, Fitness, Doubt):
         self.tolerance = FLOAT32 if self.dtype == np.float32 else TOLERANCE["complex-step" if self.quick else method]
         self.rng, self.problems, self.notes, self.unread = np.random.default_rng(seed), [], [], {}
         self.wanted, self.asked_for_kinks, self.blind, self.inplace = outputs, False, 0.0, set()
-        self.tape = None
+        self.tape, self.sure = None, False
 
     def run(self) -> Check:
         """All of it. Raises: KinkError and NotAnalyticError, before anything is called wrong."""
@@ -219,15 +219,15 @@ class Checking(Inside, Fitness, Doubt):
 
     def _along_directions(self):
         """Of each array, the error along a random direction."""
-        errors = {}
+        errors, sizes = {}, {}
         for leaf, a in self.results.leaves().items():
             argument, k = self._leaf(leaf)
             v, a = self.rng.standard_normal(a.shape), a.astype(np.float64)
             only = self._only(argument, k, v)
             true = complex_step(lambda step, only=only: self._loss(along(self.inputs, only, step)))
-            scale = max(float(np.sqrt((a**2).sum())), abs(true))
+            scale = sizes[leaf] = max(float(np.sqrt((a**2).sum())), abs(true))
             errors[leaf] = float(abs((a * v).sum() - true) / scale) if scale > 0 else 0.0
-        return self._settled(errors)
+        return self._settled(errors, sizes)
 
 
 def _walk(named):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import normal
 
-from numseq.gradcheck import check, core
+from numseq.gradcheck import NotAnalyticError, check, core
 from numseq.gradcheck.kinks import move_off, on_kink
 from numseq.gradcheck.references import best_slope
 
@@ -69,6 +69,78 @@ def test_a_view_is_a_quantity_of_its_own():
 
     result = check(forward, {"x": normal(3, 4)}, backward=backward)
     assert result.ok and not noted(result, "not the derivative")
+
+
+# gradients that are 0 but for rounding
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shift", [40, 60])
+def test_a_saturated_unit_has_no_slope(method, shift):
+    def forward(x):
+        y = sigmoid(x + shift)
+        return y, y
+
+    result = check(forward, {"x": normal(3, 4)}, backward=lambda dy, cache: dy * cache * (1 - cache), method=method)
+    assert result.ok, str(result)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_gradient_that_is_0_everywhere_has_no_size(method):
+    def forward(x, W):  # a unit vector of one number is 1 or -1, so nothing has a slope
+        a = x @ W
+        return a / np.sqrt(a * a), (x, W)
+
+    def backward(dy, cache):
+        return 0 * cache[0], 0 * cache[1]
+
+    for seed in range(10):
+        inputs = [normal(3, 4, seed=seed), normal(4, 1, seed=seed + 1)]
+        result = check(forward, inputs, backward=backward, method=method, seed=seed)
+        assert result.ok, str(result)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_tiny_gradient_that_is_wrong_is_not_taken_for_rounding(method):
+    tiny = 1e-20 if method in ("complex-step", "directional") else 1e-8  # differences of 1e-20 may be of 1 and 1
+    for factor, right in ((2, True), (3, False)):
+        result = check(
+            lambda x: (tiny * x**2, x),
+            [normal(3, 4)],
+            backward=lambda dy, cache, factor=factor: factor * tiny * dy * cache,
+            method=method,
+        )
+        assert result.ok == right
+
+
+# the complex step
+
+
+def part(abs_):
+    """y = x + 1e-6 |x|, of which the second term drops the imaginary part or does not."""
+    return lambda x: (x + 1e-6 * abs_(x), x)
+
+
+def test_a_line_that_drops_little_of_the_imaginary_part_is_found_before_a_result_is_called_wrong():
+    backward = lambda dy, x: dy * (1 + 1e-6 * np.sign(x))  # noqa: E731
+    result = check(part(np.abs), [normal(3, 4)], backward=backward)
+    assert result.ok and result.method == "richardson" and "drops or turns the imaginary part" in result.warnings[0]
+    with pytest.raises(NotAnalyticError):
+        check(part(np.abs), [normal(3, 4)], backward=backward, method="complex-step")
+    assert not check(part(np.abs), [normal(3, 4)], backward=lambda dy, x: dy * (1 + 2e-6 * np.sign(x))).ok
+
+
+def test_a_steep_function_is_neither_bent_nor_without_a_series():
+    def forward(x):  # within 1e-8 it goes from -1 to 1
+        y = np.tanh(1e8 * (x - x.mean()))
+        return y, y
+
+    def backward(dy, y):
+        d = 1e8 * dy * (1 - y * y)
+        return d - d.mean()
+
+    result = check(forward, [0.5 + 1e-9 * normal(4)], backward=backward)
+    assert result.ok and not noted(result, "kink") and result.method == "complex-step"
 
 
 # kinks

@@ -40,7 +40,7 @@ class Checking(Inside, Fitness, Doubt):
         self.tolerance = FLOAT32 if self.dtype == np.float32 else TOLERANCE["complex-step" if self.quick else method]
         self.rng, self.problems, self.notes, self.unread = np.random.default_rng(seed), [], [], {}
         self.wanted, self.asked_for_kinks, self.blind, self.inplace = outputs, False, 0.0, set()
-        self.tape = None
+        self.tape, self.sure = None, False
 
     def run(self) -> Check:
         """All of it. Raises: KinkError and NotAnalyticError, before anything is called wrong."""
@@ -143,8 +143,8 @@ class Checking(Inside, Fitness, Doubt):
         """What turns out to have a gradient once backward has gone: Python numbers, and an object's parameters."""
         if isinstance(self.grad, Went):
             own = {name: array for name, array in self.given.held.parameters().items() if name in self.grad.own}
-            clash = own.keys() & set(self.given.order)
-            self.given.moved |= {name: array for name, array in own.items() if name not in clash}
+            known = self.given.moved.keys() | set(self.given.order)  # those moved off a kink stay where they are
+            self.given.moved |= {name: array for name, array in own.items() if name not in known}
         if self.grad is not None:
             self.given.promote(numbers_with_gradients(self.grad, self.given))
 
@@ -221,16 +221,15 @@ class Checking(Inside, Fitness, Doubt):
 
     def _along_directions(self):
         """Of each array, the error along a random direction."""
-        errors, results = {}, self.results.leaves()
-        self.largest = max((np.abs(a).max() for a in results.values() if a.size), default=0.0)
-        for leaf, a in results.items():
+        errors, sizes = {}, {}
+        for leaf, a in self.results.leaves().items():
             argument, k = self._leaf(leaf)
             v, a = self.rng.standard_normal(a.shape), a.astype(np.float64)
             only = self._only(argument, k, v)
             true = complex_step(lambda step, only=only: self._loss(along(self.inputs, only, step)))
-            scale = max(float(np.sqrt((a**2).sum())), abs(true))
+            scale = sizes[leaf] = max(float(np.sqrt((a**2).sum())), abs(true))
             errors[leaf] = float(abs((a * v).sum() - true) / scale) if scale > 0 else 0.0
-        return self._settled(errors)
+        return self._settled(errors, sizes)
 
 
 def _walk(named):

@@ -5,15 +5,18 @@ digits it shrinks as eps does, and aside it has another size or sign. So no tole
 the terms are that cancel, or how saturated a unit is.
 
     e(x) = <a(x), v> - dL(x + step v) / dstep              a, what backward says, v a random direction
-    rounding, if e is far smaller in extended precision, or another at inputs x' = x (1 + sqrt(eps) noise);
-              or if it is below eps |v| of the largest gradient: behind a saturated unit nothing more can be
-              known, since 1 - tanh^2 is a multiple of eps
+    rounding, if e is far smaller in extended precision, or another at inputs x' = x (1 + sqrt(eps) noise)
+
+A saturated unit is 1 to the last digit, so its slope is 0 in any precision, and aside: e is the same everywhere. But
+then L does not show it either: over the size of x it moves L by less than L is rounded by. Of what L does not show,
+only a gradient that is not 0, and that is wrong by the same in extended precision, is a mistake.
 
 The extended precision is NumPy's longdouble, where it is wider than float64 and the code keeps it; of float32 it is
 float64. Source: the second is discrete stochastic arithmetic, Vignes 2004, with the inputs' noise for random rounding.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -57,6 +60,8 @@ class Doubt:
     _claims: Callable[..., Any]
     _output: Callable[..., Any]
     _written: Callable[..., Any]
+    _analytic_in: Callable[..., None]
+    sure: bool  # one mistake is sure, so others that are clear need no proof
     seen: Watch
     inplace: set
     asked_for_kinks: bool
@@ -66,20 +71,14 @@ class Doubt:
 
     def _judged(self, ours):
         """The relative error of each result, {leaf: array}; 0 where it is rounding."""
-        errors, off = self._errors(ours), {}
-        sure = False  # one mistake is sure, so others that are clear need no proof
-        for leaf, error in errors.items():
-            if error <= self.tolerance:
-                continue
-            self._no_kink()
-            size = np.abs(self.numeric[leaf]).max(initial=0)
-            clear = error > CLEAR and size > HIDDEN * self.largest and (sure or self.method == "complex-step")
-            if clear or self._is_mistake(*self._of_leaf(leaf)):
-                sure = True
-            else:
-                errors[leaf] = 0.0
-                if size > 1e-9 * self.largest and ours[leaf].any():
-                    off[leaf] = error
+        sizes = {leaf: float(np.abs(n).max(initial=0)) for leaf, n in self.numeric.items()}
+        errors = self._errors(ours)
+        settled = self._settled(errors, sizes)
+        off = {
+            leaf: error
+            for leaf, error in errors.items()
+            if settled[leaf] < error and sizes[leaf] > 1e-9 * self.largest and ours[leaf].any()
+        }
         if self.blind:
             self.notes.append(
                 f"differences of so large a loss show no error below {self.blind:.0e} of some gradient here: the "
@@ -91,16 +90,24 @@ class Doubt:
             self.notes.append(
                 f"{most} is off by {off[most]:.1e}{more} which is rounding: with more digits it is another"
             )
-        return errors
+        return settled
 
-    def _settled(self, errors):
-        """Errors along directions, {leaf: error}; 0 where it is rounding."""
+    def _settled(self, errors, sizes):
+        """Errors, {leaf: error}, with 0 where it is rounding. sizes, of the gradients, {leaf: number}."""
+        settled, self.largest = dict(errors), max(sizes.values(), default=0.0)
         for leaf, error in errors.items():
-            if error > self.tolerance:
-                self._no_kink()
-                if error < 0.1 and not self._is_mistake(*self._of_leaf(leaf)):
-                    errors[leaf] = 0.0
-        return errors
+            if error <= self.tolerance:
+                continue
+            self._no_kink()
+            size, reach = sizes[leaf], _reach(self._input_of(leaf))
+            clear = self.sure and error > CLEAR and size > HIDDEN * self.largest
+            if not clear and not self._is_mistake(self._of_leaf(leaf), reach):
+                settled[leaf] = 0.0
+            elif not self.sure:
+                self._analytic_in(leaf)
+                self._no_kink_in(leaf)
+                self.sure = True
+        return settled
 
     def _is_wrong(self, quantity: Quantity) -> bool:
         """Whether a quantity inside is wrong, and not by rounding."""
@@ -108,16 +115,32 @@ class Doubt:
             return False
         if quantity.wrong is None:
             self._no_kink()
-            clear = quantity.error > CLEAR and self.method == "complex-step" and quantity.slope > HIDDEN * self.largest
-            quantity.wrong = clear or self._is_mistake(*self._of_place(quantity.place))
+            reach = _reach(self._written(quantity.place))
+            clear = self.sure and self.exact and quantity.error > CLEAR and quantity.slope > HIDDEN * self.largest
+            quantity.wrong = not self._bends(quantity.place) and (
+                clear or self._is_mistake(self._of_place(quantity.place), reach)
+            )
             if not quantity.wrong:
                 quantity.error = 0.0
         return quantity.wrong
 
+    @property
+    def exact(self) -> bool:
+        """Whether the reference is the complex step, which has no rounding of its own."""
+        return self.quick or self.method == "complex-step"
+
+    def _visible(self, slope, reach):
+        """Whether L shows a slope at all: over the reach of what moves, it changes by more than it is rounded by."""
+        return abs(slope) * reach > 8 * float(np.finfo(self.dtype).eps) * self._size(self._least())
+
+    def _least(self):
+        """The size of the largest input: smaller outputs may be what is left of such numbers, with their rounding."""
+        return max(map(_reach, trees.leaves(self.inputs)))
+
     # e(x)
 
     def _of_leaf(self, leaf):
-        """(e of a result, a function of the inputs; its v)."""
+        """e of a result, a function of the inputs."""
         argument, k = self._leaf(leaf)
         v = self.rng.standard_normal(trees.leaves(self.inputs[argument])[k].shape)
 
@@ -126,12 +149,13 @@ class Doubt:
             found = gradients(trace.backward(**self._upstream_of(trace)), self.given, self.dtype)
             a = found.leaves()[leaf]
             fine = at_least_double(inputs)
-            return self._off(a, v, lambda step: self._loss(along(fine, self._only(argument, k, v), step))), a.dtype
+            off = self._off(a, v, lambda step: self._loss(along(fine, self._only(argument, k, v), step)))
+            return off, (a * v).sum(), a.dtype
 
-        return deviation, v
+        return deviation
 
     def _of_place(self, place):
-        """(e of a quantity inside; its v)."""
+        """e of a quantity inside."""
         v = self.rng.standard_normal(self._written(place).shape)
 
         def deviation(inputs):
@@ -144,37 +168,38 @@ class Doubt:
             a = np.zeros(v.shape) if a is None else trees.to_host(a)
             ready = along(inputs, inputs, 0j) if self.method == "complex-step" else inputs
             inplace = place in self.inplace
-            return self._off(a, v, lambda step: self._loss(ready, place, step * v, inplace)), a.dtype
+            return self._off(a, v, lambda step: self._loss(ready, place, step * v, inplace)), (a * v).sum(), a.dtype
 
-        return deviation, v
+        return deviation
 
     def _off(self, a, v, loss):
         """<a, v> - slope, which is 0 where a difference of losses does not know better."""
         said = (a * v).sum()
-        if self.quick or self.method == "complex-step":
+        if self.exact:
             return said - complex_step(loss)
-        slope, error = best_slope(loss)
+        slope, error = best_slope(loss, self._size(self._least()))
         off = said - slope
         if abs(off) <= 5 * error > 1e-3 * abs(slope) > 0:
             self.blind = max(self.blind, error / abs(slope))
         return np.sign(off) * max(0.0, abs(off) - 5 * error)
 
-    def _is_mistake(self, deviation, v):
+    def _is_mistake(self, deviation, reach):
+        """Whether e is a property of the code. reach, the size of what e is the error of the slope by."""
         base = self.given.moved if self.quick else self.inputs
-        e, _ = deviation(base)
-        if abs(e) <= 4 * float(np.finfo(self.dtype).eps) * self.largest * float(np.sqrt((v**2).sum())):
+        e, said, _ = deviation(base)
+        if e == 0:
             return False
         if not np.isfinite(e):
             return True
-        wide = WIDER[self.dtype]
+        wide, more, dtype = WIDER[self.dtype], 0.0, None
         on_host = all(array_module(a) is np for a in trees.leaves(base))
         if on_host and np.finfo(wide).eps < np.finfo(self.dtype).eps:
-            try:
-                more, dtype = deviation({name: trees.cast(tree, wide) for name, tree in base.items()})
-            except Exception:  # the code cannot take it
-                dtype = None
+            with suppress(Exception):  # the code cannot take it
+                more, _, dtype = deviation({name: trees.cast(tree, wide) for name, tree in base.items()})
             if dtype == wide and abs(more) < abs(e) / 30:
                 return False
+        if not self._visible(e, reach):
+            return bool(said != 0 and dtype == wide and abs(more / e - 1) < CLEAR)
         try:
             return all(0.5 < deviation(self._aside(base, k))[0] / e < 2 for k in range(ASIDE))
         except Exception:  # nothing can be said of what does not go aside
@@ -207,6 +232,11 @@ class Doubt:
                 return argument, names.index(leaf)
         raise KeyError(leaf)
 
+    def _input_of(self, leaf):
+        """The input that a result is the gradient of."""
+        argument, k = self._leaf(leaf)
+        return trees.leaves(self.inputs[argument])[k]
+
     def _only(self, argument, k, v):
         """Directions in which one leaf alone moves, along v."""
         count = iter(range(10**9))
@@ -234,17 +264,34 @@ class Doubt:
                     found.append([n for n, _ in trees.walk(tree, argument)][k])
         raise KinkError(f" in {', '.join(found)}" if found else "")
 
+    def _no_kink_in(self, leaf):
+        """The same along one leaf, whose kink may be lost among what the others do to L."""
+        argument, k = self._leaf(leaf)
+        only = self._only(argument, k, self.rng.standard_normal(self._input_of(leaf).shape))
+        if on_kink(partial(self._loss_along, only), self._size()):
+            raise KinkError(f" in {[n for n, _ in trees.walk(self.inputs[argument], argument)][k]}")
+
+    def _bends(self, place):
+        """Whether what is written at a place is on a kink, as relu's argument where it is always 0."""
+        v, inplace = self.rng.standard_normal(self._written(place).shape), place in self.inplace
+        return on_kink(lambda step: self._loss(self.inputs, place, step * v, inplace), self._size())
+
     def _loss_along(self, directions, step):
         return self._loss(along(self.inputs, directions, step))
 
-    def _size(self):
-        """Of what L is summed of: the sum of |r output|. L itself may be far smaller."""
+    def _size(self, least=0.0):
+        """Of what L is summed of: the sum of |r output|, of outputs of a size at least. L itself may be far smaller."""
         pairs = zip(trees.leaves(list(self.weights.values())), trees.leaves(list(self.values.values())), strict=True)
-        return sum(float(abs(r * value).sum()) for r, value in pairs)
+        return sum(float((abs(r) * array_module(r).maximum(abs(value), least)).sum()) for r, value in pairs)
 
     def _unseen(self):
         """What of a gradient that is exactly 0 a reference may say: rounding of the largest, and of differences."""
         return 100 * EPS * self.largest + 8 * rounding(self._size(), self.method)
+
+
+def _reach(array):
+    """The size of the numbers of an array; 1 where all are 0."""
+    return float(np.sqrt((np.abs(trees.to_host(array)) ** 2).mean())) or 1.0
 
 
 def at_least_double(inputs: dict[str, Any]) -> dict[str, Any]:

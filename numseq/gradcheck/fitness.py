@@ -36,6 +36,9 @@ class Fitness:
     _backward: Callable[..., Any]
     _results: Callable[..., Given]
     _no_kink: Callable[[], None]
+    _only: Callable[..., dict[str, Any]]
+    _leaf: Callable[..., tuple[str, int]]
+    exact: bool
     _loss: Callable[..., Any]
 
     def _same(self, before, now, said):
@@ -109,11 +112,31 @@ class Fitness:
         where = self._first_not_analytic(moved)
         if not where and (line := self._line(moved(1e-100j))):
             where = f": {line} drops or turns the imaginary part"
-        raise NotAnalyticError(
+        raise self._not_analytic(where, exact, central)
+
+    def _not_analytic(self, where, exact, central):
+        return NotAnalyticError(
             f"the forward pass of {self.name} is not analytic{where}",
             f"the complex step gives {exact:.6g} where central differences give {central:.6g}; rewrite it for complex "
             "numbers, or use method='central'",
         )
+
+    def _analytic_in(self, leaf):
+        """The same of one result, before it is called wrong: a line that drops the imaginary part may do little to L.
+        It is to blame if what backward says is what differences say, and if it is found besides."""
+        if not self.exact:
+            return
+        a = self.results.leaves()[leaf]
+        v = self.rng.standard_normal(a.shape)
+        only = self._only(*self._leaf(leaf), v)
+
+        def loss(step):
+            return self._loss(along(self.inputs, only, step))
+
+        said, exact, (central, error) = (a * v).sum(), complex_step(loss), best_slope(loss)
+        to_blame = abs(said - central) + 10 * error < 0.1 * abs(said - exact)
+        if to_blame and (line := self._line(along(self.inputs, only, 1e-100j))):
+            raise self._not_analytic(f": {line} drops or turns the imaginary part", exact, central)
 
     def _line(self, inputs):
         return line_that_is_not_analytic(lambda spied: self.function(**spied), inputs)

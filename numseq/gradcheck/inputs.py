@@ -92,6 +92,8 @@ class Inputs:
         """The one floating dtype of what is moved. Raises: TypeError, which names two inputs that differ."""
         found = {leaf: a.dtype for name, tree in self.moved.items() for leaf, a in trees.walk(tree, name)}
         if not found:
+            if not self.order:
+                raise TypeError("no inputs are given: a check is at some, as in check(function, {'x': x})")
             arrays = [f"{name} is {value.dtype}" for name, value in self.fixed.items() if is_array(value)]
             raise TypeError(
                 f"no input has a gradient ({', '.join(arrays) or 'no arrays of floats'}): give float64 arrays, as in "

@@ -2,10 +2,13 @@
 
     s+(h) = (L(x + h v) - L(x)) / h,   s-(h) = (L(x) - L(x - h v)) / h
 
-Where L is smooth, s+ - s- = h L'' + ... shrinks with h; on a kink it does not.
+Where L is smooth, c(h) = s+ - s- = h L'' + ... shrinks with h; on a kink it is J + h L'' + ..., so J is what is left of
+(10 c(h / 10) - c(h)) / 9, with any h. Where it is rounding, which may be far larger than that of L, as where -1e9 was
+added, it is another one with each h.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from numseq.backend import array_module
 from numseq.errors import NumseqError
 from numseq.gradcheck.references import EPS, number
 
-STEPS = 1e-4, 1e-6
+STEPS = 1e-4, 1e-5, 1e-6, 1e-7, 1e-8  # several, since other kinks may be near
 ASIDE = 0.03  # how far inputs are moved, in their own sizes
 
 
@@ -29,9 +32,12 @@ def on_kink(loss: Callable[[float], Any], size: float) -> bool:
     gaps = []
     for h in STEPS:
         gaps.append((number(loss(h)) - 2 * here + number(loss(-h))) / h)
-    far, near = gaps
-    noise = 40 * EPS * max(size, abs(here)) / STEPS[1]
-    return bool(abs(near) > noise and near * far > 0 and abs(near) > 0.3 * abs(far))
+    noise = 40 * EPS * max(size, abs(here))
+    jumps = [(10 * b - a) / 9 for a, b in pairwise(gaps)]
+    return any(
+        abs(near) > noise / h and abs(near - far) < 0.2 * abs(near)
+        for (far, near), h in zip(pairwise(jumps), STEPS[2:], strict=True)
+    )
 
 
 def move_off(inputs: dict[str, Any], seed: int) -> dict[str, Any]:

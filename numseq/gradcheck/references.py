@@ -53,21 +53,31 @@ def slope(loss: Callable[..., Any], method: str, h: float | None = None) -> floa
     return central(h) if method == "central" else (4 * central(h / 2) - central(h)) / 3
 
 
-def best_slope(loss: Callable[..., Any]) -> tuple[float, float]:
-    """The slope by differences of many steps, and how far it can be off.
+def best_slope(loss: Callable[..., Any], size: float = 0.0) -> tuple[float, float]:
+    """The slope by differences of many steps, and how far it can be off. size, of the numbers that L is summed of.
 
     D(h) is off by truncation where h is large, and by a kink that lies nearer than h; by rounding where h is small. In
     between, D with h, h / 4, h / 16, each pair put together as by Richardson, agree; where they agree best, that is the
-    slope, and what they disagree by is its error.
+    slope, and what they disagree by is its error. Beside a kink they agree too, on the mean of both sides. There the
+    sides differ, by c(h) = (L(h) - 2 L(0) + L(-h)) / h, and not by h L'' alone, so (4 c(h / 4) - c(h)) / 3 is not 0.
     """
-    steps = [1e-2 / 4**k for k in range(10)]
-    central = [number(loss(h) - loss(-h)) / (2 * h) for h in steps]
+    steps = [1e-2 / 4**k for k in range(16)]
+    here, beside = number(loss(0.0)), [(number(loss(h)), number(loss(-h))) for h in steps]
+    central = [(there - back) / (2 * h) for h, (there, back) in zip(steps, beside, strict=True)]
+    bent = [(there - 2 * here + back) / h for h, (there, back) in zip(steps, beside, strict=True)]
     extrapolated = [(16 * b - a) / 15 for a, b in pairwise(central)]
-    off = [
-        max(abs(a - b), abs(b - c)) for a, b, c in zip(extrapolated, extrapolated[1:], extrapolated[2:], strict=False)
-    ]
-    best = int(np.argmin(off))
-    return extrapolated[best + 1], float(off[best])
+    kink = [abs(4 * b - a) / 6 for a, b in pairwise(bent)]  # a slope of one side is off by half of what they differ by
+    noise = EPS * max(size, abs(here))  # of each loss: rounding may agree by chance, but is there
+    found = []  # (slope, what its neighbours differ by, what the sides differ by)
+    for k, (a, b, c) in enumerate(zip(extrapolated, extrapolated[1:], extrapolated[2:], strict=False)):
+        found.append((b, max(abs(a - b), abs(b - c), noise / steps[k + 2]), max(kink[k : k + 3])))
+    best = int(np.argmin([max(scatter, bend) for _, scatter, bend in found]))
+    slope, scatter, bend = found[best]
+    error = max(scatter, bend)
+    for finer, scatter, bend in found[best + 1 :]:  # with smaller steps another slope is as sure: what is near is bent
+        if abs(finer - slope) > 10 * scatter:
+            error = max(error, abs(finer - slope) + bend)
+    return slope, float(error)
 
 
 def complex_step(loss: Callable[..., Any], h: float = STEP["complex-step"]) -> float:
@@ -121,7 +131,8 @@ def gradient(loss: Callable[..., Any], inputs: dict[str, Any], method: str, h: f
     Args: loss, called with a dict like inputs. inputs, a dict of trees of float64 arrays. h, the method's step.
     """
     dtype = np.complex128 if method == "complex-step" else np.float64
-    values = {name: trees.cast(tree, dtype) for name, tree in inputs.items()}
+    # arrays, also of a number of NumPy's, which cannot be written to
+    values = {name: trees.map(_array, trees.cast(tree, dtype)) for name, tree in inputs.items()}
 
     def of_leaf(leaf):
         def moved(index, step):
@@ -136,6 +147,10 @@ def gradient(loss: Callable[..., Any], inputs: dict[str, Any], method: str, h: f
         return np.array(each, dtype=np.float64).reshape(leaf.shape)
 
     return {name: trees.map(of_leaf, tree) for name, tree in values.items()}
+
+
+def _array(leaf):
+    return array_module(leaf).asarray(leaf)
 
 
 def along(inputs: dict[str, Any], directions: dict[str, Any], step: complex) -> dict[str, Any]:

@@ -124,34 +124,47 @@ class Tape:
         """run, called with spied inputs, returns what holds the named arrays."""
         self.made: dict[str, int] = {}
         self.values: dict[str, np.ndarray] = {}
-        results: list[Any] = []
+        results: list[tuple[str, Any]] = []
 
         def tell(name, was_complex, result):
-            results.append(result)
+            results.append((name, result))
             return result
 
         with _telling(tell):
             cache = run({name: spied(tree) for name, tree in inputs.items()})
-        by_memory = {_memory(result): k for k, result in enumerate(results)}  # the last to write there counts
+        by_memory: dict[Any, int] = {}  # the last to write there counts, and x.real, or x[:], writes nothing
+        for k, (name, result) in enumerate(results):
+            if _writes(name):
+                by_memory[_memory(result)] = k
+            else:
+                by_memory.setdefault(_memory(result), k)
         for name, leaf in named_arrays(cache):
             if isinstance(leaf, Spied) and (k := by_memory.get(_memory(leaf))) is not None:
                 self.made[name], self.values[name] = k, np.array(leaf)
 
     @contextmanager
-    def probe(self, name: str, array: np.ndarray) -> Iterator[None]:
-        """A block in which an array is added to what the operation gives."""
-        left = self.made[name]
+    def probe(self, named: str, array: np.ndarray) -> Iterator[None]:
+        """A block in which an array is added to what the operation gives that made what is named so."""
+        left = self.made[named]
 
-        def tell(_, was_complex, result):
+        def tell(name, was_complex, result):
             nonlocal left
             left -= 1
-            if left == -1:
-                plain = result.view(np.ndarray)
-                plain += array.reshape(result.shape)
+            if left != -1:
+                return result
+            plain, array_there = result.view(np.ndarray), array.reshape(result.shape)
+            if not _writes(name):  # a view of what others read without the probe
+                return (plain + array_there).view(Spied)
+            plain += array_there
             return result
 
         with _telling(tell):
             yield
+
+
+def _writes(name):
+    """Whether an operation writes numbers of its own, maybe over others; the rest may be views."""
+    return isinstance(getattr(np, name, None), np.ufunc)
 
 
 def _memory(array):

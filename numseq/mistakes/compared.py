@@ -48,7 +48,7 @@ class Compared:
         self.leaves, pieces = self._undo({})
         self.parts = [Compared(*piece) for piece in pieces]
         theirs = _of(self.layer.results(result), self.leaves, self.forms)
-        theirs |= _leaves({f"handed.{k}": given for k, (_, given) in enumerate(handed)})
+        theirs |= _handed(handed)
         if self.layer.wires:  # what it does not give is nothing
             theirs = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()} | theirs
         self.theirs = theirs
@@ -150,7 +150,7 @@ class Compared:
         with Handed(self.owners) as handed:
             results, pieces = self.layer.undo(self.trace, self.given, self.besides | change)
         self.forms = results
-        found = _leaves(results | {f"handed.{k}": given for k, (_, given) in enumerate(handed.of_owners())})
+        found = _leaves(results) | _handed(handed.of_owners())
         if self.layer.wires and change:
             found = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()} | found
         return found, pieces
@@ -245,7 +245,8 @@ class Handed:
         arguments = inspect.signature(backward)
 
         def noted(owner, *args, **kw):
-            self.given.setdefault(id(owner), dict(list(arguments.bind(owner, *args, **kw).arguments.items())[1:]))
+            given = list(arguments.bind(owner, *args, **kw).arguments.items())[1:]
+            self.given.setdefault(id(owner), dict(given))
             return backward(owner, *args, **kw)
 
         return noted
@@ -276,6 +277,23 @@ def _leaves(results):
         for part, tree in parts.items():
             found |= dict(trees.walk(tree, part))
     return {leaf: np.asarray(trees.to_host(a)) for leaf, a in found.items()}
+
+
+def _handed(parts):
+    """The leaves of what each part was given. A state counts as the plain tuple that it may be, too."""
+    found = {}
+    for k, (_, given) in enumerate(parts):
+        for name, tree in given.items():
+            found |= {f"handed.{k}.{name}{leaf}": a for leaf, a in _by_position(tree)}
+    return {leaf: np.asarray(trees.to_host(a)) for leaf, a in found.items()}
+
+
+def _by_position(tree):
+    if isinstance(tree, list | tuple):
+        for k, part in enumerate(tree):
+            yield from ((f".{k}{leaf}", a) for leaf, a in _by_position(part))
+    else:
+        yield from ((f".{leaf}" if leaf else "", a) for leaf, a in trees.walk(tree))
 
 
 def _of(result, wanted, forms):

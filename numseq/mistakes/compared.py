@@ -1,16 +1,17 @@
 """One call of a backward beside what the layer's equations give for it, right and changed."""
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import chain, repeat
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from numseq import params as trees
 from numseq.gradcheck.report import relative_error
 from numseq.mistakes.formulas import formulas, possible
+from numseq.mistakes.handed import Handed
+from numseq.mistakes.handed import handed as handed_on
 from numseq.mistakes.layer import LAYERS, Bug
 from numseq.mistakes.slips import slips
 
@@ -48,7 +49,7 @@ class Compared:
         self.leaves, pieces = self._undo({})
         self.parts = [Compared(*piece) for piece in pieces]
         theirs = _of(self.layer.results(result), self.leaves, self.forms)
-        theirs |= _handed(handed)
+        theirs |= handed_on(handed)
         if self.layer.wires:  # what it does not give is nothing
             theirs = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()} | theirs
         self.theirs = theirs
@@ -147,10 +148,10 @@ class Compared:
 
     def _undo(self, change):
         """The results with some equations changed, by dotted name; and the pieces of wiring."""
-        with Handed(self.owners) as handed:
+        with Handed(self.owners) as noted:
             results, pieces = self.layer.undo(self.trace, self.given, self.besides | change)
         self.forms = results
-        found = _leaves(results) | _handed(handed.of_owners())
+        found = _leaves(results) | handed_on(noted.of_owners())
         if self.layer.wires and change:
             found = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()} | found
         return found, pieces
@@ -216,42 +217,6 @@ class Compared:
         return differs
 
 
-class Handed:
-    """`with Handed(owners) as handed:` notes what each of some traces' or records' backward is first called with."""
-
-    def __init__(self, owners: list[Any]):
-        self.owners = owners
-        self.kinds = {type(owner) for owner in owners}
-        self.given: dict[int, dict] = {}  # by id of the owner
-
-    def of_owners(self) -> list[tuple[Any, dict]]:
-        """(owner, given) of each, with nothing given where it was not called."""
-        return [(owner, self.given.get(id(owner), {})) for owner in self.owners]
-
-    def __enter__(self) -> Self:
-        self.before = {kind: vars(kind).get("backward") for kind in self.kinds}
-        for kind in self.kinds:
-            kind.backward = self._noted(kind.backward)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for kind, backward in self.before.items():
-            if backward is None:
-                del kind.backward
-            else:
-                kind.backward = backward
-
-    def _noted(self, backward):
-        arguments = inspect.signature(backward)
-
-        def noted(owner, *args, **kw):
-            given = list(arguments.bind(owner, *args, **kw).arguments.items())[1:]
-            self.given.setdefault(id(owner), dict(given))
-            return backward(owner, *args, **kw)
-
-        return noted
-
-
 def _moves(leaf):
     return np.asarray(leaf).dtype.kind == "f"
 
@@ -277,23 +242,6 @@ def _leaves(results):
         for part, tree in parts.items():
             found |= dict(trees.walk(tree, part))
     return {leaf: np.asarray(trees.to_host(a)) for leaf, a in found.items()}
-
-
-def _handed(parts):
-    """The leaves of what each part was given. A state counts as the plain tuple that it may be, too."""
-    found = {}
-    for k, (_, given) in enumerate(parts):
-        for name, tree in given.items():
-            found |= {f"handed.{k}.{name}{leaf}": a for leaf, a in _by_position(tree)}
-    return {leaf: np.asarray(trees.to_host(a)) for leaf, a in found.items()}
-
-
-def _by_position(tree):
-    if isinstance(tree, list | tuple):
-        for k, part in enumerate(tree):
-            yield from ((f".{k}{leaf}", a) for leaf, a in _by_position(part))
-    else:
-        yield from ((f".{leaf}" if leaf else "", a) for leaf, a in trees.walk(tree))
 
 
 def _of(result, wanted, forms):

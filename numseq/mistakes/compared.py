@@ -1,16 +1,17 @@
 """One call of a backward beside what the layer's equations give for it, right and changed."""
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import chain, repeat
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from numseq import params as trees
 from numseq.gradcheck.report import relative_error
 from numseq.mistakes.formulas import formulas, possible
+from numseq.mistakes.handed import Handed
+from numseq.mistakes.handed import handed as handed_on
 from numseq.mistakes.layer import LAYERS, Bug
 from numseq.mistakes.slips import slips
 
@@ -48,7 +49,7 @@ class Compared:
         self.leaves, pieces = self._undo({})
         self.parts = [Compared(*piece) for piece in pieces]
         theirs = _of(self.layer.results(result), self.leaves, self.forms)
-        theirs |= _leaves({f"handed.{k}": given for k, (_, given) in enumerate(handed)})
+        theirs |= handed_on(handed)
         if self.layer.wires:  # what it does not give is nothing
             theirs = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()} | theirs
         self.theirs = theirs
@@ -147,10 +148,10 @@ class Compared:
 
     def _undo(self, change):
         """The results with some equations changed, by dotted name; and the pieces of wiring."""
-        with Handed(self.owners) as handed:
+        with Handed(self.owners) as noted:
             results, pieces = self.layer.undo(self.trace, self.given, self.besides | change)
         self.forms = results
-        found = _leaves(results | {f"handed.{k}": given for k, (_, given) in enumerate(handed.of_owners())})
+        found = _leaves(results) | handed_on(noted.of_owners())
         if self.layer.wires and change:
             found = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()} | found
         return found, pieces
@@ -214,41 +215,6 @@ class Compared:
                         differs = True
                         break
         return differs
-
-
-class Handed:
-    """`with Handed(owners) as handed:` notes what each of some traces' or records' backward is first called with."""
-
-    def __init__(self, owners: list[Any]):
-        self.owners = owners
-        self.kinds = {type(owner) for owner in owners}
-        self.given: dict[int, dict] = {}  # by id of the owner
-
-    def of_owners(self) -> list[tuple[Any, dict]]:
-        """(owner, given) of each, with nothing given where it was not called."""
-        return [(owner, self.given.get(id(owner), {})) for owner in self.owners]
-
-    def __enter__(self) -> Self:
-        self.before = {kind: vars(kind).get("backward") for kind in self.kinds}
-        for kind in self.kinds:
-            kind.backward = self._noted(kind.backward)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for kind, backward in self.before.items():
-            if backward is None:
-                del kind.backward
-            else:
-                kind.backward = backward
-
-    def _noted(self, backward):
-        arguments = inspect.signature(backward)
-
-        def noted(owner, *args, **kw):
-            self.given.setdefault(id(owner), dict(list(arguments.bind(owner, *args, **kw).arguments.items())[1:]))
-            return backward(owner, *args, **kw)
-
-        return noted
 
 
 def _moves(leaf):

@@ -14,19 +14,19 @@ from itertools import combinations
 
 import numpy as np
 
-from numseq import params as trees
 from numseq.mistakes.formulas import HELPERS, Formula, build, formulas, nodes, possible, put, text
 from numseq.mistakes.layer import Bug, logit, sigmoid
 from numseq.mistakes.rules import ACCESS, ALGEBRA, miswritten
+from numseq.mistakes.values import is_no_gradient, moved, of_parts, of_sequence, of_value
 
 HELPERS |= {
     "_sigmoid": sigmoid,
     "_logit": logit,
-    "_reversed": lambda a: _of_sequence(a)[::-1],
-    "_later": lambda a: _moved(a, 1),
-    "_earlier": lambda a: _moved(a, -1),
-    "_rolled": lambda a: np.roll(_of_sequence(a), 1, axis=0),
-    "_rolled_back": lambda a: np.roll(_of_sequence(a), -1, axis=0),
+    "_reversed": lambda a: of_sequence(a)[::-1],
+    "_later": lambda a: moved(a, 1),
+    "_earlier": lambda a: moved(a, -1),
+    "_rolled": lambda a: np.roll(of_sequence(a), 1, axis=0),
+    "_rolled_back": lambda a: np.roll(of_sequence(a), -1, axis=0),
 }
 
 
@@ -48,8 +48,8 @@ def _algebra(found):
 
 
 def _values(found):
-    found = sorted(found, key=_is_no_gradient)
-    return [_bug(what, {f: possible(change)}) for f in found for what, change in _of_value(f)]
+    found = sorted(found, key=is_no_gradient)
+    return [_bug(what, {f: possible(change)}) for f in found for what, change in of_value(f)]
 
 
 def _access(found):
@@ -57,7 +57,7 @@ def _access(found):
 
 
 def _partial(found):
-    return [_bug(what, {f: possible(change)}) for f in found for what, change in _of_parts(f)]
+    return [_bug(what, {f: possible(change)}) for f in found for what, change in of_parts(f)]
 
 
 def _names(found):
@@ -72,156 +72,9 @@ def _other_gradients(found):
     return [_bug(f"{what} in {f.name}", {f: f.change(tree)}) for f in found for what, tree in _of_names(f, True)]
 
 
-def _is_no_gradient(f):
-    return not f.name.startswith("d")
-
-
 def _bug(name, changes):
     lesson = "; ".join(f.text for f in changes)
     return Bug(name, next(iter(changes)).function.__name__, lesson, {f.name: change for f, change in changes.items()})
-
-
-# what becomes of an equation's result, however it came about
-
-
-def _leaves(change):
-    return lambda v: trees.map(lambda leaf: change(np.asarray(leaf)), v.value)
-
-
-def _of_value(f):
-    """(what, change): all of it."""
-
-    def scaled(size, by):
-        return lambda v: trees.map(lambda leaf: leaf * _size(v, size) ** by, v.value)
-
-    yield f"{f.name} is zero", _leaves(lambda a: 0 * a)
-    yield f"the sign of {f.name} is turned", _leaves(lambda a: -a)
-    yield f"{f.name} is twice what it should be", _leaves(lambda a: 2 * a)
-    yield f"{f.name} is half of what it should be", _leaves(lambda a: a / 2)
-    for size, what in (("T", "steps"), ("B", "rows"), ("S", "positions")):
-        yield f"{f.name} is divided by the number of {what}", scaled(size, -1)
-        yield f"{f.name} is multiplied by the number of {what}", scaled(size, 1)
-    yield f"{f.name} is transposed", _leaves(lambda a: a.T)
-    if _is_no_gradient(f):
-        yield f"1 - {f.name} in the place of {f.name}", _leaves(lambda a: 1 - a)
-
-
-def _of_parts(f):
-    """(what, change): some of its layers, directions, steps, or all of them in another order."""
-
-    def when(holds):
-        return lambda v: v.value if holds(v) else _nothing(v.value)
-
-    yield f"{f.name} runs the other way round", lambda v: _loop(v)[::-1]
-    yield f"the last of {f.name} is left out", lambda v: _loop(v)[:-1]
-    yield f"the first of {f.name} is left out", lambda v: _loop(v)[1:]
-    yield f"the layers of {f.name} stand in reversed order", lambda v: _layers(v)[::-1]
-    yield f"{f.name} is zero but for the lowest layer", lambda v: [_layers(v)[0], *map(_nothing, v.value[1:])]
-    yield f"{f.name} is zero but for the top layer", lambda v: [*map(_nothing, _layers(v)[:-1]), v.value[-1]]
-    yield f"{f.name} is zero for the lowest layer", lambda v: [_nothing(_layers(v)[0]), *v.value[1:]]
-    yield f"{f.name} is zero for the top layer", lambda v: [*_layers(v)[:-1], _nothing(v.value[-1])]
-    for part in ("h", "c"):
-        yield (
-            f"{part} of {f.name} is zero",
-            lambda v, part=part: _states(v, lambda s: s._replace(**{part: 0 * getattr(s, part)})),
-        )
-    yield f"h of {f.name} is twice what it should be", lambda v: _states(v, lambda s: s._replace(h=2 * s.h))
-    yield f"h and c of {f.name} are exchanged", lambda v: _states(v, lambda s: s._replace(h=s.c, c=s.h))
-    yield f"c of {f.name} is that of h", lambda v: _states(v, lambda s: s._replace(c=s.h))
-    yield f"the two directions of {f.name} are exchanged", _leaves(lambda a: _both(a)[::-1])
-    for k, what in enumerate(("left to right", "right to left")):
-        yield f"{f.name} is zero but for what reads {what}", _leaves(lambda a, k=k: _one_of(a, k))
-    yield f"the two halves of {f.name} are exchanged", _leaves(lambda a: np.roll(a, _half(a), axis=-1))
-    if "k" in f.names and "L" in f.names:
-        yield f"{f.name} is zero for the top layer alone", when(lambda v: v.k != v.L - 1)
-        yield f"{f.name} is zero for the lowest layer alone", when(lambda v: v.k != 0)
-    if "t" in f.names:
-        yield f"{f.name} is zero but at t = 0", when(lambda v: v.t == 0)
-        yield f"{f.name} is zero but at the last t", when(lambda v: v.t == v.T - 1)
-        yield f"{f.name} is zero at t = 0", when(lambda v: v.t != 0)
-        yield f"{f.name} is zero at the last t", when(lambda v: v.t != v.T - 1)
-    yield f"{f.name} stands in reversed order", _leaves(lambda a: _of_sequence(a)[::-1])
-    yield f"{f.name} stands one place later", _leaves(lambda a: _moved(a, 1))
-    yield f"{f.name} stands one place earlier", _leaves(lambda a: _moved(a, -1))
-    yield (
-        f"{f.name} stands one place later, and its last comes first",
-        _leaves(lambda a: np.roll(_of_sequence(a), 1, 0)),
-    )
-    yield (
-        f"{f.name} stands one place earlier, and its first comes last",
-        _leaves(lambda a: np.roll(_of_sequence(a), -1, 0)),
-    )
-    for what, where in PLACES.items():
-        yield f"{f.name} is zero but at {what}", _leaves(lambda a, where=where: _only(a, where))
-
-
-def _size(v, name):
-    size = getattr(v, name, None)
-    if not isinstance(size, int) or size < 2:
-        raise ValueError(f"nothing has the size {name}")
-    return float(size)
-
-
-def _loop(v):
-    if not isinstance(v.value, list) or len(v.value) < 2 or not isinstance(v.value[0], int):
-        raise ValueError("this is no loop")
-    return v.value
-
-
-def _layers(v):
-    if not isinstance(v.value, list) or len(v.value) < 2 or isinstance(v.value[0], int):
-        raise ValueError("these are no layers")
-    return v.value
-
-
-def _nothing(tree):
-    return trees.map(lambda leaf: 0 * leaf, tree)
-
-
-def _states(v, change):
-    return [change(state) for state in v.value] if isinstance(v.value, list) else change(v.value)
-
-
-def _both(a):
-    if a.ndim != 3 or len(a) != 2:
-        raise ValueError("these are no two directions")
-    return a
-
-
-def _one_of(a, k):
-    return np.stack([_both(a)[j] if j == k else 0 * a[j] for j in (0, 1)])
-
-
-def _half(a):
-    if a.ndim < 2 or a.shape[-1] % 2:
-        raise ValueError("this has no halves")
-    return a.shape[-1] // 2
-
-
-def _of_sequence(a):
-    if a.ndim < 3:
-        raise ValueError("this has no steps or positions")
-    return a
-
-
-def _moved(a, by):
-    moved = np.zeros_like(_of_sequence(a))
-    moved[max(by, 0) : len(a) + min(by, 0)] = a[max(-by, 0) : len(a) - max(by, 0)]
-    return moved
-
-
-def _only(a, where):
-    kept = np.zeros_like(_of_sequence(a))
-    kept[where] = a[where]
-    return kept
-
-
-PLACES = {
-    "its first place": slice(None, 1),
-    "its last place": slice(-1, None),
-    "all places but its first": slice(1, None),
-    "all places but its last": slice(None, -1),
-}
 
 
 # one name for another
@@ -291,7 +144,7 @@ def _alike(found: tuple[Formula, ...]) -> Iterator[Bug]:
         whole = [group] if len(group) > 2 else []
         for alike in (*whole, *combinations(group, 2)):
             also = ", and likewise in " + ", ".join(f.name for f in alike[1:])
-            for same in zip(*map(_of_value, alike), strict=False):
+            for same in zip(*map(of_value, alike), strict=False):
                 changes = {f: possible(change) for f, (_, change) in zip(alike, same, strict=True)}
                 yield _bug(same[0][0] + also, changes)
             ways = [list(miswritten(f, ALGEBRA + ACCESS)) for f in alike]

@@ -31,8 +31,8 @@ def bahdanau(trace, dr, dh=None, dcontext=None, dalpha=None, change=None):
         dalpha_t = None if dalpha is None else eq("dalpha_t", dalpha[t])
         dquery = eq("dquery", looks.look(t, dcontext_t, dalpha_t))
     lowest, look = layer.grad(), looks.grad()
-    dh_first = lowest.dstate.h
-    dfirst = lowest.dstate._replace(h=eq("dh_first", dh_first + dquery))
+    dh_carried = lowest.dstate.h
+    dfirst = lowest.dstate._replace(h=eq("dh_first", dh_carried + dquery))
     states = [dfirst, *(above[0] if above else [])]
     states = eq("dfirst", states)
     dmemory, dbridge = trace.start.backward(states, look)

@@ -44,6 +44,11 @@ def number(x: Any) -> Any:
     return to_numpy(x)[()] if hasattr(x, "shape") else x
 
 
+def size_of(array: Any) -> float:
+    """The size of the numbers of an array, the root of their mean square; 1 where all are 0."""
+    return float(np.sqrt((np.abs(to_numpy(array)) ** 2).mean())) or 1.0
+
+
 def slope(loss: Callable[..., Any], method: str, h: float | None = None) -> float:
     """The slope of loss(step) at step 0, `step` being a multiple of some direction, by one of the methods."""
     h = STEP[method] if h is None else h
@@ -132,7 +137,8 @@ def gradient(loss: Callable[..., Any], inputs: dict[str, Any], method: str, h: f
     """
     dtype = np.complex128 if method == "complex-step" else np.float64
     # arrays, also of a number of NumPy's, which cannot be written to
-    values = {name: trees.map(np.asarray, trees.cast(tree, dtype)) for name, tree in inputs.items()}
+    ready = lambda leaf: array_module(leaf).asarray(leaf)  # noqa: E731
+    values = {name: trees.map(ready, trees.cast(tree, dtype)) for name, tree in inputs.items()}
 
     def of_leaf(leaf):
         def moved(index, step):

@@ -8,8 +8,9 @@ the terms are that cancel, or how saturated a unit is.
     rounding, if e is far smaller in extended precision, or another at inputs x' = x (1 + sqrt(eps) noise)
 
 A saturated unit is 1 to the last digit, so its slope is 0 in any precision, and aside: e is the same everywhere. But
-then L does not show it either: over the size of x it moves L by less than L is rounded by. Of what L does not show,
-only a gradient that is not 0, and that is wrong by the same in extended precision, is a mistake.
+then L does not show it either: over the size of x it moves L by less than L is rounded by. Where outputs are smaller
+than inputs, and may be what is left of such numbers, with their rounding, only a gradient that is not 0, and that is
+wrong by the same in extended precision, is a mistake.
 
 The extended precision is NumPy's longdouble, where it is wider than float64 and the code keeps it; of float32 it is
 float64. Source: the second is discrete stochastic arithmetic, Vignes 2004, with the inputs' noise for random rounding.
@@ -26,7 +27,7 @@ from numseq import params as trees
 from numseq.backend import array_module
 from numseq.gradcheck.inputs import Inputs
 from numseq.gradcheck.kinks import KinkError, on_kink
-from numseq.gradcheck.references import EPS, along, best_slope, complex_step, random_directions, rounding
+from numseq.gradcheck.references import EPS, along, best_slope, complex_step, random_directions, rounding, size_of
 from numseq.gradcheck.report import Quantity
 from numseq.gradcheck.results import Given, gradients
 from numseq.gradcheck.watch import Watch
@@ -99,7 +100,7 @@ class Doubt:
             if error <= self.tolerance:
                 continue
             self._no_kink()
-            size, reach = sizes[leaf], _reach(self._input_of(leaf))
+            size, reach = sizes[leaf], size_of(self._input_of(leaf))
             clear = self.sure and error > CLEAR and size > HIDDEN * self.largest
             if not clear and not self._is_mistake(self._of_leaf(leaf), reach):
                 settled[leaf] = 0.0
@@ -115,11 +116,10 @@ class Doubt:
             return False
         if quantity.wrong is None:
             self._no_kink()
-            reach = _reach(self._written(quantity.place))
+            reach = size_of(self._written(quantity.place))
             clear = self.sure and self.exact and quantity.error > CLEAR and quantity.slope > HIDDEN * self.largest
-            quantity.wrong = not self._bends(quantity.place) and (
-                clear or self._is_mistake(self._of_place(quantity.place), reach)
-            )
+            mistaken = clear or self._is_mistake(self._of_place(quantity.place), reach)
+            quantity.wrong = mistaken and not self._bends(quantity.place)
             if not quantity.wrong:
                 quantity.error = 0.0
         return quantity.wrong
@@ -129,13 +129,13 @@ class Doubt:
         """Whether the reference is the complex step, which has no rounding of its own."""
         return self.quick or self.method == "complex-step"
 
-    def _visible(self, slope, reach):
+    def _visible(self, slope, reach, least=0.0):
         """Whether L shows a slope at all: over the reach of what moves, it changes by more than it is rounded by."""
-        return abs(slope) * reach > 8 * float(np.finfo(self.dtype).eps) * self._size(self._least())
+        return abs(slope) * reach > 8 * float(np.finfo(self.dtype).eps) * self._size(least)
 
     def _least(self):
-        """The size of the largest input: smaller outputs may be what is left of such numbers, with their rounding."""
-        return max(map(_reach, trees.leaves(self.inputs)))
+        """The size of the largest input."""
+        return max(map(size_of, trees.leaves(self.inputs)))
 
     # e(x)
 
@@ -199,6 +199,8 @@ class Doubt:
             if dtype == wide and abs(more) < abs(e) / 30:
                 return False
         if not self._visible(e, reach):
+            return False
+        if not self._visible(e, reach, self._least()):
             return bool(said != 0 and dtype == wide and abs(more / e - 1) < CLEAR)
         try:
             return all(0.5 < deviation(self._aside(base, k))[0] / e < 2 for k in range(ASIDE))
@@ -287,11 +289,6 @@ class Doubt:
     def _unseen(self):
         """What of a gradient that is exactly 0 a reference may say: rounding of the largest, and of differences."""
         return 100 * EPS * self.largest + 8 * rounding(self._size(), self.method)
-
-
-def _reach(array):
-    """The size of the numbers of an array; 1 where all are 0."""
-    return float(np.sqrt((np.abs(trees.to_host(array)) ** 2).mean())) or 1.0
 
 
 def at_least_double(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numseq.gradcheck.inputs import Inputs
 from numseq.gradcheck.naming import mistakes
 from numseq.gradcheck.objects import Went
 from numseq.gradcheck.patterns import SAME, patterns
-from numseq.gradcheck.references import along, number, rounding, slope
+from numseq.gradcheck.references import along, number, rounding, size_of, slope
 from numseq.gradcheck.report import Quantity, Wrong, relative_error
 from numseq.gradcheck.results import Given, label
 from numseq.gradcheck.spy import Tape, named_arrays
@@ -43,6 +43,7 @@ class Inside:
     _loss: Callable[..., Any]
     _is_wrong: Callable[[Quantity], bool]
     _size: Callable[..., float]
+    exact: bool
 
     def _quantities(self):
         """Every claim of backward along a random direction; in the order in which it computed them.
@@ -97,12 +98,14 @@ class Inside:
 
     def _along(self, inputs, place, ours, v, inplace=False):
         """(relative error of a claim along v, the true slope)."""
-        true = slope(lambda step: self._loss(inputs, place, step * v, inplace), self.method)
+        # steps in proportion to what is small: an absolute one would be long for what a layer is about to normalise
+        by = 1.0 if self.exact else min(1.0, size_of(self._written(place)))
+        true = slope(lambda step: self._loss(inputs, place, by * step * v, inplace), self.method) / by
         norm = float(np.sqrt((ours**2).sum()))
         scale, off = max(norm, abs(true)), abs((ours * v).sum() - true)
         if not np.isfinite(norm):
             return np.inf, true
-        if off <= 4 * rounding(self._size(), self.method):  # as far as rounding takes a difference
+        if off <= 4 * rounding(self._size(), self.method) / by:  # as far as rounding takes a difference
             return 0.0, true
         return float(off / scale), true
 

@@ -44,6 +44,11 @@ def number(x: Any) -> Any:
     return to_numpy(x)[()] if hasattr(x, "shape") else x
 
 
+def size_of(array: Any) -> float:
+    """The size of the numbers of an array, the root of their mean square; 1 where all are 0."""
+    return float(np.sqrt((np.abs(to_numpy(array)) ** 2).mean())) or 1.0
+
+
 def slope(loss: Callable[..., Any], method: str, h: float | None = None) -> float:
     """The slope of loss(step) at step 0, `step` being a multiple of some direction, by one of the methods."""
     h = STEP[method] if h is None else h

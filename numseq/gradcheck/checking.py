@@ -35,7 +35,7 @@ class Checking(Inside, Fitness, Doubt):
         self.dtype = given.dtype() if given.moved or (not given.numbers and given.held is None) else np.dtype(float)
         self.quick = method == "directional"
         if self.dtype != np.float64 and not (self.quick and self.dtype == np.float32):
-            leaf, array = next(item for n, tree in given.moved.items() for item in trees.walk(tree, n))
+            leaf, array = next(trees.walk(given.moved))
             raise TypeError(f"{leaf} is {array.dtype}: gradients are checked in float64, as of {leaf}.astype(float)")
         self.tolerance = FLOAT32 if self.dtype == np.float32 else TOLERANCE["complex-step" if self.quick else method]
         self.rng, self.problems, self.notes, self.unread = np.random.default_rng(seed), [], [], {}
@@ -48,12 +48,12 @@ class Checking(Inside, Fitness, Doubt):
         self._go_once()
         if self.problems or self._unfit():
             return result
-        self.inputs = {name: trees.cast(tree, np.float64) for name, tree in self.given.moved.items()}
+        self.inputs = trees.cast(self.given.moved, np.float64)
         named = [f"d{place.name}" for place in self.seen.values]
         self.results = self._results(self.grad, named) if self.grad is not None else Given()
         self.returned = self.results.leaves()
-        for argument, (label_, tree) in self.results.found.items():  # a second call may write into what it returned
-            self.results.found[argument] = label_, trees.map(lambda leaf: leaf.copy(), tree)
+        for argument, (name, tree) in self.results.found.items():  # a second call may write into what it returned
+            self.results.found[argument] = name, trees.map(_copy, tree)
         if self.method == "complex-step" or self.quick:
             self._analytic()
         if not self.problems:
@@ -64,22 +64,7 @@ class Checking(Inside, Fitness, Doubt):
         self._true()
         result.errors = self._judged(self.results.leaves())
         result.quantities = self._quantities()
-        self.notes += audit(
-            self.inputs, self.trace, self.seen, [n for n in self._given_outputs() if n not in self.outputs]
-        )
-        looked_at = {f"d{quantity.place.name}" for quantity in result.quantities}
-        if unused := [name for name in self.results.unused if name not in looked_at]:
-            self.notes.append(f"backward gives {', '.join(unused)} as well, the gradient of no input: not looked at")
-        self.notes += held_fixed(self.given, self._loss, self.inputs)
-        if unread := getattr(self.trace, "unread", 0):
-            self.notes.append(
-                f"backward takes the gradient of {len(self.outputs)} of {len(self.outputs) + unread} outputs: the "
-                "others are not in the loss"
-            )
-        self.notes += [
-            f"nothing reads {name} of {kind} from the record, so d{name} was not looked at: let equations read s.{name}"
-            for kind, name in self.unread
-        ]
+        self._remark(result)
         inside = next((quantity for quantity in result.quantities if self._is_wrong(quantity)), None)
         if result.ok and inside:
             at = "" if inside.place.t is None else f" at t = {inside.place.t}"
@@ -93,17 +78,34 @@ class Checking(Inside, Fitness, Doubt):
             result.diagnosis = mistakes().diagnose(self) if self.results.found else []
         return result
 
+    def _remark(self, result):
+        """What is to be noted whether or not all is right: what was not looked at, and what the inputs cannot show."""
+        left_out = [name for name in self._given_outputs() if name not in self.outputs]
+        self.notes += audit(self.inputs, self.trace, self.seen, left_out)
+        looked_at = {f"d{quantity.place.name}" for quantity in result.quantities}
+        if unused := [name for name in self.results.unused if name not in looked_at]:
+            self.notes.append(f"backward gives {', '.join(unused)} as well, the gradient of no input: not looked at")
+        self.notes += held_fixed(self.given, self._loss, self.inputs)
+        if unread := getattr(self.trace, "unread", 0):
+            self.notes.append(
+                f"backward takes the gradient of {len(self.outputs)} of {len(self.outputs) + unread} outputs: the "
+                "others are not in the loss"
+            )
+        self.notes += [
+            f"nothing reads {name} of {kind} from the record, so d{name} was not looked at: let equations read s.{name}"
+            for kind, name in self.unread
+        ]
+
     # forward and back, once
 
     def _go_once(self):
-        before = {name: trees.map(lambda leaf: leaf.copy(), tree) for name, tree in self.given.moved.items()}
+        before = trees.map(_copy, self.given.moved)
         self.seen = Watch()
         with nullcontext() if self.quick else self.seen:
             self.trace = self.function(**self.given.moved)
             self.outputs = list(self.wanted or self._given_outputs())
             values = {output: self._output(self.trace, output) for output in self.outputs}
-            # kept as they were, since a backward may write into them
-            self.values = {output: trees.map(lambda leaf: leaf.copy(), value) for output, value in values.items()}
+            self.values = trees.map(_copy, values)  # kept as they were, since a backward may write into them
             self._finite_outputs()
             self.weights = random_directions(self.values, self.rng)
             self.upstream = self._upstream()
@@ -133,7 +135,7 @@ class Checking(Inside, Fitness, Doubt):
         return [name for name in getattr(self.trace, "outputs", ()) if getattr(self.trace, name, ()) is not None]
 
     def _finite_outputs(self):
-        for leaf, array in _walk(self.values):
+        for leaf, array in trees.walk(self.values):
             if not bool((abs(array) < np.inf).all()):
                 self.problems.append(
                     f"forward gives {leaf} with numbers that are not finite: there is no derivative there"
@@ -165,7 +167,7 @@ class Checking(Inside, Fitness, Doubt):
         return {f"d{name}": trees.map(like, self.values[name], r) for name, r in self.weights.items()}
 
     def _backward(self, trace, upstream, again=""):
-        kept = {name: trees.map(lambda leaf: leaf.copy(), r) for name, r in upstream.items()}
+        kept = trees.map(_copy, upstream)
         try:
             with self.seen.going_back():
                 grad = trace.backward(**upstream)
@@ -188,7 +190,7 @@ class Checking(Inside, Fitness, Doubt):
         """L; with a probe added to what is written at a place, if one is named."""
         if place is not None and place.kind == CACHE:
             with self.tape.probe(place.name, probe):
-                trace = self.function(**{name: spied(tree) for name, tree in inputs.items()})
+                trace = self.function(**spied(inputs))
         else:
             with nullcontext() if place is None else self.seen.probe(place, probe, inplace):
                 trace = self.function(**inputs)
@@ -232,6 +234,5 @@ class Checking(Inside, Fitness, Doubt):
         return self._settled(errors, sizes)
 
 
-def _walk(named):
-    """(name, array) for every leaf of a dict of trees."""
-    return [found for name, tree in named.items() for found in trees.walk(tree, name)]
+def _copy(leaf):
+    return leaf.copy()

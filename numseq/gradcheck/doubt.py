@@ -195,7 +195,7 @@ class Doubt:
         on_host = all(array_module(a) is np for a in trees.leaves(base))
         if on_host and np.finfo(wide).eps < np.finfo(self.dtype).eps:
             with suppress(Exception):  # the code cannot take it
-                more, _, dtype = deviation({name: trees.cast(tree, wide) for name, tree in base.items()})
+                more, _, dtype = deviation(trees.cast(base, wide))
             if dtype == wide and abs(more) < abs(e) / 30:
                 return False
         if not self._visible(e, reach):
@@ -214,7 +214,7 @@ class Doubt:
             xp = array_module(leaf)
             return leaf * (1 + size * xp.asarray(rng.standard_normal(leaf.shape).astype(leaf.dtype)))
 
-        return {name: trees.map(moved, tree) for name, tree in inputs.items()}
+        return trees.map(moved, inputs)
 
     def _upstream_of(self, trace):
         """The weights r, in the precision of a trace's outputs."""
@@ -242,7 +242,7 @@ class Doubt:
     def _only(self, argument, k, v):
         """Directions in which one leaf alone moves, along v."""
         count = iter(range(10**9))
-        none = {name: trees.map(lambda leaf: None, tree) for name, tree in self.inputs.items()}
+        none = trees.map(lambda leaf: None, self.inputs)
         leaf = lambda one: array_module(one).asarray(v) if next(count) == k else None  # noqa: E731
         return none | {argument: trees.map(leaf, self.inputs[argument])}
 
@@ -293,7 +293,4 @@ class Doubt:
 
 def at_least_double(inputs: dict[str, Any]) -> dict[str, Any]:
     """float32 as float64; what is wider as it is."""
-    return {
-        name: trees.map(lambda leaf: leaf.astype(np.float64) if leaf.dtype.itemsize < 8 else leaf, tree)
-        for name, tree in inputs.items()
-    }
+    return trees.map(lambda leaf: leaf.astype(np.float64) if leaf.dtype.itemsize < 8 else leaf, inputs)

@@ -43,7 +43,7 @@ class Fitness:
 
     def _same(self, before, now, said):
         """A problem for each array of two dicts of trees that is no longer what it was."""
-        for (leaf, a), (_, b) in zip(_walk(before), _walk(now), strict=False):
+        for (leaf, a), (_, b) in zip(trees.walk(before), trees.walk(now), strict=False):
             if not bool((a == b).all()) and not bool((a != a).any()):
                 self.problems.append(said.format(leaf))
 
@@ -154,8 +154,3 @@ class Fitness:
             if value.dtype.kind == "f" or np.abs(exact - central).max() > 1e-4 * max(np.abs(central).max(), 1e-3):
                 return f" at {place.name} of {place.kind}" + (f", step {place.t}" if place.t is not None else "")
         return ""
-
-
-def _walk(named):
-    """(name, array) for every leaf of a dict of trees."""
-    return [found for name, tree in named.items() for found in trees.walk(tree, name)]

@@ -51,7 +51,7 @@ class Inputs:
         self.mixed: set[str] = set()  # those with other things beside floating arrays
         for name, value in given.items():
             self._sort(name, value)
-        self._before = {name: _copied(value) for name, value in self.fixed.items()}
+        self._before = trees.map(lambda leaf: leaf.copy() if is_array(leaf) else leaf, self.fixed)
         self.fits = False  # whether a call went as its signature wants
         self.held: Any = None  # an object whose parameters are among those moved; see `objects`
 
@@ -90,7 +90,7 @@ class Inputs:
 
     def dtype(self) -> np.dtype:
         """The one floating dtype of what is moved. Raises: TypeError, which names two inputs that differ."""
-        found = {leaf: a.dtype for name, tree in self.moved.items() for leaf, a in trees.walk(tree, name)}
+        found = {leaf: a.dtype for leaf, a in trees.walk(self.moved)}
         if not found:
             if not self.order:
                 raise TypeError("no inputs are given: a check is at some, as in check(function, {'x': x})")
@@ -108,8 +108,7 @@ class Inputs:
 
     def changed(self) -> list[str]:
         """The arrays among what has no gradient that are no longer what they were, or that are new."""
-        now = {leaf: a for name, value in self.fixed.items() for leaf, a in trees.walk(value, name) if is_array(a)}
-        before = {leaf: a for name, value in self._before.items() for leaf, a in trees.walk(value, name)}
+        now, before = {leaf: a for leaf, a in trees.walk(self.fixed) if is_array(a)}, dict(trees.walk(self._before))
         return [leaf for leaf, a in now.items() if leaf not in before or not bool((a == before[leaf]).all())]
 
     def promote(self, named: Iterable[str]) -> None:
@@ -169,10 +168,6 @@ def _numbers_only(value: Sequence[Any]) -> bool:
     return (
         bool(flat) and any(isinstance(part, float) for part in flat) and all(isinstance(p, float | int) for p in flat)
     )
-
-
-def _copied(value):
-    return trees.map(lambda leaf: leaf.copy() if is_array(leaf) else leaf, value)
 
 
 def _merged(whole, moved):

@@ -50,4 +50,4 @@ def move_off(inputs: dict[str, Any], seed: int) -> dict[str, Any]:
         away = xp.asarray(rng.standard_normal(leaf.shape).astype(leaf.dtype))
         return leaf + ASIDE * (size or 1.0) * away
 
-    return {name: trees.map(aside, tree) for name, tree in inputs.items()}
+    return trees.map(aside, inputs)

@@ -137,7 +137,7 @@ def gradient(loss: Callable[..., Any], inputs: dict[str, Any], method: str, h: f
     """
     dtype = np.complex128 if method == "complex-step" else np.float64
     # arrays, also of a number of NumPy's, which cannot be written to
-    values = {name: trees.map(_array, trees.cast(tree, dtype)) for name, tree in inputs.items()}
+    values = trees.map(_array, trees.cast(inputs, dtype))
 
     def of_leaf(leaf):
         def moved(index, step):
@@ -151,7 +151,7 @@ def gradient(loss: Callable[..., Any], inputs: dict[str, Any], method: str, h: f
         each = [slope(lambda step, index=index: moved(index, step), method, h) for index in np.ndindex(leaf.shape)]
         return np.array(each, dtype=np.float64).reshape(leaf.shape)
 
-    return {name: trees.map(of_leaf, tree) for name, tree in values.items()}
+    return trees.map(of_leaf, values)
 
 
 def _array(leaf):
@@ -160,10 +160,7 @@ def _array(leaf):
 
 def along(inputs: dict[str, Any], directions: dict[str, Any], step: complex) -> dict[str, Any]:
     """inputs + step * directions: a dict of trees, complex when the step is. A direction may be None."""
-    return {
-        name: trees.map(lambda leaf, v: leaf + step * (v if v is not None else 0), tree, directions[name])
-        for name, tree in inputs.items()
-    }
+    return trees.map(lambda leaf, v: leaf + step * (v if v is not None else 0), inputs, directions)
 
 
 def random_directions(inputs: dict[str, Any], rng: Generator) -> dict[str, Any]:
@@ -172,7 +169,7 @@ def random_directions(inputs: dict[str, Any], rng: Generator) -> dict[str, Any]:
     def direction(leaf):
         return array_module(leaf).asarray(rng.standard_normal(leaf.shape))
 
-    return {name: trees.map(direction, tree) for name, tree in inputs.items()}
+    return trees.map(direction, inputs)
 
 
 def sweep(

@@ -104,7 +104,7 @@ def line_that_is_not_analytic(run: Callable[[dict[str, Any]], Any], inputs: dict
 
     # it may end in an error, of which somebody else speaks
     with _telling(tell), suppress(Exception), warnings.catch_warnings(action="ignore"):
-        run({name: spied(tree) for name, tree in inputs.items()})
+        run(spied(inputs))
     return found.get(False, found.get(True, ""))
 
 
@@ -131,7 +131,7 @@ class Tape:
             return result
 
         with _telling(tell):
-            cache = run({name: spied(tree) for name, tree in inputs.items()})
+            cache = run(spied(inputs))
         by_memory: dict[Any, int] = {}  # the last to write there counts, and x.real, or x[:], writes nothing
         for k, (name, result) in enumerate(results):
             if _writes(name):

@@ -89,11 +89,11 @@ def _telling(whom: Callable[[str, bool, Any], Any]) -> Iterator[None]:
         _told.remove(whom)
 
 
-def line_that_is_not_analytic(run: Callable[[dict[str, Any]], Any], inputs: dict[str, Any]) -> str:
+def line_that_is_not_analytic(run: Callable[[dict[str, Any]], Any], inputs: dict[str, Any], real: bool = True) -> str:
     """The line that makes real numbers of complex ones, or conjugates them; "" when none is seen.
 
     Args: run, called with spied inputs. inputs, complex. A softmax may take its maximum off the real part, which is no
-        harm, so .real is named only when there is nothing else.
+        harm, so .real is named only when there is nothing else. real: whether it is named at all.
     """
     found: dict[bool, str] = {}
 
@@ -105,7 +105,7 @@ def line_that_is_not_analytic(run: Callable[[dict[str, Any]], Any], inputs: dict
     # it may end in an error, of which somebody else speaks
     with _telling(tell), suppress(Exception), warnings.catch_warnings(action="ignore"):
         run(spied(inputs))
-    return found.get(False, found.get(True, ""))
+    return found.get(False, found.get(True, "") if real else "")
 
 
 def _line():

@@ -130,6 +130,23 @@ def test_a_line_that_drops_little_of_the_imaginary_part_is_found_before_a_result
     assert not check(part(np.abs), [normal(3, 4)], backward=lambda dy, x: dy * (1 + 2e-6 * np.sign(x))).ok
 
 
+@pytest.mark.parametrize("method", (None, "directional"))
+def test_what_the_complex_step_drops_and_backward_forgets_is_not_right(method):
+    def forward(x, b):  # |x| does little beside 10 b
+        return np.tanh(10 * b) + 1e-5 * np.abs(x), (x, b)
+
+    def backward(dy, cache):
+        x, b = cache
+        return 0 * x, dy * 10 * (1 - np.tanh(10 * b) ** 2)
+
+    inputs = [normal(3, 4), 0.1 * normal(3, 4, seed=1)]
+    if method:
+        with pytest.raises(NotAnalyticError):
+            check(forward, inputs, backward=backward, method=method)
+    else:
+        assert not check(forward, inputs, backward=backward).ok
+
+
 def test_a_steep_function_is_neither_bent_nor_without_a_series():
     def forward(x):  # within 1e-8 it goes from -1 to 1
         y = np.tanh(1e8 * (x - x.mean()))

@@ -1,6 +1,7 @@
 """One check under way, step by step; see `numseq.gradcheck.core`."""
 
 import traceback
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,15 @@ class Checking(Inside, Fitness, Doubt):
     """One check under way. Who names mistakes reads of it: trace, upstream, claimed (the results by name), seen, and
     `agrees`."""
 
-    def __init__(self, function, given: Inputs, name, outputs, method, seed):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        given: Inputs,
+        name: str,
+        outputs: Iterable[str] | None,
+        method: str,
+        seed: int,
+    ):
         self.function, self.given, self.name, self.method = function, given, name, method
         self.dtype = given.dtype() if given.moved or (not given.numbers and given.held is None) else np.dtype(float)
         self.quick = method == "directional"

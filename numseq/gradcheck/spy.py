@@ -25,25 +25,25 @@ _told: list[Callable[[str, bool, Any], Any]] = []  # who is told of (operation, 
 class Spied(np.ndarray):
     """An array whose operations are told of; what they give is such an array again."""
 
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         if out is not None:
             options["out"] = tuple(map(_plain, out))
         result = getattr(ufunc, method)(*map(_plain, inputs), **options)
         told = _tell(ufunc.__name__, inputs, result)
         return out[0] if out is not None and len(out) == 1 and told is not NotImplemented else told
 
-    def __array_function__(self, func, types, args, kwargs):
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         result = func(*_plain(args), **_plain(kwargs))
         return _tell(func.__name__, [*args, *kwargs.values()], result)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         return _tell("getitem", [self], self.view(np.ndarray)[index])
 
     @property  # type: ignore[misc]  # NumPy's can be written to as well
-    def real(self):
+    def real(self) -> Any:
         return _tell("real", [self], self.view(np.ndarray).real)
 
-    def conj(self):
+    def conj(self) -> Any:
         return _tell("conj", [self], self.view(np.ndarray).conj())
 
     conjugate = conj

@@ -222,7 +222,7 @@ def test_the_wiring_of_right_models_is_right_and_is_never_named():
                 trace = case.function(**case.inputs)
                 grad = trace.backward()
             seen.locate(trace)
-            checking = SimpleNamespace(trace=trace, upstream={}, grad=grad, seen=seen, agrees=lambda ours: True)
+            checking = SimpleNamespace(trace=trace, upstream={}, claimed=grad, seen=seen, agrees=lambda ours: True)
             assert diagnose(checking) == [], name
             seen_of |= {function_of(call.owner) for call in seen.calls} - {None}
     assert seen_of >= WIRINGS
@@ -276,3 +276,15 @@ def test_noise_where_a_sum_cancels_is_no_mistake():
     dy -= dy.mean(axis=-1, keepdims=True)
     result = trace.backward(dy)
     assert match("linear", trace, {"dy": dy}, {"dx": result.dx * 1.5, "params": result.params}) == []
+
+
+def test_where_plain_equations_cannot_be_computed_there_is_no_name(monkeypatch):
+    logits, targets = np.zeros((3, 2, 1)), np.zeros((3, 2), dtype=int)  # smoothing divides by V - 1
+
+    def smoothed(logits):
+        return layers.cross_entropy(logits, targets, smoothing=0.1)
+
+    kind = type(smoothed(logits))
+    monkeypatch.setattr(kind, "backward", lambda trace, dloss=1.0: SimpleNamespace(dlogits=np.ones((3, 2, 1))))
+    result = check(smoothed, {"logits": logits})
+    assert not result.ok and result.diagnosis == []

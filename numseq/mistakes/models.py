@@ -63,7 +63,11 @@ REAL_TARGETS = {  # (T, B)
     "ragged": np.array([[1, 1, 1, 1], [1, 1, 0, 1], [0, 1, 0, 1], [0, 1, 0, 0]], dtype=bool),
     "holes": np.array([[1, 0, 1, 1], [0, 1, 1, 0], [1, 1, 1, 0], [1, 0, 1, 1]], dtype=bool),
 }
-SENTENCES: dict[str, dict[str, Any]] = {"attention, 1 layer": {"dropout": 0.3}}
+SENTENCES: dict[str, dict[str, Any]] = {
+    "attention, 1 layer": {"dropout": 0.3},
+    # sizes all differ, but here, so that what goes by sizes where it should go by options shows
+    "target tied, sizes alike": {"tied": "target", "target_vocabulary": 9, "embedding": HIDDEN},
+}
 
 
 def cases(rng: Generator) -> dict[str, Case]:
@@ -155,8 +159,9 @@ def _batch(rng, source_real, real):
 def _config(said) -> "Seq2SeqConfig":
     from numseq.models import Seq2SeqConfig  # not before a whole model is asked for
 
+    vocabularies = {"source_vocabulary": 9, "target_vocabulary": 9 if said.get("tied") == "all" else 10}
     sizes = {"embedding": D, "hidden": HIDDEN, "attention_size": 8, "window": 2}
-    return Seq2SeqConfig(9, 9 if said.get("tied") == "all" else 10, **sizes | said)
+    return Seq2SeqConfig(**vocabularies | sizes | said)
 
 
 def _case(config, batch, rng, training):

@@ -14,7 +14,14 @@ def is_no_gradient(f: Formula) -> bool:
 
 
 def _leaves(change):
-    return lambda v: trees.map(lambda leaf: change(np.asarray(leaf)), v.value)
+    """A change of every array. An index, or a mask, is no quantity: what is done to it, only indices can say."""
+
+    def changed(leaf):
+        if np.asarray(leaf).dtype.kind != "f":
+            raise ValueError("this is no quantity")
+        return change(np.asarray(leaf))
+
+    return lambda v: trees.map(changed, v.value)
 
 
 def of_value(f: Formula) -> Iterator[tuple[str, Callable]]:

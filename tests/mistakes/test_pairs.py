@@ -18,7 +18,7 @@ from numseq.layers.embedding import EmbeddingTrace
 from numseq.mistakes import cases, function_of, looks, models, run, run_cases, sequences
 from numseq.mistakes.kinks import is_off, least_std, nearest_kink
 from numseq.mistakes.pairs import completed, covering, held, pairs
-from numseq.models import ATTENTIONS, CELLS, Seq2SeqConfig, forward
+from numseq.models import ATTENTIONS, CELLS, Seq2SeqConfig, forward, seq2seq
 from numseq.models.decoders import luong, luong_feeding
 from numseq.objectives.cross_entropy import CrossEntropyObjective
 from numseq.options import options_of
@@ -286,6 +286,10 @@ WRONG = {  # what is wrong: (owner, function, what is right there, what is writt
     "with feeding a residual lowest layer is not gone around": (
         luong_feeding.FeedingTrace, "backward", "xp.stack(dh_lowest) if layers[0].residual else None", "None",
         ["luong-feeding"], "seq2seq",
+    ),
+    "the source's gradient is added wherever shapes agree": (
+        seq2seq, "untie_gradients", 'if tied == "all":', "if grad.source.W.shape == dW.shape:", ["target tied"],
+        "seq2seq",
     ),
     "of a coverage loss the weight is forgotten": (
         CrossEntropyObjective, "backward", "self.weight * dloss", "dloss", ["bahdanau"], "seq2seq",

@@ -14,6 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
+from numseq import params as trees
 from numseq.mistakes.formulas import HELPERS, Formula, build, formulas, nodes, possible, put, text
 from numseq.mistakes.layer import Bug, logit, sigmoid
 from numseq.mistakes.rules import ACCESS, ALGEBRA, miswritten
@@ -157,13 +158,27 @@ def _exchanged(found: tuple[Formula, ...]) -> Iterator[Bug]:
     """Two equations' right sides exchanged, or two names in which equations of one form differ."""
     for f, g in combinations(found, 2):
         if f.name != g.name:
-            yield _bug(f"{f.name} and {g.name} are exchanged", {f: f.change(g.tree), g: g.change(f.tree)})
+            changes = {f: _other(f.change(g.tree)), g: _other(g.change(f.tree))}
+            yield _bug(f"{f.name} and {g.name} are exchanged", changes)
         if f.name != g.name and f.form == g.form:
             ours, theirs = ([node for node in nodes(one.tree) if isinstance(node, ast.Name)] for one in (f, g))
             pairs = {(a.id, b.id) for a, b in zip(ours, theirs, strict=True) if a.id != b.id}
             for a, b in sorted(pairs):
                 changes = {f: f.change(_renamed(f.tree, a, b)), g: g.change(_renamed(g.tree, b, a))}
                 yield _bug(f"{a} and {b} are exchanged in {f.name} and {g.name}", changes)
+
+
+def _other(change):
+    """The same change, which is none where it comes to the right value by chance: then nothing was exchanged."""
+
+    def changed(v):
+        value = change(v)
+        ours, right = (trees.leaves(each) for each in (value, v.value))
+        if all(np.allclose(a, b, rtol=1e-9, atol=0) for a, b in zip(ours, right, strict=True)):
+            raise ValueError("this is the right value")
+        return value
+
+    return changed
 
 
 def _renamed(tree, this, other):

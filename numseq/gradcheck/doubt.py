@@ -61,6 +61,9 @@ class Doubt:
     _claims: Callable[..., Any]
     _output: Callable[..., Any]
     _written: Callable[..., Any]
+    _claimed: Callable[..., Any]
+    _along: Callable[..., tuple[float, float]]
+    _ready_inputs: Callable[..., dict[str, Any]]
     _analytic_in: Callable[..., None]
     sure: bool  # one mistake is sure, so others that are clear need no proof
     seen: Watch
@@ -116,13 +119,24 @@ class Doubt:
             return False
         if quantity.wrong is None:
             self._no_kink()
-            reach = size_of(self._written(quantity.place))
+            v = self.rng.standard_normal(self._written(quantity.place).shape)
             clear = self.sure and self.exact and quantity.error > CLEAR and quantity.slope > HIDDEN * self.largest
-            mistaken = clear or self._is_mistake(self._of_place(quantity.place), reach)
-            quantity.wrong = mistaken and not self._bends(quantity.place)
+            quantity.wrong = clear or self._is_mistake(self._of_place(quantity.place, v), quantity.reach)
+            if quantity.wrong and self._bends(quantity.place, v):
+                quantity.wrong = self._is_wrong_off_kinks(quantity, v)
             if not quantity.wrong:
                 quantity.error = 0.0
         return quantity.wrong
+
+    def _is_wrong_off_kinks(self, quantity, v):
+        """The same of those numbers alone that have a gradient, as others may be on a kink for good: the weights at
+        padding are 0, and so is their coverage, of which a coverage loss takes the smaller."""
+        place, ours = quantity.place, self._claimed(quantity.place)
+        v = v * (ours != 0)
+        if not v.any() or self._bends(place, v):
+            return False
+        quantity.error, _ = self._along(self._ready_inputs(), place, ours, v, place in self.inplace)
+        return quantity.error > self.tolerance and self._is_mistake(self._of_place(place, v), quantity.reach)
 
     @property
     def exact(self) -> bool:
@@ -154,9 +168,8 @@ class Doubt:
 
         return deviation
 
-    def _of_place(self, place):
-        """e of a quantity inside."""
-        v = self.rng.standard_normal(self._written(place).shape)
+    def _of_place(self, place, v):
+        """e of a quantity inside, along v."""
 
         def deviation(inputs):
             with Watch() as seen:
@@ -273,9 +286,9 @@ class Doubt:
         if on_kink(partial(self._loss_along, only), self._size()):
             raise KinkError(f" in {[n for n, _ in trees.walk(self.inputs[argument], argument)][k]}")
 
-    def _bends(self, place):
+    def _bends(self, place, v):
         """Whether what is written at a place is on a kink, as relu's argument where it is always 0."""
-        v, inplace = self.rng.standard_normal(self._written(place).shape), place in self.inplace
+        inplace = place in self.inplace
         return on_kink(lambda step: self._loss(self.inputs, place, step * v, inplace), self._size())
 
     def _loss_along(self, directions, step):

@@ -71,7 +71,8 @@ class Inside:
                 self.unread[place.kind, place.name] = None
                 continue
             size = abs(true) / max(float(np.sqrt((v**2).sum())), 1e-300)
-            found.append(Quantity(place, label, error, written.size, size))
+            reach = size_of(trees.to_host(written)[ours != 0]) if ours.any() else 1.0  # without the -1e30 of masked scores
+            found.append(Quantity(place, label, error, written.size, size, reach))
         return found
 
     def _taped(self):
@@ -91,6 +92,11 @@ class Inside:
             if of_it in said and last not in self.given.order and name not in self.given.moved:
                 found[name] = said[of_it]
         return found
+
+    def _claimed(self, place):
+        """What backward says is the gradient of a place."""
+        claim = next(c for c in self._claims(self.seen, self.trace, self.grad) if c.place == place)
+        return np.zeros(self._written(place).shape) if claim.value is None else trees.to_host(claim.value)
 
     def _written(self, place):
         """What forward made at a place."""
@@ -175,9 +181,8 @@ class Inside:
         return found
 
     def _wrong_quantity(self, quantity):
-        place, written = quantity.place, self._written(quantity.place)
+        place, written, ours = quantity.place, self._written(quantity.place), self._claimed(quantity.place)
         claim = next(c for c in self._claims(self.seen, self.trace, self.grad) if c.place == place)
-        ours = np.zeros(written.shape) if claim.value is None else trees.to_host(claim.value)
         inputs, true, inplace = self._ready_inputs(), np.empty(written.shape), place in self.inplace
         for index in np.ndindex(written.shape):
             unit = np.zeros(written.shape)

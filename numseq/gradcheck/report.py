@@ -35,6 +35,7 @@ class Quantity:
     error: float
     size: int  # how many numbers it has
     slope: float = 0.0  # what the reference says along the direction
+    reach: float = 1.0  # the size of those of its numbers that have a gradient
     wrong: bool | None = None  # None while it is not decided
 
 

@@ -223,7 +223,7 @@ class Watch(Assignments):
         arguments = _signature(backward)
 
         def watched(owner, *args, **kw):
-            given = dict(list(arguments.bind(owner, *args, **kw).arguments.items())[1:])
+            given = _defaults(arguments) | dict(list(arguments.bind(owner, *args, **kw).arguments.items())[1:])
             at, began = len(self.calls), self._tick()
             self.calls.append(None)
             self._open += 1
@@ -335,6 +335,12 @@ def _record_at_hand(frame):
                 return values[name]
         frame = frame.f_back
     return None
+
+
+@cache
+def _defaults(arguments):
+    """Arguments that are something though nobody gives them, as dloss = 1."""
+    return {name: p.default for name, p in arguments.parameters.items() if p.default not in (p.empty, None)}
 
 
 @cache

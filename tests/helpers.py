@@ -5,6 +5,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from numseq import layers
 from numseq import params as trees
@@ -166,3 +167,10 @@ def output_gradients(trace, seed=1):
     rng = np.random.default_rng(seed)
     outputs = {name: getattr(trace, name) for name in trace.outputs if getattr(trace, name) is not None}
     return {f"d{name}": trees.map(lambda leaf: rng.standard_normal(np.shape(leaf)), o) for name, o in outputs.items()}
+
+
+def few_fast(values, fast):
+    """Parameters of a test, of which these run in the fast part and the others with `-m slow`."""
+    missing = set(fast) - set(values)
+    assert not missing, missing
+    return [pytest.param(value, marks=() if value in fast else pytest.mark.slow) for value in values]

@@ -71,7 +71,9 @@ class Inside:
                 self.unread[place.kind, place.name] = None
                 continue
             size = abs(true) / max(float(np.sqrt((v**2).sum())), 1e-300)
-            reach = size_of(trees.to_host(written)[ours != 0]) if ours.any() else 1.0  # without the -1e30 of masked scores
+            reach = (
+                size_of(trees.to_host(written)[ours != 0]) if ours.any() else 1.0
+            )  # without the -1e30 of masked scores
             found.append(Quantity(place, label, error, written.size, size, reach))
         return found
 

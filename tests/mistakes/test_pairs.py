@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from helpers import assert_close, output_gradients
+from helpers import assert_close, few_fast, output_gradients
 from helpers_edit import edited
 
 from numseq import layers
@@ -297,7 +297,10 @@ WRONG = {  # what is wrong: (owner, function, what is right there, what is writt
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", WRONG)
+FAST = ["the source's gradient is added wherever shapes agree", "of a coverage loss the weight is forgotten"]
+
+
+@pytest.mark.parametrize("what", few_fast(WRONG, FAST))
 def test_a_mistake_that_few_options_show_is_caught(monkeypatch, what):
     owner, function, right, wrong, names, group = WRONG[what]
     names = [f"{group}, {name}" if group else name for name in names]

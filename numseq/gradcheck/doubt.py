@@ -129,11 +129,15 @@ class Doubt:
         return quantity.wrong
 
     def _is_wrong_off_kinks(self, quantity, v):
-        """The same of those numbers alone that have a gradient, as others may be on a kink for good: the weights at
-        padding are 0, and so is their coverage, of which a coverage loss takes the smaller."""
-        place, ours = quantity.place, self._claimed(quantity.place)
-        v = v * (ours != 0)
-        if not v.any() or self._bends(place, v):
+        """The same of those numbers alone that are on no kink, as some may be for good: the weights at padding are 0,
+        and so is their coverage, of which a coverage loss takes the smaller."""
+        place, ours, v = quantity.place, self._claimed(quantity.place), v.copy()
+        for index in np.ndindex(v.shape):
+            alone = np.zeros(v.shape)
+            alone[index] = 1
+            if self._bends(place, alone):
+                v[index] = 0
+        if not v.any():
             return False
         quantity.error, _ = self._along(self._ready_inputs(), place, ours, v, place in self.inplace)
         return quantity.error > self.tolerance and self._is_mistake(self._of_place(place, v), quantity.reach)

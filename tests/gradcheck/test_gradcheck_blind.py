@@ -625,3 +625,11 @@ def test_a_wrong_function_is_found_where_it_is_wrong(mistake):
     name, function, where = GRADED[mistake]
     result = grade(name, function)
     assert not result.ok and not result.problems and result.first_wrong[0] == where, str(result)
+
+
+def test_weights_of_which_some_are_on_a_kink_for_good_are_blamed_for_themselves(monkeypatch):
+    """At padding both alpha and coverage are 0, and a coverage loss takes the smaller; that excuses no other number."""
+    rows = {name: case.options or {} for name, case in TABLE.items() if name.startswith("seq2seq, bahdanau, dot")}
+    case = next(name for name, row in rows.items() if row.get("coverage_loss"))
+    result = checked(monkeypatch, case, (*DECODER, "at(t, dalpha)", "at(-1 - t, dalpha)"))
+    assert result.first_wrong[0] == "decoder.dalpha", str(result)

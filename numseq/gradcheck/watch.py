@@ -339,8 +339,8 @@ def _record_at_hand(frame):
 
 @cache
 def _defaults(arguments):
-    """Arguments that are something though nobody gives them, as dloss = 1."""
-    return {name: p.default for name, p in arguments.parameters.items() if p.default not in (p.empty, None)}
+    """Gradients that are something though nobody gives them, as dloss = 1."""
+    return {n: p.default for n, p in arguments.parameters.items() if n[0] == "d" and isinstance(p.default, float)}
 
 
 @cache

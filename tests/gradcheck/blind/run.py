@@ -2,10 +2,10 @@
 
     python tests/gradcheck/blind/run.py [--only L001,P007] [--unnamed]
 
-Each of edits.json is made in a copy of the package, and the table of `numseq gradcheck` is run there until a case fails.
-Of each a line: what was done, the first wrong quantity, and the names that it got. Edits whose lines are no longer in the
-source are counted. `named` in the file says whether the name that it got was true when the set was new; null, that it was
-used to find rules, and not to measure.
+Each of edits.json is made in a copy of the package, and the table of `numseq gradcheck` is run there until a case
+fails. Of each a line: what was done, the first wrong quantity, and the names that it got. Edits whose lines are no
+longer in the source are counted. `named` in the file says whether the name that it got was true when the set was new;
+null, that it was used to find rules, and not to measure.
 """
 
 import argparse

@@ -24,6 +24,12 @@ def _leaves(change):
     return lambda v: trees.map(changed, v.value)
 
 
+def _matrix(a):
+    if a.ndim != 2:
+        raise ValueError("this is no matrix")
+    return a
+
+
 def of_value(f: Formula) -> Iterator[tuple[str, Callable]]:
     """(what, change): all of it."""
 
@@ -37,7 +43,7 @@ def of_value(f: Formula) -> Iterator[tuple[str, Callable]]:
     for size, what in (("T", "steps"), ("B", "rows"), ("S", "positions")):
         yield f"{f.name} is divided by the number of {what}", scaled(size, -1)
         yield f"{f.name} is multiplied by the number of {what}", scaled(size, 1)
-    yield f"{f.name} is transposed", _leaves(lambda a: a.T)
+    yield f"{f.name} is transposed", _leaves(lambda a: _matrix(a).T)
     if is_no_gradient(f):
         yield f"1 - {f.name} in the place of {f.name}", _leaves(lambda a: 1 - a)
 

@@ -13,7 +13,7 @@ than inputs, and may be what is left of such numbers, with their rounding, only 
 wrong by the same in another precision, is a mistake.
 
 The other precision is NumPy's longdouble, where it is wider than float64, else float32; of float32 it is float64. The
-code has to keep it. With fewer digits nothing shrinks, but only a mistake stays as it is. Source: the second is discrete
+code has to keep it. With fewer digits nothing shrinks, but only a mistake stays as it is. The second is discrete
 stochastic arithmetic, Vignes 2004, with the inputs' noise for random rounding.
 """
 

@@ -3,6 +3,7 @@
 Four special tokens come first in every vocabulary: padding, unknown, begin and end of sequence.
 """
 
+import json
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -88,14 +89,40 @@ class Tokens:
 
     @classmethod
     def load(cls, path: str | PathLike) -> Self:
-        """Read what `to_json` gave. Raises: TokenError, with the file, when it is not such a vocabulary."""
+        """Read a file that holds what `to_json` gave. Raises: see `from_json`."""
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"), path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise TokenError(f"{path}: cannot be read ({error})") from None
+
+    @classmethod
+    def from_json(cls, text: str, path: str | PathLike = "vocabulary") -> Self:
+        """The Tokens of which `to_json` gave the text. path, how an error calls it.
+
+        Raises: TokenError, when the text is no vocabulary of numseq: the library takes much that is none, or ends the
+            interpreter over it.
+        """
         from tokenizers import Tokenizer
 
         try:
-            tokenizer = Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
+            said = json.loads(text)
+            model = said["model"]
+            of_numseq = (
+                model["type"] == "WordLevel"
+                and model["unk_token"] == SPECIAL[UNK]
+                and sorted(model["vocab"].values()) == list(range(len(model["vocab"])))
+                and [model["vocab"].get(token) for token in SPECIAL] == list(range(len(SPECIAL)))
+                and said["pre_tokenizer"]["type"] in ("WhitespaceSplit", "Split")
+                and [token["id"] for token in said["added_tokens"]] == list(range(len(SPECIAL)))
+                and said["normalizer"] is said["truncation"] is said["padding"] is said["post_processor"] is None
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise TokenError(f"{path}: not a tokenizer file ({type(error).__name__}: {error})") from None
+        if not of_numseq:
+            raise TokenError(f"{path}: not a vocabulary of words or characters with {', '.join(SPECIAL)} as ids 0 to 3")
+        try:
+            tokenizer = Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
             raise TokenError(f"{path}: not a tokenizer file ({error})") from None
-        if [tokenizer.id_to_token(k) for k in range(len(SPECIAL))] != list(SPECIAL):
-            raise TokenError(f"{path}: ids 0 to 3 must be {', '.join(SPECIAL)}")
         tokenizer.encode_special_tokens = True
         return cls(tokenizer)

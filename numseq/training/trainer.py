@@ -19,6 +19,8 @@ from numseq.backend import Array, generator, keep_freed_memory
 from numseq.errors import NumseqError
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
+from numseq.training.arrays import CheckpointError
+from numseq.training.lock import locked
 from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm
 from numseq.training.options import TrainingOptions
 from numseq.training.progress import Bar, Clock, Progress, ctrl_c
@@ -66,9 +68,10 @@ class Trainer:
         given = {name: value for name, value in given.items() if value is not None}
         self.optimizer = OPTIMIZERS.find(options.optimizer)(self.trained(model.params), **given)
         self.lr = self.optimizer.lr
-        resume = resume and self.state.begun
-        self.progress = self.state.load(model, self.optimizer) if resume else Progress()
-        self.state.cut_metrics(self.progress)
+        begun = self.state.begun
+        if begun and not resume:
+            raise CheckpointError(f"{folder} holds a run already: resume it, or choose another folder")
+        self.progress = self.state.load(model, self.optimizer) if begun else Progress()
 
     def run(self) -> list[dict[str, Any]]:
         """Train until the last epoch. Returns the metrics of all epochs, a list of dicts.
@@ -78,7 +81,10 @@ class Trainer:
         """
         keep_freed_memory()
         # numbers that overflow are reported once, with the step, as an error and not as warnings
-        with ctrl_c() as pressed, np.errstate(all="ignore"):
+        with locked(self.state.folder, self.say), ctrl_c() as pressed, np.errstate(all="ignore"):
+            self.state.cut_metrics(self.progress)
+            if not self.state.begun:  # from here on, a state that is not there was lost
+                self.state.save(self.model, self.optimizer, self.progress)
             while self.progress.epoch <= self.options.epochs:
                 self._epoch(pressed)
         return self.state.history()
@@ -86,6 +92,8 @@ class Trainer:
     def _epoch(self, pressed):
         p, options, clock = self.progress, self.options, Clock(self.progress)
         plan = self.train.plan(options.batch, generator(options.seed, SHUFFLE, p.epoch))
+        if p.step > len(plan):
+            raise CheckpointError(f"batch {p.step} of {len(plan)} is said to be done: not the state of these data")
         with Bar(p, options.epochs, len(plan)) as bar:
             for rows in plan[p.step :]:
                 loss, norm = self.train_on(rows)
@@ -136,7 +144,7 @@ class Trainer:
         }
         if improved:
             p.best = valid
-            self.state.keep_best(self.model, line)
+            self.state.keep_best(self.model, line, p)
         else:
             p.setbacks += 1
         self.state.add_metrics(line, p)
@@ -162,9 +170,9 @@ class Trainer:
             )
 
     def _diverged(self, what):
-        kept = "holds the last good checkpoint" if self.state.begun else "holds no checkpoint yet"
         return DivergedError(
-            f"{what}; training stopped, {self.state.folder} {kept}; a new run with a lower --lr usually helps"
+            f"{what}; training stopped, {self.state.folder} holds the last good checkpoint; a new run with a lower "
+            "--lr usually helps"
         )
 
 

@@ -25,7 +25,8 @@ from numseq.mistakes import BUGS, Case, table, trial
 from numseq.models import ATTENTIONS
 from numseq.tasks import make_dates
 from numseq.training import Optimizer, TrainingOptions
-from numseq.training.checkpoint import load_arrays, load_config, save_arrays
+from numseq.training.arrays import load_arrays, save_arrays
+from numseq.training.checkpoint import load_config
 
 CHARACTERS = ("--source-tokens", "char", "--target-tokens", "char")
 COMMANDS = typer.main.get_command(cli.app).commands

@@ -32,7 +32,7 @@ from numseq.training import (
     optimizers,
     trainer,
 )
-from numseq.training.checkpoint import load_arrays, save_arrays
+from numseq.training.arrays import load_arrays, save_arrays
 from numseq.training.optimizers import OPTIMIZERS, Optimizer
 from numseq.training.run import DataOptions, resumed_options, train_run
 
@@ -40,6 +40,7 @@ MODEL = {"embedding": 5, "hidden": 6, "attention_size": 4, "dropout": 0.2}
 DATA = DataOptions(source_tokens="char", target_tokens="char")
 PAIRS, VALID = digits(60), digits(12, seed=1)
 BATCHES = 8  # in an epoch, the last of them not full
+OF_TIME = ("seconds", "metrics_bytes", "metrics_crc32", "crc32")  # of a training state
 FILES = ("config.json", "source.tokens.json", "target.tokens.json", "model.safetensors")
 
 
@@ -55,7 +56,7 @@ def outcome(folder):
     return {
         "model": (folder / "model.safetensors").read_bytes(),
         "arrays": {name: array.tobytes() for name, array in arrays.items()},
-        "state": {name: value for name, value in state.items() if name not in ("seconds", "metrics_bytes")},
+        "state": {name: value for name, value in state.items() if name not in OF_TIME},
         "metrics": [{name: value for name, value in line.items() if name != "seconds"} for line in metrics],
     }
 

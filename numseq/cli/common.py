@@ -142,10 +142,17 @@ def program():
 
 
 def can_write(**files):
-    """Raise BadParameter when a file that is to be written has no folder to be in, before any work is done."""
+    """Raise BadParameter when a file cannot be written, before any work is done."""
+    from numseq.files import check_writable
+
     for name, path in files.items():
         if path and not path.parent.is_dir():
             raise BadParameter(f"{flag(name)} is {path}, but there is no folder {path.parent}")
+        try:
+            if path:
+                check_writable(path)
+        except OSError as error:
+            raise BadParameter(f"{flag(name)} is {path}, which cannot be written: {error.strerror}") from None
 
 
 def can_draw(**pictures):

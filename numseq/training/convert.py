@@ -1,8 +1,8 @@
 """Runs of earlier formats brought to today's.
 
 Format 3 had no checksums. Format 2 besides had other names: its models had an encoder and a decoder in the place of
-five boxes. Nothing is computed. A run of format 2 that was under way can go on, if not to the bits that it would have had,
-since noise is drawn in another order today.
+five boxes. Nothing is computed. A run of format 2 that was under way can go on, but not to the bits that it would have
+had, since noise is drawn in another order today.
 """
 
 import math

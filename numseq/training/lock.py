@@ -50,6 +50,23 @@ def locked(folder: str | PathLike, say: Callable[[str], Any] = print) -> Iterato
         _leave(folder, number, made)
 
 
+def writer(folder: str | PathLike) -> str | None:
+    """Who has the lock of a folder, None when nobody has."""
+    try:
+        number = os.open(Path(folder) / LOCK, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        _lock(number, shared=True)
+    except (BlockingIOError, PermissionError):
+        return _read(number)
+    except OSError:  # a file system that cannot lock
+        return None
+    finally:
+        os.close(number)
+    return None
+
+
 def _taken(folder, say):
     """The number of the lock's file, open and locked, with the name of this process in it."""
     path = folder / LOCK
@@ -92,7 +109,7 @@ if sys.platform == "win32":
 
     FAR = 1 << 30  # a byte beyond the text, which others may go on reading
 
-    def _lock(number):
+    def _lock(number, shared=False):
         os.lseek(number, FAR, os.SEEK_SET)
         msvcrt.locking(number, msvcrt.LK_NBLCK, 1)  # raises PermissionError where another has it
         os.lseek(number, 0, os.SEEK_SET)
@@ -100,5 +117,5 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(number):
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(number, shared=False):
+        fcntl.flock(number, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -25,6 +25,7 @@ class State:
         self.folder = Path(folder)
         described = (self.folder / CONFIG).exists()  # else it is a loop of one's own
         self.run = Description.load(folder).run if described else None
+        self.updates = 0  # of the optimiser, in the state that is on the disk
 
     @property
     def begun(self) -> bool:
@@ -71,6 +72,7 @@ class State:
         for moment, tree in optimizer.moments.items():
             arrays |= {f"{moment}.{name}": leaf for name, leaf in trees.walk(tree)}
         save_arrays(self.folder / TRAINING, arrays, {"run": self.run} | asdict(progress))
+        self.updates = progress.updates
 
     def load(self, model: Seq2Seq, optimizer: Optimizer) -> Progress:
         """Put parameters and moments where they were; returns the Progress. Nothing on disk is changed.
@@ -91,7 +93,7 @@ class State:
             raise CheckpointError(f"{path}: {error}") from None
         self._check_model(progress)
         self._check_metrics(progress)
-        optimizer.steps = progress.updates
+        optimizer.steps = self.updates = progress.updates
         model.params = restore(path, model.params, arrays, "params.")
         for moment, tree in optimizer.moments.items():
             optimizer.moments[moment] = restore(path, tree, arrays, f"{moment}.")

@@ -45,8 +45,8 @@ class Trainer:
 
     Args: model, a Seq2Seq; its parameters are changed in place. train, valid: corpora, such as Pairs. folder: where
         checkpoints and metrics go; it must exist. options: TrainingOptions. say: called with a line of text after each
-        epoch. resume: continue from the folder's training.safetensors if it has one.
-    Raises: CheckpointError, when there is something to resume that cannot be read.
+        epoch. resume: go on with the run that the folder holds, if it holds one.
+    Raises: CheckpointError, when the folder holds a run that is not to be resumed, or cannot be.
     """
 
     def __init__(
@@ -171,8 +171,8 @@ class Trainer:
 
     def _diverged(self, what):
         return DivergedError(
-            f"{what}; training stopped, {self.state.folder} holds the last good checkpoint; a new run with a lower "
-            "--lr usually helps"
+            f"{what}; training stopped, {self.state.folder} holds the state after {self.state.updates:,} updates; "
+            "a new run with a lower --lr usually helps"
         )
 
 

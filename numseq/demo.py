@@ -11,6 +11,7 @@ from numseq import params as trees
 from numseq import plots
 from numseq.files import write_atomically
 from numseq.tasks.dates import make_dates
+from numseq.training.lock import locked
 from numseq.training.options import TrainingOptions
 from numseq.training.run import DataOptions, train_run
 
@@ -36,10 +37,15 @@ def run(
     for source, target in dates.train[:3]:
         say(f"    {source}  ->  {target}")
     origin = {"task": "dates"}
-    translator, metrics = train_run(
-        folder, dates.train, dates.valid, MODEL | model, DATA, TRAINING, origin=origin, resume=resume, say=say
-    )
+    with locked(folder, say):
+        translator, metrics = train_run(
+            folder, dates.train, dates.valid, MODEL | model, DATA, TRAINING, origin=origin, resume=resume, say=say
+        )
+        return _show(folder, translator, metrics, dates, say)
 
+
+def _show(folder, translator, metrics, dates, say):
+    """What was learned: some held-out dates, two pictures, and result.json."""
     trained = time.monotonic()
     found = translator.translate([source for source, _ in dates.test])
     right = [translation.text == target for translation, (_, target) in zip(found, dates.test, strict=True)]

@@ -16,7 +16,6 @@ from helpers_run import digits, snapshot
 import numseq
 from numseq import params as trees
 from numseq.errors import ConfigError, NumseqError
-from numseq.files import write_atomically
 from numseq.models import Seq2SeqConfig
 from numseq.training import (
     SGD,
@@ -634,34 +633,6 @@ def test_runs_clip(tmp_path, whole):
 
 
 # checkpoints
-
-
-@pytest.mark.parametrize("fails", ["replace", "fsync"])
-@pytest.mark.parametrize("old", [None, b"old"])
-def test_failed_write_leaves_what_was_there(tmp_path, monkeypatch, fails, old):
-    path = tmp_path / "file"
-    if old:
-        path.write_bytes(old)
-
-    def fail(*args):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, fails, fail)
-        with pytest.raises(OSError):
-            write_atomically(path, b"new and longer")
-    assert (path.read_bytes() if path.exists() else None) == old
-    write_atomically(path, b"new")  # what is left of the failure is not in the way
-    assert path.read_bytes() == b"new" and [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-def test_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
-    events = []
-    replace, fsync = os.replace, os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (events.append("fsync"), fsync(fd)))
-    monkeypatch.setattr(os, "replace", lambda *args: (events.append("replace"), replace(*args)))
-    write_atomically(tmp_path / "file", b"new")
-    assert events[:2] == ["fsync", "replace"]
 
 
 def test_saved_arrays_come_back(tmp_path):

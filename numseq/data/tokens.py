@@ -91,9 +91,10 @@ class Tokens:
     def load(cls, path: str | PathLike) -> Self:
         """Read a file that holds what `to_json` gave. Raises: see `from_json`."""
         try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"), path)
+            text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise TokenError(f"{path}: cannot be read ({error})") from None
+            raise TokenError(f"{path}: not a tokenizer file ({error})") from None
+        return cls.from_json(text, path)
 
     @classmethod
     def from_json(cls, text: str, path: str | PathLike = "vocabulary") -> Self:
@@ -106,20 +107,22 @@ class Tokens:
 
         try:
             said = json.loads(text)
-            model = said["model"]
-            of_numseq = (
-                model["type"] == "WordLevel"
-                and model["unk_token"] == SPECIAL[UNK]
-                and sorted(model["vocab"].values()) == list(range(len(model["vocab"])))
-                and [model["vocab"].get(token) for token in SPECIAL] == list(range(len(SPECIAL)))
-                and said["pre_tokenizer"]["type"] in ("WhitespaceSplit", "Split")
+            vocabulary = said["model"]["vocab"]
+            special = [vocabulary.get(token) for token in SPECIAL] == list(range(len(SPECIAL)))
+            usual = (
+                said["model"]["type"] == "WordLevel"
+                and said["model"]["unk_token"] == SPECIAL[UNK]
+                and sorted(vocabulary.values()) == list(range(len(vocabulary)))
                 and [token["id"] for token in said["added_tokens"]] == list(range(len(SPECIAL)))
+                and said["pre_tokenizer"]["type"] in ("WhitespaceSplit", "Split")
                 and said["normalizer"] is said["truncation"] is said["padding"] is said["post_processor"] is None
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise TokenError(f"{path}: not a tokenizer file ({type(error).__name__}: {error})") from None
-        if not of_numseq:
-            raise TokenError(f"{path}: not a vocabulary of words or characters with {', '.join(SPECIAL)} as ids 0 to 3")
+        if not special:
+            raise TokenError(f"{path}: ids 0 to 3 must be {', '.join(SPECIAL)}")
+        if not usual:
+            raise TokenError(f"{path}: not a vocabulary of words or characters, numbered from 0 and with nothing else")
         try:
             tokenizer = Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception

@@ -154,7 +154,7 @@ def load_model(folder: str | PathLike) -> tuple[Seq2Seq, Tokens, Tokens]:
         raise CheckpointError(f"{folder}: no model yet; the first is kept after the first epoch")
     arrays, metadata = load_arrays(path)
     if metadata.get("run") != described.run:
-        raise CheckpointError(f"{path}: the model of another run than {CONFIG}, or of other options")
+        raise CheckpointError(f"{path}: of another run than {CONFIG}, or of other options")
     model = Seq2Seq.create(described.config)
     model.params = restore(path, model.params, arrays)
     return model, *tokens

@@ -82,8 +82,7 @@ class State:
         """
         path = self.folder / TRAINING
         arrays, kept = load_arrays(path)
-        if kept.get("run") != self.run:
-            raise CheckpointError(f"{path}: the state of another run than {CONFIG}, or of other options")
+        self._check_run(path, kept)
         try:
             progress = Progress(**{field.name: kept[field.name] for field in fields(Progress)})
             validate(progress)
@@ -99,6 +98,10 @@ class State:
             optimizer.moments[moment] = restore(path, tree, arrays, f"{moment}.")
         return progress
 
+    def _check_run(self, path, kept):
+        if kept.get("run") != self.run:
+            raise CheckpointError(f"{path}: of another run than {CONFIG}, or of other options")
+
     def _check_model(self, progress):
         """The model is the one that the state knows, or the next, which was kept just before the run was stopped."""
         path = self.folder / MODEL
@@ -107,8 +110,8 @@ class State:
                 raise CheckpointError(f"{path} is missing, the best model so far: take it from a copy")
             return
         _, kept = load_arrays(path)
-        newer = kept.get("run") == self.run and kept.get("epoch") == progress.epoch
-        if kept["crc32"] != progress.model_crc32 and not newer:
+        self._check_run(path, kept)
+        if kept["crc32"] != progress.model_crc32 and kept.get("epoch") != progress.epoch:
             raise CheckpointError(f"{path}: not the model that {TRAINING} belongs to: take both from one copy")
 
     def _check_metrics(self, progress):

@@ -155,7 +155,7 @@ def load_model(folder: str | PathLike) -> tuple[Seq2Seq, Tokens, Tokens]:
     arrays, metadata = load_arrays(path)
     if metadata.get("run") != described.run:
         raise CheckpointError(f"{path}: of another run than {CONFIG}, or of other options")
-    model = Seq2Seq.create(described.config)
+    model = Seq2Seq.create(described.config, seed=None)
     model.params = restore(path, model.params, arrays)
     return model, *tokens
 

@@ -38,5 +38,5 @@ def _load_state(folder):
     """Load what a run loads that is resumed."""
     config, training = load_config(folder)
     options = TrainingOptions(**training["options"])
-    if not Trainer(Seq2Seq.create(config), None, None, folder, options, resume=True).state.begun:
+    if not Trainer(Seq2Seq.create(config, seed=None), None, None, folder, options, resume=True).state.begun:
         raise CheckpointError(f"{folder}: not begun yet")

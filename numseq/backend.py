@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -156,8 +157,27 @@ def _workers():
 
 
 def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """How many processors this process may use: those it may run on, and no more than its group's share of time."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(here, _share() or here)
+
+
+@cache
+def _share(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int | None:
+    """How many whole processors' time the control groups of this process, as a container's, leave it; None for all."""
+    try:
+        [path] = [line.strip()[3:] for line in Path(own).read_text().splitlines() if line.startswith("0::")]
+    except (OSError, ValueError):  # not Linux, or without control groups of version 2
+        return None
+    group = Path(root, path.strip("/"))
+    shares = []
+    for folder in (group, *group.parents):
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()
+            shares.append(max(1, int(quota) // int(period)))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return min(shares, default=None)
 
 
 def generator(*seed: int) -> Generator:

@@ -19,6 +19,7 @@ from numseq.backend import Array, generator, keep_freed_memory
 from numseq.errors import NumseqError
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
+from numseq.threads import blas_threads, choose_threads
 from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm
 from numseq.training.options import TrainingOptions
 from numseq.training.progress import Bar, Clock, Progress, ctrl_c
@@ -77,8 +78,9 @@ class Trainer:
             finite, and instead of saving what is far worse than guessing; what was saved before stays.
         """
         keep_freed_memory()
+        threads = choose_threads(self.options.threads, self.model.params, self.options.batch)
         # numbers that overflow are reported once, with the step, as an error and not as warnings
-        with ctrl_c() as pressed, np.errstate(all="ignore"):
+        with ctrl_c() as pressed, np.errstate(all="ignore"), blas_threads(threads):
             while self.progress.epoch <= self.options.epochs:
                 self._epoch(pressed)
         return self.state.history()

@@ -1,4 +1,4 @@
-"""The number of threads of BLAS: how it is chosen, that it is in force while numseq works and nowhere else, and kept."""
+"""The threads of BLAS: how many are chosen, that so many are in force while numseq works and nowhere else, and kept."""
 
 import json
 from contextlib import suppress
@@ -16,7 +16,6 @@ from numseq.search import BeamOptions, Translator
 from numseq.threads import blas_threads, choose_threads, in_force
 from numseq.training import DivergedError, InterruptedTraining, TrainingOptions
 from numseq.training.checkpoint import load_model
-from numseq.training.optimizers import Optimizer
 from numseq.training.run import DataOptions, train_run
 
 pytestmark = pytest.mark.skipif(in_force() is None, reason="NumPy's BLAS is none that threadpoolctl knows")

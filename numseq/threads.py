@@ -2,7 +2,8 @@
 
 OpenBLAS's threads wait for one another without letting go of their processors. On an idle machine that is fast. Where
 other work wants a processor, every product waits for a thread that does not run: a step then takes many times as long.
-So what gains nothing from a second thread has one, whatever else the machine does.
+So what gains nothing from a second thread has one, whatever else the machine does, and does not hand work over to
+workers of numseq's own either.
 
 The last bits of a product can depend on the number. It is chosen by sizes alone, and a run keeps the one it began with.
 """
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from numseq import params as trees
-from numseq.backend import array_module, processors
+from numseq.backend import array_module, at_most, processors
 from numseq.options import Option
 
 WORTH = 100_000_000  # parameters times rows that are worth a thread: see docs/performance.md
@@ -43,14 +44,13 @@ def in_force() -> int | None:
 
 @contextmanager
 def blas_threads(n: int | None) -> Iterator[None]:
-    """Inside this block BLAS computes with n threads, in the whole process; after it as before. None changes nothing.
-
-    A BLAS that threadpoolctl does not know goes on as it likes.
+    """Inside this block BLAS computes with n threads, and numseq's own loops with no more (`backend.at_most`), in the
+    whole process; after it as before. None changes nothing.
     """
     if n is None:
         yield
     else:
-        with _blas().limit(limits=n):
+        with _blas().limit(limits=n), at_most(n):
             yield
 
 

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from numseq.metrics import evaluate
 from numseq.models import Seq2Seq
 from numseq.search import BeamOptions, Translator
 from numseq.threads import blas_threads, choose_threads, in_force
-from numseq.training import DivergedError, InterruptedTraining, TrainingOptions
+from numseq.training import Adam, DivergedError, InterruptedTraining, TrainingOptions
 from numseq.training.checkpoint import load_model
 from numseq.training.run import DataOptions, train_run
 
@@ -125,6 +126,16 @@ def test_training_computes_with_as_many_as_were_asked_or_chosen(tmp_path, seen, 
     train(tmp_path / "run", say=said.append, threads=asked)
     assert seen == {n} and kept(tmp_path / "run") == n
     assert f"matrix products with {n} thread{'s' if n > 1 else ''}" in said[:2]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_loops_of_numseq_use_no_more_threads_than_blas(tmp_path, monkeypatch, n):
+    names, rule = set(), Adam.rule
+    monkeypatch.setattr(backend, "processors", lambda: 3)
+    monkeypatch.setattr(Adam, "rule", lambda *given: (names.add(current_thread().name), rule(*given)))
+    train(tmp_path / "run", threads=n, epochs=1)
+    assert all(name.startswith("numseq") for name in names) if n > 1 else names == {current_thread().name}
+    assert backend._most == 3  # the fixture's block
 
 
 def test_training_that_ends_early_restores_too(tmp_path, monkeypatch):

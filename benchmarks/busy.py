@@ -1,17 +1,20 @@
 """A training step beside processes that do other work, one for each processor, with one thread of BLAS and with all.
 
-Alone and beside them, with the one number and the other, in turn. With --demo the whole `numseq demo` too, with the
-number that it chooses.
+Alone and beside them, with the one number and the other, in turn. Two figures of each: how many times as long a step
+takes, which depends on how the system shares its processors, and how many times as much of their time it uses, which
+does not: threads that spin use it up. With --demo the whole `numseq demo` too, with the number that it chooses.
 
     python -m benchmarks.busy [--demo] [--json F]
 """
 
 import contextlib
-import statistics
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+
+import numpy as np
 
 from benchmarks.shapes import SHAPES, label, model_and_batch
 from benchmarks.timing import arguments, describe, write
@@ -52,32 +55,41 @@ def demo():
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
+def clocks():
+    """Seconds that went by, and seconds of processors that this process and those it has waited for have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return np.array([time.perf_counter(), sum(one.ru_utime + one.ru_stime for one in used)])
+
+
 def measured(work, numbers, rounds, warm_up=1):
-    """{(number of threads, other processes): seconds of each round}."""
+    """{(number of threads, other processes): what `clocks` tell of each round, a list of arrays (2,)}."""
     times = {(n, beside): [] for n in numbers for beside in (0, processors())}
     for k in range(warm_up + rounds):
         for (n, beside), found in times.items():
             with others(beside), blas_threads(n):
                 if warm_up:
                     work()  # as long as it takes the threads and the other processes to be there
-                began = time.perf_counter()
+                began = clocks()
                 work()
                 if k >= warm_up:
-                    found.append(time.perf_counter() - began)
+                    found.append(clocks() - began)
     return times
 
 
 def row(name, shape, n, times):
     """One result: alone, beside others, and the median of the rounds' own ratios. Prints it too."""
     alone, beside = times[n, 0], times[n, processors()]
-    ratio = statistics.median(b / a for a, b in zip(alone, beside, strict=True))
-    alone, beside = statistics.median(alone), statistics.median(beside)
+    ratio, used = np.median(np.divide(beside, alone), axis=0).tolist()
+    (alone, _), (beside, _) = np.median(alone, axis=0).tolist(), np.median(beside, axis=0).tolist()
     print(
-        f"{name:<34}{n or 'chosen'} threads: alone {alone:8.3f} s, beside {processors()} others {beside:8.3f} s, "
-        f"ratio {ratio:.2f}",
+        f"{name:<24}threads {n or 'chosen'}: alone {alone:7.3f} s, beside {processors()} others {beside:7.3f} s, "
+        f"ratio {ratio:.2f}, of processors' time {used:.2f}",
         flush=True,
     )
-    return {"name": name, "shape": shape, "threads": n, "alone_s": alone, "beside_s": beside, "ratio": ratio}
+    return {
+        "name": name, "shape": shape, "threads": n,
+        "alone_s": alone, "beside_s": beside, "ratio": ratio, "processors_ratio": used,
+    }  # fmt: skip
 
 
 def main():

@@ -90,8 +90,9 @@ def run_threads(
     Args: kept, None of a new run. The others: see `choose_threads`.
     """
     n = choose_threads(kept if asked is None else asked, params, rows, say)
-    if n is not None:
-        say(f"matrix products with {_counted(n)}")
+    if n is None:
+        return kept if asked is None else asked  # where it can be set, it will be
+    say(f"matrix products with {_counted(n)}")
     if kept not in (None, n):
         say(f"the run began with {kept}: the last bits of what follows can be others than without this change")
     return n

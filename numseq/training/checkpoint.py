@@ -32,7 +32,7 @@ from numseq.training.arrays import FORMAT, CheckpointError, load_arrays, restore
 
 CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training.safetensors", "metrics.jsonl"
 TOKENS = SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
-CHANGEABLE = ("epochs",)  # options of training that may be others when a run is resumed
+CHANGEABLE = ("epochs", "threads")  # options of training that may be others when a run is resumed
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,14 @@ from numseq import params as trees
 
 @dataclass(eq=False)
 class Formula:
-    """One plain equation. names: all that the function around it names; function, that function."""
+    """One plain equation. names: all that the function around it names; function, that function; among, the same as it
+    was given to `formulas`."""
 
     name: str
     tree: ast.expr
     names: tuple[str, ...]
     function: Callable
+    among: Callable
 
     @property
     def text(self) -> str:
@@ -86,6 +88,7 @@ def formulas(function: Callable) -> tuple[Formula, ...]:
 
     One that gives its equations names by an argument is given as a `partial` with that argument.
     """
+    among = function
     given, function = (function.keywords, function.func) if isinstance(function, partial) else ({}, function)
     tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     assert isinstance(tree, ast.FunctionDef)
@@ -93,7 +96,8 @@ def formulas(function: Callable) -> tuple[Formula, ...]:
     names = tuple(dict.fromkeys([arg.arg for arg in tree.args.args] + list(assigned)))
     found = [node for node in nodes(tree) if isinstance(node, ast.Call) and text(node.func) == "eq"]
     found.sort(key=lambda node: (node.lineno, node.col_offset))
-    return tuple(Formula(eval(ast.unparse(node.args[0]), dict(given)), node.args[1], names, function) for node in found)
+    name_of = lambda node: eval(ast.unparse(node.args[0]), dict(given))  # noqa: E731
+    return tuple(Formula(name_of(node), node.args[1], names, function, among) for node in found)
 
 
 # trees

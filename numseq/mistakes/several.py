@@ -94,12 +94,18 @@ ANOTHER = {
     "at": {"the sum of all steps stands in the place of one": "_sum_at"},
 }
 HELPERS |= {
-    "_last_of": lambda *ds: [d for d in ds if d is not None][-1],
-    "_first_of": lambda *ds: next(d for d in ds if d is not None),
-    "_mean_of": lambda *ds: reduce(lambda a, b: (a + b) / 2, [d for d in ds if d is not None]),
-    "_product_of": lambda *ds: reduce(lambda a, b: a * b, [d for d in ds if d is not None]),
+    "_last_of": lambda *ds: _read(ds)[-1],
+    "_first_of": lambda *ds: _read(ds)[0],
+    "_mean_of": lambda *ds: reduce(lambda a, b: (a + b) / 2, _read(ds)),
+    "_product_of": lambda *ds: reduce(lambda a, b: a * b, _read(ds)),
     "_sum_at": lambda t, d: None if d is None else d.sum(axis=0),
 }
+
+
+def _read(gradients):
+    """Those of somebody who read it: before the first step back some are 0, or not there."""
+    given = [d for d in gradients if d is not None]
+    return [d for d in given if np.any(d)] or given[:1]
 
 
 def changed_places(found: tuple[Formula, ...]) -> Iterator[Several]:

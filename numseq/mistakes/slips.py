@@ -103,13 +103,13 @@ def _elsewhere(f):
 
 def _as_read(f):
     """One equation that reads another's result as if that were miswritten, while all others read what it is."""
-    for g in formulas(f.function):
+    for g in formulas(f.among):
         read = {node for node in nodes(f.tree) if isinstance(node, ast.Name) and node.id == g.name}
         itself = any(isinstance(node, ast.Name) and node.id in (f.name, g.name) for node in nodes(g.tree))
         if not read or f is g or itself:
             continue
         inside = put(f.tree, dict.fromkeys(read, g.tree))
-        for what, tree in miswritten(Formula(f.name, inside, f.names, f.function), (brackets,)):
+        for what, tree in miswritten(Formula(f.name, inside, f.names, f.function, f.among), (brackets,)):
             yield f"{what} in {f.name}", f.value(tree)
         ways = [(what, g.value(tree)) for what, tree in miswritten(g, ALGEBRA + ACCESS)]
         for what, change in (*ways, *_of_names(g, False), *_of_names(g, True)):

@@ -9,11 +9,14 @@ import numpy as np
 from numseq import params as trees
 from numseq.mistakes.formulas import Formula, possible
 from numseq.mistakes.layer import Bug
+from numseq.mistakes.values import SIZES
 
 SAME = 1e-9
 
 
-def scaled(formulas: dict[str, Formula], theirs: dict, right: dict, wrong: set) -> Iterator[Bug]:
+def scaled(
+    formulas: dict[str, Formula], asked: dict[str, list], theirs: dict, right: dict, wrong: set
+) -> Iterator[Bug]:
     """Each equation times the number that one of the wrong results was multiplied with, if there is one."""
     for leaf in sorted(wrong):
         times = _times(theirs[leaf], right[leaf])
@@ -23,7 +26,30 @@ def scaled(formulas: dict[str, Formula], theirs: dict, right: dict, wrong: set) 
         return
     for name, f in formulas.items():
         change = {name: possible(lambda v: trees.map(lambda leaf: times * leaf, v.value))}
-        yield Bug(f"{name} is {times:.6g} times what it should be", f.function.__name__, f.text, change)
+        yield Bug(f"{name} is {_said(times, asked.get(name, ()))}", f.function.__name__, f.text, change)
+
+
+def _said(times, seen):
+    """What a number is that something was multiplied with. One that is a size of these inputs is not said to be the
+    same of others: with other sizes it is another number."""
+    sizes = _sizes(seen[0]) if seen else {}
+    for said, n in (("divided", 1 / times), ("multiplied", times)):
+        if (k := round(n)) > 2 and abs(n - k) < SAME * k:
+            if k in sizes:
+                return f"{said} by {k}, the number of {sizes[k]}"
+            if any(k in np.shape(leaf) for v in seen for value in vars(v).values() for leaf in _leaves(value)):
+                return f"{said} by {k}, which is a size here"
+    return f"{times:.6g} times what it should be"
+
+
+def _sizes(v):
+    """Number to what there are so many of, by the names of sizes."""
+    found: dict[int, str] = {}
+    for size, what in SIZES.items():
+        n = getattr(v, size, None)
+        if isinstance(n, int) and n > 1:
+            found[n] = f"{found[n]}, or of {what}" if n in found else what
+    return found
 
 
 def terms(formulas: dict[str, Formula], observed: dict[str, tuple[Any, SimpleNamespace]]) -> Iterator[Bug]:
@@ -60,14 +86,11 @@ def of_fields(formulas: dict[str, Formula], asked: dict[str, list]) -> Iterator[
                 continue
             for what, change in WAYS:
                 yield Bug(f"{field} in {name} is {what}", f.function.__name__, f.text, {name: _of_field(field, change)})
-            for size, what in (("T", "steps"), ("B", "rows"), ("S", "positions")):
-                if (n := getattr(seen[0], size, None)) and isinstance(n, int) and n > 1:
-                    for by, said in ((1 / n, "divided"), (n, "multiplied")):
-                        change = _of_field(field, lambda a, by=by: by * a)
-                        yield Bug(
-                            f"{field} in {name} is {said} by the number of {what}",
-                            f.function.__name__, f.text, {name: change},
-                        )  # fmt: skip
+            for n, what in _sizes(seen[0]).items():
+                for by, said in ((1 / n, "divided"), (n, "multiplied")):
+                    change = _of_field(field, lambda a, by=by: by * a)
+                    said = f"{field} in {name} is {said} by {n}, the number of {what}"
+                    yield Bug(said, f.function.__name__, f.text, {name: change})
 
 
 def _with_term(other, times, moved):

@@ -8,6 +8,8 @@ import numpy as np
 from numseq import params as trees
 from numseq.mistakes.formulas import Formula, nodes
 
+SIZES = {"T": "steps", "B": "rows", "S": "positions"}
+
 
 def is_no_gradient(f: Formula) -> bool:
     """Whether an equation is of something else than a gradient, as of a mask."""
@@ -41,7 +43,7 @@ def of_value(f: Formula) -> Iterator[tuple[str, Callable]]:
     yield f"the sign of {f.name} is turned", _leaves(lambda a: -a)
     yield f"{f.name} is twice what it should be", _leaves(lambda a: 2 * a)
     yield f"{f.name} is half of what it should be", _leaves(lambda a: a / 2)
-    for size, what in (("T", "steps"), ("B", "rows"), ("S", "positions")):
+    for size, what in SIZES.items():
         yield f"{f.name} is divided by the number of {what}", scaled(size, -1)
         yield f"{f.name} is multiplied by the number of {what}", scaled(size, 1)
     yield f"{f.name} has the part of t = 0 alone", lambda v: v.value if v.t == 0 else _so_far(v, f)
@@ -113,6 +115,8 @@ def _size(v, name):
     size = getattr(v, name, None)
     if not isinstance(size, int) or size < 2:
         raise ValueError(f"nothing has the size {name}")
+    if any(getattr(v, other, None) == size for other in SIZES if other != name):
+        raise ValueError("this is the size of something else too")
     return float(size)
 
 
@@ -175,7 +179,7 @@ def _half(a):
 
 def of_sequence(a: np.ndarray) -> np.ndarray:
     """An array with steps or positions in front. Raises: ValueError, when it has none."""
-    if a.ndim < 3:
+    if a.ndim < 3 and not (a.ndim == 2 and a.dtype == bool):  # a mask has no units
         raise ValueError("this has no steps or positions")
     return a
 

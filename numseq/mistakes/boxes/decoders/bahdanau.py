@@ -26,7 +26,7 @@ def bahdanau(trace, dr, dh=None, dcontext=None, dalpha=None, change=None):
     dcontext_step = np.zeros_like(context[0])
     for t in eq("steps_back", list(reversed(range(T)))):
         dquery_after, dcontext_after = dquery, dcontext_step  # of look t + 1, and of step t + 1
-        dh_t = eq("dh_t", dh_out[t] + dquery)
+        dh_t = eq("dh_t", summed(dh_out[t], dquery))
         da = layer.step(t, dh_t)
         da_t = eq("da_t", da[:, : W_extra.shape[1]])
         dcontext_step = eq("dcontext_step", da_t @ W_extra.T)

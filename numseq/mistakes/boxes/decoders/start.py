@@ -36,8 +36,7 @@ def bridge(trace, dstate, change=None):
             dc = eq("dc", dc)
             da.append(eq("da_c", dc))
         grads, ends = [], []
-        for affine, da_of, part in zip(maps, da, last, strict=True):
-            W, other = affine.params.W, maps[0]
+        for affine, da_of, d_of, part in zip(maps, da, d, last, strict=True):
             grads.append(affine.backward(da_of))
             dx = grads[-1].dx
             ends.append(parted(eq("dx", dx), part, change))

@@ -79,6 +79,11 @@ def brackets(node):
     """a * (b + c): a bracket is forgotten, or stands where there is none; of many terms one is left."""
     match node:
         case ast.BinOp(left, ast.Mult(), right):
+            for bracket in factors if len(factors := _factors(node)) > 2 else ():
+                for sign, term in terms if len(terms := _terms(bracket)) > 1 else ():
+                    rest = put(node, {bracket: _sum_of([each for each in terms if each[1] is not term])})
+                    new = build("R + X" if sign > 0 else "R - X", R=rest, X=term)
+                    yield f"{text(term)} has none of the factors of {text(bracket)}", new
             for factor, bracket in ((left, right), (right, left)):
                 terms = _terms(bracket)
                 for sign, term in terms if len(terms) > 1 else ():
@@ -110,6 +115,13 @@ def _terms(node, sign=1):
         case ast.BinOp(left, ast.Sub(), right):
             return _terms(left, sign) + _terms(right, -sign)
     return [(sign, node)]
+
+
+def _factors(node):
+    match node:
+        case ast.BinOp(left, ast.Mult(), right):
+            return _factors(left) + _factors(right)
+    return [node]
 
 
 def _sum_of(terms):

@@ -222,7 +222,11 @@ SLIPPED = {  # what is wrong: (case, what is edited, right, wrong, ..., the name
     ),
     "a third of a bias": (
         *("linear", LinearTrace, "backward", "dy_rows.sum(axis=0)", "dy_rows.sum(axis=0) / 3"),
-        ["db is 0.333333 times what it should be"],
+        ["db is divided by 3, which is a size here"],
+    ),
+    "a factor that is no size": (
+        *("linear", LinearTrace, "backward", "dy_rows.sum(axis=0)", "dy_rows.sum(axis=0) * 0.3"),
+        ["db is 0.3 times what it should be"],
     ),
 }  # fmt: skip
 

@@ -36,10 +36,10 @@ def bridge(trace, dstate, change=None):
             dc = eq("dc", dc)
             da.append(eq("da_c", dc))
         grads, ends = [], []
-        for affine, da_of, d_of, part in zip(maps, da, d, last, strict=True):
+        for affine, da_of, dstate_of, part in zip(maps, da, d, last, strict=True):
             grads.append(affine.backward(da_of))
             dx = grads[-1].dx
-            ends.append(parted(eq("dx", dx), part, change))
+            ends.append(parted(eq("dend", dx), part, change))
         dlast.append(type(last)(*ends))
         dparams.append(type(last)(*(grad.params for grad in grads)))
     return {"dlast": eq("dlast", dlast), "params": eq("dparams", dparams)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numseq.backend import Generator
+from numseq.data.tokens import BOS, EOS, UNK
 from numseq.errors import ConfigError
 from numseq.mistakes.fixtures import (
     REAL,
@@ -140,18 +141,18 @@ def _said(row):
 
 
 def _batch(rng, source_real, real):
-    """Few ids, so that they repeat. They are 0 behind the last real one; a step within that does not count is read all
-    the same."""
+    """Few ids, so that they repeat, with <unk>, <bos> and <eos> where text has them. They are 0 behind the last
+    real one; a step within that does not count is read all the same."""
 
-    def ids(least, mask):
+    def ids(special, mask):
         within = np.logical_or.accumulate(mask[::-1])[::-1]
-        return np.where(within, rng.integers(least, 7, size=mask.shape), 0)
+        return np.where(within, rng.choice([*special, 4, 5, 6], size=mask.shape), 0)
 
     return SimpleNamespace(
-        source=ids(4, source_real),
+        source=ids([UNK], source_real),
         source_mask=source_real,
-        target_in=ids(4, real),
-        target_out=ids(3, real),
+        target_in=ids([UNK, BOS], real),
+        target_out=ids([UNK, EOS], real),
         target_mask=real,
     )
 

@@ -115,8 +115,8 @@ def cases(rng):
     def padded(params):
         """The padding id is read; its row is a constant, which is what a gradient of 0 says."""
         W = params.W.copy()
-        W[0] = padding
-        return layers.embedding(ids, EmbeddingParams(W), padding_id=0)
+        W[2] = padding
+        return layers.embedding(ids, EmbeddingParams(W), padding_id=2)  # not at an end, where slices are like items
 
     params, padding = rescaled(rng, layers.init_embedding(rng, V, D, float)), rng.standard_normal(D)
     function = lambda params: layers.embedding(ids, params, padding_id=None)  # noqa: E731

@@ -1,0 +1,67 @@
+"""Unknown tokens: how many of a text a vocabulary does not have, and which are the most frequent."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from numseq.data.tokens import UNK, Tokens
+
+SHOWN = 5
+LONGEST = 30  # characters of a token that are shown
+
+
+class Unknown:
+    """A count of tokens, and of each that is unknown; in words, "3 of 120 (2.5%), most often 'foo' 2, 'bar' 1"."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.counts: Counter[str] = Counter()
+
+    def add(self, total: int, unknown: Iterable[str]) -> None:
+        """Count the tokens of a line, and those of them that are unknown, as they are written."""
+        self.total += total
+        self.counts.update(unknown)
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
+    def __str__(self) -> str:
+        n = self.counts.total()
+        most = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+        shown = ", ".join(f"{shown_token(token)} {count:,}" for token, count in most)
+        return f"{n:,} of {self.total:,} ({n / self.total:.1%}), most often {shown}"
+
+
+def count_unknown(tokens: Tokens, lines: Iterable[str], coded: Iterable[Sequence[int]]) -> Unknown:
+    """The unknown tokens of lines. Args: lines, and their ids, as `tokens.encode` gave them."""
+    found = Unknown()
+    for line, ids in zip(lines, coded, strict=True):
+        found.add(len(ids), unknown_tokens(tokens, line, ids))
+    return found
+
+
+def unknown_tokens(tokens: Tokens, line: str, ids: Sequence[int]) -> list[str]:
+    """The tokens of a line that are unknown, as they are written."""
+    if UNK not in ids:  # nearly all lines end here
+        return []
+    return [token for token, k in zip(tokens.split(line), ids, strict=True) if k == UNK]
+
+
+def shown_token(token: str) -> str:
+    """A token in quotes, with the code points of what looks like something else: 'a\\xa0b' (U+00A0)."""
+    short = token if len(token) <= LONGEST else token[:LONGEST] + "…"
+    points = " ".join(f"U+{ord(letter):04X}" for letter in dict.fromkeys(_odd(token[:LONGEST])))
+    return f"{short!r} ({points})" if points else repr(short)
+
+
+def _odd(token):
+    """The letters that a reader may take for others: what is not printed, accents by themselves, a lone letter that is
+    not ASCII, and letters of an alphabet that is not that of the first."""
+    alphabets = [unicodedata.name(letter, "").partition(" ")[0] for letter in token]
+    first = next((name for letter, name in zip(token, alphabets, strict=True) if letter.isalpha()), "")
+    for letter, alphabet in zip(token, alphabets, strict=True):
+        if letter.isascii():
+            continue
+        of_another = letter.isalpha() and alphabet != first
+        if len(token) == 1 or of_another or not letter.isprintable() or unicodedata.combining(letter):
+            yield letter

@@ -66,8 +66,7 @@ def as_they_come(path: str | PathLike | None, many: int) -> Iterator[list[bytes]
     """
     with _opened(path) as file:
         pieces, packed = _unpacked(file)
-        at_once = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-        waiting = []
+        at_once, waiting = is_on_disk(path), []
         for lines in _complete(pieces):
             waiting += lines
             if waiting and not at_once and (len(waiting) >= many or not (packed or _readable(file, PAUSE))):
@@ -75,6 +74,11 @@ def as_they_come(path: str | PathLike | None, many: int) -> Iterator[list[bytes]
                 waiting = []
         if waiting:
             yield waiting
+
+
+def is_on_disk(path: str | PathLike | None) -> bool:
+    """Is it a file on a disk, all of which is there, and not a pipe or a terminal? None is standard input."""
+    return stat.S_ISREG(os.stat(0 if path is None else path).st_mode)
 
 
 def _readable(file, seconds=None):
@@ -123,7 +127,8 @@ def _unpacked(file: BinaryIO) -> tuple[Iterable[bytes], bool]:
 def _unpack(pieces, unpack):
     """What is packed in these pieces, one member or several. Raises: EOFError, when it is damaged or ends too early."""
     member = unpack()
-    for piece in (piece[k : k + SMALL] for piece in pieces for k in range(0, len(piece), SMALL)):
+    small = (piece[k : k + SMALL] for piece in pieces for k in range(0, len(piece), SMALL))
+    for piece in small:
         while piece:
             if member.eof:
                 piece = piece.lstrip(b"\0")  # some tools fill up with zeros after a member

@@ -49,9 +49,9 @@ def score(model: "Seq2Seq", pairs: Pairs, batch_size: int = 64, max_length: int 
     nothing = Scored(np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))
     found = [nothing] * len(pairs)
     lengths = pairs.source.lengths, pairs.target.lengths
-    rows = np.flatnonzero((lengths[0] > 0) & ~too_long(pairs, max_length))
-    plan = plan_batches(*(n[rows] for n in lengths), batch_size, max_cells=CELLS) if len(rows) else []
-    for rows in (rows[batch] for batch in plan):
+    real = np.flatnonzero((lengths[0] > 0) & ~too_long(pairs, max_length))
+    plan = plan_batches(*(n[real] for n in lengths), batch_size, max_cells=CELLS) if len(real) else []
+    for rows in (real[batch] for batch in plan):
         one = pairs.batch(rows)
         logp = model.forward(one).logp
         xp = array_module(logp)

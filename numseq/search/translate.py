@@ -99,13 +99,13 @@ class Translator:
         """Translate lines and yield a Translation for each, in their order, as soon as it is there.
 
         Args: lines, strings, of which POOL batches are taken at a time. batch_size, lines worked on together. search,
-            GreedyOptions, BeamOptions or SamplingOptions; None for greedy search without bans. replace_unk, a dict of source word to translation: an
-            <unk> becomes the translation of the source word that it attended to most, or that word itself when the dict
-            has none; None leaves <unk>. max_ratio, extra: a line of n tokens becomes at most max_ratio * n + extra.
-            max_length, a line of more tokens is not translated: its Translation is empty and `too_long`. numbered_from,
-            the number of the first line: sampling draws by line number.
-        Raises: ConfigError, when max_ratio, extra or max_length is out of bounds, or <unk> is to be replaced without an attention
-            to the words of the source, as where an encoder shortens time.
+            GreedyOptions, BeamOptions or SamplingOptions; None for greedy search without bans. replace_unk, a dict of
+            source word to translation: an <unk> becomes the translation of the source word that it attended to most, or
+            that word itself when the dict has none; None leaves <unk>. max_ratio, extra: a line of n tokens becomes at
+            most max_ratio * n + extra. max_length, a line of more tokens is not translated: its Translation is empty
+            and `too_long`. numbered_from, the number of the first line: sampling draws by line number.
+        Raises: ConfigError, when max_ratio, extra or max_length is out of bounds, or <unk> is to be replaced without an
+            attention to the words of the source, as where an encoder shortens time.
         """
         if not (0 <= max_ratio <= 1e6 and 0 <= extra <= 1e6):
             raise ConfigError(f"at most {max_ratio} * n + {extra} tokens: both numbers must be from 0 to a million")

@@ -1,0 +1,110 @@
+"""The command that scores a model against references: evaluate."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from numseq.cli.common import Backend, Batch, Runs, can_write, choose, command, load
+from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode
+from numseq.cli.notes import tell_lines, tell_unknown, warn, with_progress
+from numseq.metrics import METRICS
+
+
+@command
+def evaluate(
+    folders: Runs,
+    source: Annotated[Path, Option(help="Source sentences, one a line.")],
+    reference: Annotated[list[Path], Option(help="Their right translations; several times for several references.")],
+    decoding: Annotated[dict, DECODING],
+    bans: Annotated[dict, BANS],
+    beam: Annotated[dict, BEAM],
+    sampling: Annotated[dict, SAMPLING],
+    metric: Annotated[
+        str | None, Option(help=f"Figures, with commas: {','.join(METRICS)}. [default: bleu,chrf,exact,ppl]")
+    ] = None,
+    compare: Annotated[Path | None, Option(metavar="DIR", help="Another model: is the difference significant?")] = None,
+    tokenize: Annotated[
+        str, Option(help="sacrebleu's tokeniser for BLEU; none for text that is tokenised already.")
+    ] = "13a",
+    json_file: Annotated[Path | None, Option("--json", help="Write the figures here too.")] = None,
+    batch: Batch = 64,
+    backend: Backend = None,
+):
+    """Score a model, or several together, against references.
+
+    A line counts if it has a source and a reference at least; what is left out is said. Perplexity is that of the first
+    reference that a line has.
+    """
+    from numseq import metrics
+    from numseq.files import write_atomically
+
+    choose(backend)
+    can_write(json=json_file)
+    how = how_to_decode(folders, decoding, bans, beam, sampling)
+    translator = ensemble(folders)
+    usual = "bleu,chrf,exact,ppl" if len(folders) == 1 else "bleu,chrf,exact"  # perplexity is of one model
+    names = tuple(name.strip() for name in (metric or usual).split(","))
+    pairs, more, left_out = _lines(translator, source, reference, "ppl" in names, how["max_length"])
+    texts = []
+
+    def watch(found, total):
+        for translation in with_progress(found, lambda: total):
+            texts.append(translation.text)
+            yield translation
+
+    options = how | {"progress": watch}
+    scores = metrics.evaluate(translator, pairs, tokenize, batch, metrics=names, references=more, **options)
+    scores |= {"left_out": left_out} if left_out else {}
+    if compare:
+        sources = [line for line, _ in pairs]
+        texts = texts or [one.text for one in watch(translator.stream(sources, batch, **how), len(sources))]
+        rival = load(compare).stream(sources, batch, **how)
+        theirs = [one.text for one in with_progress(rival, lambda: len(sources))]
+        names = [name for name in names if name in ("bleu", "chrf", "ter")] or ["bleu"]
+        references = [[right, *others] for (_, right), others in zip(pairs, more, strict=True)]
+        for name in names:
+            found = metrics.compare(texts, theirs, references, name, tokenize)
+            scores |= {f"compare_{name}_{key}": value for key, value in found.items()}
+    width = max(16, *(len(name) + 2 for name in scores))
+    for name, value in scores.items():
+        print(f"{name:<{width}}{value:.4f}" if isinstance(value, float) else f"{name:<{width}}{value}")
+    if json_file:
+        write_atomically(json_file, (json.dumps(scores, indent=2) + "\n").encode())
+
+
+def _lines(translator, source, reference, perplexity, most):
+    """(pairs of source and first reference, the further references of each, how many lines are left out)."""
+    from numseq.data import DataError
+    from numseq.data.corpus import read_columns
+    from numseq.data.unknown import count_unknown
+    from numseq.metrics.scores import composed, fitting
+
+    rows = [
+        (line, [one for one in right if one]) for line, *right in zip(*read_columns(source, *reference), strict=True)
+    ]
+    real = [k for k, (line, right) in enumerate(rows) if line and right]
+    if not real:
+        raise DataError(f"{source} and {reference[0]}: no sentence pair in it")
+    tell_lines(sorted(k + 1 for k in set(range(len(rows))) - set(real)), "a side is empty, so left out")
+    fit = fitting(translator, [(rows[k][0], rows[k][1][0]) for k in real], ["ppl"] * perplexity, most)
+    kept = [real[k] for k in fit]
+    tell_lines(
+        sorted(k + 1 for k in set(real) - set(kept)), f"more than {most:,} tokens, so left out (see --max-length)"
+    )
+    if not kept:
+        raise DataError(f"{source} and {reference[0]}: no pair is left to evaluate")
+    left_out = len(rows) - len(kept)
+    rows = [rows[k] for k in kept]
+    pairs = [(line, right[0]) for line, right in rows]
+    if changed := sum(any(composed(one) != one for one in right) for _, right in rows):
+        warn(f"{changed:,} lines of the references have accents as code points of their own: composed (NFC) to compare")
+    for side, tokens, column in zip(
+        ("source", "reference"),
+        (translator.source_tokens, translator.target_tokens),
+        zip(*pairs, strict=True),
+        strict=True,
+    ):
+        tell_unknown(side, count_unknown(tokens, column, tokens.encode(column)))
+    return pairs, [right[1:] for _, right in rows], left_out

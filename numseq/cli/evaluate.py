@@ -47,25 +47,28 @@ def evaluate(
     usual = "bleu,chrf,exact,ppl" if len(folders) == 1 else "bleu,chrf,exact"  # perplexity is of one model
     names = tuple(name.strip() for name in (metric or usual).split(","))
     pairs, more, left_out = _lines(translator, source, reference, "ppl" in names, how["max_length"])
-    texts = []
+    ours, theirs = [], []
 
-    def watch(found, total):
+    def watch(found, total, texts=ours):
         for translation in with_progress(found, lambda: total):
             texts.append(translation.text)
             yield translation
 
-    options = how | {"progress": watch}
-    scores = metrics.evaluate(translator, pairs, tokenize, batch, metrics=names, references=more, **options)
+    scores = metrics.evaluate(
+        translator, pairs, tokenize, batch, metrics=names, references=more, progress=watch, **how
+    )  # fmt: skip
     scores |= {"left_out": left_out} if left_out else {}
     if compare:
         sources = [line for line, _ in pairs]
-        texts = texts or [one.text for one in watch(translator.stream(sources, batch, **how), len(sources))]
-        rival = load(compare).stream(sources, batch, **how)
-        theirs = [one.text for one in with_progress(rival, lambda: len(sources))]
+        for one, texts in ((translator, ours), (load(compare), theirs)):
+            if not texts:
+                found = watch(one.stream(sources, batch, **how), len(sources), texts)
+                if long := sum(translation.too_long for translation in found):
+                    warn(f"{compare} cuts {long:,} lines into more than {how['max_length']:,} tokens: not translated")
         names = [name for name in names if name in ("bleu", "chrf", "ter")] or ["bleu"]
         references = [[right, *others] for (_, right), others in zip(pairs, more, strict=True)]
         for name in names:
-            found = metrics.compare(texts, theirs, references, name, tokenize)
+            found = metrics.compare(ours, theirs, references, name, tokenize)
             scores |= {f"compare_{name}_{key}": value for key, value in found.items()}
     width = max(16, *(len(name) + 2 for name in scores))
     for name, value in scores.items():
@@ -81,30 +84,20 @@ def _lines(translator, source, reference, perplexity, most):
     from numseq.data.unknown import count_unknown
     from numseq.metrics.scores import composed, fitting
 
-    rows = [
-        (line, [one for one in right if one]) for line, *right in zip(*read_columns(source, *reference), strict=True)
-    ]
-    real = [k for k, (line, right) in enumerate(rows) if line and right]
+    sources, *columns = read_columns(source, *reference)
+    right = [[line for line in lines if line] for lines in zip(*columns, strict=True)]
+    real = [k for k, line in enumerate(sources) if line and right[k]]
     if not real:
         raise DataError(f"{source} and {reference[0]}: no sentence pair in it")
-    tell_lines(sorted(k + 1 for k in set(range(len(rows))) - set(real)), "a side is empty, so left out")
-    fit = fitting(translator, [(rows[k][0], rows[k][1][0]) for k in real], ["ppl"] * perplexity, most)
-    kept = [real[k] for k in fit]
-    tell_lines(
-        sorted(k + 1 for k in set(real) - set(kept)), f"more than {most:,} tokens, so left out (see --max-length)"
-    )
+    pairs = [(sources[k], right[k][0]) for k in real]
+    fit = set(fitting(translator, pairs, most, perplexity).tolist())
+    kept = [k for n, k in enumerate(real) if n in fit]
+    tell_lines([k + 1 for k, line in enumerate(sources) if not (line and right[k])], "a side is empty, so left out")
+    tell_lines(sorted(k + 1 for k in {*real} - {*kept}), f"more than {most:,} tokens, so left out (see --max-length)")
     if not kept:
         raise DataError(f"{source} and {reference[0]}: no pair is left to evaluate")
-    left_out = len(rows) - len(kept)
-    rows = [rows[k] for k in kept]
-    pairs = [(line, right[0]) for line, right in rows]
-    if changed := sum(any(composed(one) != one for one in right) for _, right in rows):
+    if changed := sum(any(composed(line) != line for line in right[k]) for k in kept):
         warn(f"{changed:,} lines of the references have accents as code points of their own: composed (NFC) to compare")
-    for side, tokens, column in zip(
-        ("source", "reference"),
-        (translator.source_tokens, translator.target_tokens),
-        zip(*pairs, strict=True),
-        strict=True,
-    ):
-        tell_unknown(side, count_unknown(tokens, column, tokens.encode(column)))
-    return pairs, [right[1:] for _, right in rows], left_out
+    tell_unknown("source", count_unknown(translator.source_tokens, [sources[k] for k in kept]))
+    tell_unknown("reference", count_unknown(translator.target_tokens, [right[k][0] for k in kept]))
+    return [(sources[k], right[k][0]) for k in kept], [right[k][1:] for k in kept], len(sources) - len(kept)

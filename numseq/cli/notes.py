@@ -55,7 +55,7 @@ def tell_unknown(side, unknown):
 
 
 def with_progress(found, total, hidden=False):
-    """What comes, with its progress on standard error. Args: total, a function of how many will come, None if unknown."""
+    """What comes, with its progress on standard error. Args: total, a function that says how many, None if unknown."""
     bar = progress_bar(None, "line", hidden=hidden)
     try:
         for one in found:

@@ -132,14 +132,16 @@ def _unpack(pieces, unpack):
         while piece:
             if member.eof:
                 piece = piece.lstrip(b"\0")  # some tools fill up with zeros after a member
-                member = unpack() if piece else member
+                if not piece:
+                    break
+                member = unpack()
             try:
-                yield member.decompress(piece) if piece else b""
+                yield member.decompress(piece)
             except MemoryError:
                 raise
             except Exception:  # each library has its own
                 raise EOFError from None
-            piece = member.unused_data if member.eof else b""
+            piece = member.unused_data
     if not member.eof:
         raise EOFError
 

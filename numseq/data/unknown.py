@@ -32,19 +32,13 @@ class Unknown:
         return f"{n:,} of {self.total:,} ({n / self.total:.1%}), most often {shown}"
 
 
-def count_unknown(tokens: Tokens, lines: Iterable[str], coded: Iterable[Sequence[int]]) -> Unknown:
-    """The unknown tokens of lines. Args: lines, and their ids, as `tokens.encode` gave them."""
+def count_unknown(tokens: Tokens, lines: Sequence[str], coded: Sequence[Sequence[int]] | None = None) -> Unknown:
+    """The unknown tokens of lines. Args: coded, the ids of each, as `tokens.encode` gives them."""
     found = Unknown()
-    for line, ids in zip(lines, coded, strict=True):
-        found.add(len(ids), unknown_tokens(tokens, line, ids))
+    for line, ids in zip(lines, tokens.encode(lines) if coded is None else coded, strict=True):
+        unknown = zip(tokens.split(line), ids, strict=True) if UNK in ids else ()
+        found.add(len(ids), (token for token, k in unknown if k == UNK))
     return found
-
-
-def unknown_tokens(tokens: Tokens, line: str, ids: Sequence[int]) -> list[str]:
-    """The tokens of a line that are unknown, as they are written."""
-    if UNK not in ids:  # nearly all lines end here
-        return []
-    return [token for token, k in zip(tokens.split(line), ids, strict=True) if k == UNK]
 
 
 def shown_token(token: str) -> str:

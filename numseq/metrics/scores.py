@@ -58,7 +58,7 @@ def evaluate(
         more = _references(pairs, references, "pairs", least=0)
         wanted = [own + others for own, others in zip(wanted, more, strict=True)]
     wanted = _references(pairs, wanted, "pairs")
-    kept = fitting(translator, pairs, metrics, max_length)
+    kept = fitting(translator, pairs, max_length, "ppl" in metrics)
     if not len(kept):
         raise ConfigError(f"every pair has a side of more than {max_length:,} tokens: max_length can be set higher")
     left_out = len(pairs) - len(kept)
@@ -81,12 +81,12 @@ def evaluate(
 
 
 def fitting(
-    translator: "Translator", pairs: Iterable[tuple[str, str]], metrics: Iterable[str], max_length: int = MAX_LENGTH
+    translator: "Translator", pairs: Iterable[tuple[str, str]], max_length: int = MAX_LENGTH, references: bool = True
 ) -> np.ndarray:
-    """Which pairs can be evaluated, as numbers from 0: those whose source, and with "ppl" among the metrics whose
-    reference too, has at most `max_length` tokens. Memory grows with the product of both.
+    """Which pairs can be evaluated, as numbers from 0: those whose source, and reference where that is read too, has at
+    most `max_length` tokens. Memory grows with the product of both.
     """
-    sides = [translator.source_tokens, translator.target_tokens][: 1 + ("ppl" in metrics)]
+    sides = [translator.source_tokens, translator.target_tokens][: 1 + references]
     columns = zip(sides, zip(*pairs, strict=True), strict=False)
     lengths = [[len(ids) for ids in tokens.encode(column)] for tokens, column in columns]
     return np.flatnonzero(np.max(lengths, axis=0) <= max_length)

@@ -48,9 +48,9 @@ def score(model: "Seq2Seq", pairs: Pairs, batch_size: int = 64, max_length: int 
     """
     nothing = Scored(np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))
     found = [nothing] * len(pairs)
-    lengths = pairs.source.lengths, pairs.target.lengths
-    real = np.flatnonzero((lengths[0] > 0) & ~too_long(pairs, max_length))
-    plan = plan_batches(*(n[real] for n in lengths), batch_size, max_cells=CELLS) if len(real) else []
+    sources, targets = pairs.source.lengths, pairs.target.lengths
+    real = np.flatnonzero((sources > 0) & (np.maximum(sources, targets) <= max_length))
+    plan = plan_batches(sources[real], targets[real], batch_size, max_cells=CELLS) if len(real) else []
     for rows in (real[batch] for batch in plan):
         one = pairs.batch(rows)
         logp = model.forward(one).logp
@@ -63,8 +63,3 @@ def score(model: "Seq2Seq", pairs: Pairs, batch_size: int = 64, max_length: int 
             n = pairs.target.lengths[k] + 1
             found[k] = Scored(said[:n, b].astype(np.float64), rank[:n, b], entropy[:n, b].astype(np.float64))
     return found
-
-
-def too_long(pairs: Pairs, max_length: int) -> np.ndarray:
-    """Which pairs have a side of more tokens than that, (N,) booleans."""
-    return np.maximum(pairs.source.lengths, pairs.target.lengths) > max_length

@@ -7,6 +7,8 @@ corpus.gz itself all stand where a file does.
 import os
 import select
 import stat
+import sys
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +20,7 @@ from numseq.errors import NumseqError
 
 CHUNK = 1 << 16
 SMALL = 1 << 12  # of what is packed: it may become a thousand times as much
-PAUSE = 0.05  # seconds without a byte: whoever writes waits for an answer
+PAUSE = 0.05  # seconds after which whoever writes no more waits for an answer
 
 
 class DataError(NumseqError):
@@ -48,13 +50,13 @@ PACKED |= {b"BZh%d" % size + block: _bzip2 for size in range(1, 10) for block in
 def read_bytes(path: str | PathLike) -> bytes:
     """All of a file, unpacked. Raises: DataError, when it is missing, cannot be read, or is damaged."""
     with _opened(path) as file:
-        return b"".join(_unpacked(file)[0])
+        return b"".join(_unpacked(file))
 
 
 def byte_lines(path: str | PathLike) -> Iterator[bytes]:
     """The lines of a file, unpacked, without their line feeds, one by one. Raises: as `read_bytes`."""
     with _opened(path) as file:
-        for lines in _complete(_unpacked(file)[0]):
+        for lines in _complete(_unpacked(file)):
             yield from lines
 
 
@@ -65,13 +67,15 @@ def as_they_come(path: str | PathLike | None, many: int) -> Iterator[list[bytes]
     Args: path, None for standard input. Raises: as `read_bytes`.
     """
     with _opened(path) as file:
-        pieces, packed = _unpacked(file)
-        at_once, waiting = is_on_disk(path), []
-        for lines in _complete(pieces):
+        whole, waiting, since = is_on_disk(path), [], 0.0
+        for lines in _complete(_unpacked(file)):
+            since = since if waiting else time.monotonic()
             waiting += lines
-            if waiting and not at_once and (len(waiting) >= many or not (packed or _readable(file, PAUSE))):
-                yield waiting
-                waiting = []
+            if waiting and not whole:
+                patience = max(0, since + PAUSE - time.monotonic())
+                if len(waiting) >= many or not _readable(file, patience):
+                    yield waiting
+                    waiting = []
         if waiting:
             yield waiting
 
@@ -92,6 +96,8 @@ def _readable(file, seconds=None):
 @contextmanager
 def _opened(path):
     name = "standard input" if path is None else path
+    if path is None and sys.stdin is None:
+        raise DataError("standard input is closed: give --input")
     try:
         with open(0 if path is None else path, "rb", buffering=0, closefd=path is not None) as file:
             yield file
@@ -111,8 +117,8 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
             yield piece
 
 
-def _unpacked(file: BinaryIO) -> tuple[Iterable[bytes], bool]:
-    """(a file in pieces, unpacked; whether it was packed)."""
+def _unpacked(file: BinaryIO) -> Iterable[bytes]:
+    """A file in pieces, unpacked."""
     pieces, first = _pieces(file), b""
     while any(magic.startswith(first) and magic != first for magic in PACKED):
         piece = next(pieces, b"")
@@ -121,7 +127,7 @@ def _unpacked(file: BinaryIO) -> tuple[Iterable[bytes], bool]:
             break
     pieces = chain([first], pieces)
     unpack = next((unpack for magic, unpack in PACKED.items() if first.startswith(magic)), None)
-    return (_unpack(pieces, unpack), True) if unpack else (pieces, False)
+    return _unpack(pieces, unpack) if unpack else pieces
 
 
 def _unpack(pieces, unpack):

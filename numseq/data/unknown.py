@@ -29,7 +29,8 @@ class Unknown:
         n = self.counts.total()
         most = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
         shown = ", ".join(f"{shown_token(token)} {count:,}" for token, count in most)
-        return f"{n:,} of {self.total:,} ({n / self.total:.1%}), most often {shown}"
+        share = f"{n:,} of {self.total:,} ({n / max(self.total, 1):.1%})"
+        return f"{share}, most often {shown}" if shown else share
 
 
 def count_unknown(tokens: Tokens, lines: Sequence[str], coded: Sequence[Sequence[int]] | None = None) -> Unknown:

@@ -78,7 +78,8 @@ def test_unknown_tokens_are_counted_as_they_are_written():
     found = count_unknown(tokens, ["a x y", "b", "", "x <eos>"])
     assert found.total == 6 and found.counts == {"x": 2, "y": 1, "<eos>": 1}
     assert str(found) == "4 of 6 (66.7%), most often 'x' 2, '<eos>' 1, 'y' 1"
-    assert not count_unknown(tokens, ["a b"]) and not Unknown()
+    assert not count_unknown(tokens, ["a b"]) and str(count_unknown(tokens, ["a b"])) == "0 of 2 (0.0%)"
+    assert not Unknown() and str(Unknown()) == "0 of 0 (0.0%)"
     many = count_unknown(tokens, [" ".join(f"w{k}" for k in range(1200))])
     assert str(many).startswith("1,200 of 1,200 (100.0%), most often 'w0' 1") and str(many).count("'w") == 5
 

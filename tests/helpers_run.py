@@ -1,6 +1,7 @@
 """Small corpora and tiny runs, for the tests of data, training and the command line."""
 
 import io
+import json
 import math
 import os
 import random
@@ -14,7 +15,7 @@ from unittest import mock
 
 import numseq
 from numseq import backend, cli
-from numseq.training import progress
+from numseq.training import checkpoint, progress
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(numseq.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 TINY = ("--hidden", 8, "--embedding", 6, "--batch", 8, "--lr", 0.03)  # options of numseq train
@@ -41,9 +42,22 @@ def write_parallel(folder, pairs, name=""):
 
 
 def snapshot(folder):
-    """Name, size and time of change of everything under a folder."""
+    """Name, size and time of change of every file under a folder; names of the folders."""
     entries = ((path, path.lstat()) for path in sorted(folder.rglob("*")))
-    return {str(path.relative_to(folder)): (found.st_size, found.st_mtime_ns) for path, found in entries}
+    return {
+        str(path.relative_to(folder)): None if path.is_dir() else (found.st_size, found.st_mtime_ns)
+        for path, found in entries
+    }
+
+
+def edit_config(folder, edit):
+    """Change what a run's config.json says by edit(dict), and give it the checksum of what it says then."""
+    path = folder / checkpoint.CONFIG
+    said = json.loads(path.read_text())
+    del said["crc32"]
+    edit(said)
+    said["crc32"] = checkpoint.checksum(checkpoint._canonical(said))
+    path.write_text(json.dumps(said))
 
 
 @dataclass

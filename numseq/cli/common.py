@@ -17,6 +17,7 @@ from typer.core import TyperCommand
 
 from numseq import backend
 from numseq.options import options_of
+from numseq.threads import THREADS, choose_threads
 
 app = typer.Typer(
     name="numseq",
@@ -82,6 +83,9 @@ def described(option):
     return f"{option.help} [{more}]" if more else option.help
 
 
+Threads = Annotated[int | None, Option(min=THREADS.least, help=described(THREADS), show_default=False)]
+
+
 class _Command(TyperCommand):
     """A command whose help has its options under the titles of their groups."""
 
@@ -134,6 +138,12 @@ def load(folder):
     return Translator(*load_model(folder))
 
 
+def threads_of(asked, translator, batch):
+    """The number of threads to decode with; where one is asked that cannot be had, that is said on standard error."""
+    say = {} if asked is None else {"say": functools.partial(print, file=sys.stderr)}
+    return choose_threads(asked, translator.model.params, batch, **say)
+
+
 def program():
     """How this program was called, so that what is printed can be pasted."""
     if Path(sys.argv[0]).name == "numseq":
@@ -142,10 +152,17 @@ def program():
 
 
 def can_write(**files):
-    """Raise BadParameter when a file that is to be written has no folder to be in, before any work is done."""
+    """Raise BadParameter when a file cannot be written, before any work is done."""
+    from numseq.files import check_writable
+
     for name, path in files.items():
         if path and not path.parent.is_dir():
             raise BadParameter(f"{flag(name)} is {path}, but there is no folder {path.parent}")
+        try:
+            if path:
+                check_writable(path)
+        except OSError as error:
+            raise BadParameter(f"{flag(name)} is {path}, which cannot be written: {error.strerror}") from None
 
 
 def can_draw(**pictures):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Option
 
-from numseq.cli.common import Backend, Batch, Runs, can_write, choose, command, load
+from numseq.cli.common import Backend, Batch, Runs, Threads, can_write, choose, command, load, threads_of
 from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode
 from numseq.cli.notes import tell_lines, tell_unknown, warn, with_progress
 from numseq.metrics import METRICS
@@ -30,6 +30,7 @@ def evaluate(
     ] = "13a",
     json_file: Annotated[Path | None, Option("--json", help="Write the figures here too.")] = None,
     batch: Batch = 64,
+    threads: Threads = None,
     backend: Backend = None,
 ):
     """Score a model, or several together, against references.
@@ -44,6 +45,7 @@ def evaluate(
     can_write(json=json_file)
     how = how_to_decode(folders, decoding, bans, beam, sampling)
     translator = ensemble(folders)
+    how["threads"] = threads_of(threads, translator, batch)
     usual = "bleu,chrf,exact,ppl" if len(folders) == 1 else "bleu,chrf,exact"  # perplexity is of one model
     names = tuple(name.strip() for name in (metric or usual).split(","))
     pairs, more, left_out = _lines(translator, source, reference, "ppl" in names, how["max_length"])

@@ -1,4 +1,6 @@
-"""The command for runs that are there: convert."""
+"""The commands for runs that are there: convert, verify."""
+
+import typer
 
 from numseq.cli.common import Run, app
 
@@ -10,3 +12,16 @@ def convert(folder: Run):
 
     convert(folder)
     print(f"{folder} is of this version's format now")
+
+
+@app.command()
+def verify(folder: Run):
+    """Look over a run: is every file whole, and do they belong together? Exit 1 if not; nothing is changed."""
+    from numseq.training.verify import verify
+
+    good = True
+    for name, wrong in verify(folder):
+        print(f"{name}: {'good' if wrong is None else f'WRONG, {wrong}'}", flush=True)
+        good = good and wrong is None
+    if not good:
+        raise typer.Exit(1)

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from typer import Option
 
-from numseq.cli.common import Backend, Batch, Run, app, can_write, choose, load
+from numseq.cli.common import Backend, Batch, Run, Threads, app, can_write, choose, load, threads_of
 from numseq.cli.decode import longest
 from numseq.cli.json_list import json_list
 from numseq.cli.notes import tell_lines, tell_unknown, with_progress
+from numseq.threads import blas_threads
 
 
 @app.command()
@@ -23,6 +24,7 @@ def score(
     ] = None,
     json_file: Annotated[Path | None, Option("--json", help="Write every token's figures here.")] = None,
     batch: Batch = 64,
+    threads: Threads = None,
     backend: Backend = None,
 ):
     """Score given translations: log-probability (nats) and perplexity of each, one a line.
@@ -40,6 +42,7 @@ def score(
     can_write(json=json_file)
     most = longest(max_length, [folder])
     translator = load(folder)
+    number = threads_of(threads, translator, batch)
     columns, sides = read_columns(source, target), (translator.source_tokens, translator.target_tokens)
     coded = [tokens.encode(column) for tokens, column in zip(sides, columns, strict=True)]
     unknown = [count_unknown(*given) for given in zip(sides, columns, coded, strict=True)]
@@ -52,7 +55,9 @@ def score(
     def scored():
         for start in range(0, len(columns[0]), POOL * batch):
             some = Pairs(*(Ragged(side[start : start + POOL * batch]) for side in coded))
-            yield from score(translator.model, some, batch, most)
+            with blas_threads(number):
+                found = score(translator.model, some, batch, most)
+            yield from found
 
     with json_list(json_file) as keep:
         for one in with_progress(scored(), lambda: len(columns[0]), hidden=sys.stdout.isatty()):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Option
 
-from numseq.cli.common import Backend, Batch, Runs, can_write, choose, command
+from numseq.cli.common import Backend, Batch, Runs, Threads, can_write, choose, command, threads_of
 from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode, trained_length
 from numseq.cli.json_list import json_list
 from numseq.cli.notes import Notes, with_progress
@@ -32,6 +32,7 @@ def translate(
     ] = None,
     strict: Annotated[bool, Option("--strict", help="Refuse lines longer than the model was trained on.")] = False,
     batch: Batch = 64,
+    threads: Threads = None,
     backend: Backend = None,
 ):
     """Translate lines, greedily or by beam search, or draw samples.
@@ -48,6 +49,7 @@ def translate(
     can_write(output=output, attention=attention_file)
     how = how_to_decode(folders, decoding, bans, beam, sampling, nbest)
     translator, longest = ensemble(folders), trained_length(folders)
+    how["threads"] = threads_of(threads, translator, batch)
     notes, texts = Notes(longest, how["max_length"]), []
 
     came = 0  # lines so far

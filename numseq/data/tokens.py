@@ -3,6 +3,7 @@
 Four special tokens come first in every vocabulary: padding, unknown, begin and end of sequence.
 """
 
+import json
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -106,14 +107,44 @@ class Tokens:
 
     @classmethod
     def load(cls, path: str | PathLike) -> Self:
-        """Read what `to_json` gave. Raises: TokenError, with the file, when it is not such a vocabulary."""
+        """Read a file that holds what `to_json` gave. Raises: see `from_json`."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TokenError(f"{path}: not a tokenizer file ({error})") from None
+        return cls.from_json(text, path)
+
+    @classmethod
+    def from_json(cls, text: str, path: str | PathLike = "vocabulary") -> Self:
+        """The Tokens of which `to_json` gave the text. path, how an error calls it.
+
+        Raises: TokenError, when the text is no vocabulary of numseq: the library takes much that is none, or ends the
+            interpreter over it.
+        """
         from tokenizers import Tokenizer
 
         try:
-            tokenizer = Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
+            said = json.loads(text)
+            vocabulary = said["model"]["vocab"]
+            special = [vocabulary.get(token) for token in SPECIAL] == list(range(len(SPECIAL)))
+            usual = (
+                said["model"]["type"] == "WordLevel"
+                and said["model"]["unk_token"] == SPECIAL[UNK]
+                and sorted(vocabulary.values()) == list(range(len(vocabulary)))
+                and [token["id"] for token in said["added_tokens"]] == list(range(len(SPECIAL)))
+                and said["pre_tokenizer"]["type"] in ("WhitespaceSplit", "Split")
+                and said["normalizer"] in (None, {"type": "NFC"}, {"type": "NFKC"})
+                and said["truncation"] is said["padding"] is said["post_processor"] is None
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise TokenError(f"{path}: not a tokenizer file ({type(error).__name__}: {error})") from None
+        if not special:
+            raise TokenError(f"{path}: ids 0 to 3 must be {', '.join(SPECIAL)}")
+        if not usual:
+            raise TokenError(f"{path}: not a vocabulary of words or characters, numbered from 0 and with nothing else")
+        try:
+            tokenizer = Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
             raise TokenError(f"{path}: not a tokenizer file ({error})") from None
-        if [tokenizer.id_to_token(k) for k in range(len(SPECIAL))] != list(SPECIAL):
-            raise TokenError(f"{path}: ids 0 to 3 must be {', '.join(SPECIAL)}")
         tokenizer.encode_special_tokens = True
         return cls(tokenizer)

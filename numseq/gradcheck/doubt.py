@@ -10,10 +10,11 @@ the terms are that cancel, or how saturated a unit is.
 A saturated unit is 1 to the last digit, so its slope is 0 in any precision, and aside: e is the same everywhere. But
 then L does not show it either: over the size of x it moves L by less than L is rounded by. Where outputs are smaller
 than inputs, and may be what is left of such numbers, with their rounding, only a gradient that is not 0, and that is
-wrong by the same in extended precision, is a mistake.
+wrong by the same in another precision, is a mistake.
 
-The extended precision is NumPy's longdouble, where it is wider than float64 and the code keeps it; of float32 it is
-float64. Source: the second is discrete stochastic arithmetic, Vignes 2004, with the inputs' noise for random rounding.
+The other precision is NumPy's longdouble, where it is wider than float64, else float32; of float32 it is float64. The
+code has to keep it. With fewer digits nothing shrinks, but only a mistake stays as it is. The second is discrete
+stochastic arithmetic, Vignes 2004, with the inputs' noise for random rounding.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,10 @@ from numseq.gradcheck.report import Quantity
 from numseq.gradcheck.results import Given, gradients
 from numseq.gradcheck.watch import Watch
 
-WIDER: dict[np.dtype, Any] = {np.dtype(np.float32): np.float64, np.dtype(np.float64): np.longdouble}
+PRECISIONS: dict[np.dtype, tuple] = {
+    np.dtype(np.float32): (np.float64,),
+    np.dtype(np.float64): (np.longdouble, np.float32),
+}
 ASIDE = 4  # how many times aside
 CLEAR = 1e-3  # relative: no rounding of a gradient that is not hidden among far larger ones
 HIDDEN = 1e-6  # of the largest gradient
@@ -164,7 +168,7 @@ class Doubt:
 
         def deviation(inputs):
             trace = self.function(**inputs)
-            found = gradients(trace.backward(**self._upstream_of(trace)), self.given, self.dtype)
+            found = gradients(trace.backward(**self._upstream_of(trace)), self.given, trees.common_dtype(inputs))
             a = found.leaves()[leaf]
             fine = at_least_double(inputs)
             off = self._off(a, v, lambda step: self._loss(along(fine, self._only(argument, k, v), step)))
@@ -208,17 +212,17 @@ class Doubt:
             return False
         if not np.isfinite(e):
             return True
-        wide, more, dtype = WIDER[self.dtype], 0.0, None
-        on_host = all(array_module(a) is np for a in trees.leaves(base))
-        if on_host and np.finfo(wide).eps < np.finfo(self.dtype).eps:
+        eps, there, dtype = np.finfo(self.dtype).eps, 0.0, None
+        other = next(kind for kind in PRECISIONS[self.dtype] if np.finfo(kind).eps != eps)
+        if all(array_module(a) is np for a in trees.leaves(base)):
             with suppress(Exception):  # the code cannot take it
-                more, _, dtype = deviation(trees.cast(base, wide))
-            if dtype == wide and abs(more) < abs(e) / 30:
-                return False
+                there, _, dtype = deviation(trees.cast(base, other))
+        if dtype == other and np.finfo(other).eps < eps and abs(there) < abs(e) / 30:
+            return False
         if not self._visible(e, reach):
             return False
         if not self._visible(e, reach, self._least()):
-            return bool(said != 0 and dtype == wide and abs(more / e - 1) < CLEAR)
+            return bool(said != 0 and dtype == other and abs(there / e - 1) < CLEAR)
         try:
             return all(0.5 < deviation(self._aside(base, k))[0] / e < 2 for k in range(ASIDE))
         except Exception:  # nothing can be said of what does not go aside

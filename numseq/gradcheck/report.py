@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from numseq.gradcheck import picture
+from numseq.gradcheck.assignments import Place
 from numseq.gradcheck.formulas import mathml
-from numseq.gradcheck.watch import Place
 
 SEVERAL = 8  # results that have a line of their own
 WHERE, EQUATION, ANSWER = 1, 2, 3  # how much of what is wrong is told; 0 says that it is

@@ -12,6 +12,7 @@ import numpy as np
 from numseq.data.batches import Pairs
 from numseq.errors import ConfigError
 from numseq.search.scoring import MAX_LENGTH
+from numseq.threads import blas_threads, choose_threads
 from numseq.training.trainer import mean_loss
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def evaluate(
         found = translator.stream(sources, batch_size, search, max_length=max_length, **options)
         scores = corpus_scores([result.text for result in progress(found, len(sources))], wanted, scored, tokenize)
     if "ppl" in metrics:
-        loss = mean_loss(translator.model, coded, batch_size)
+        with blas_threads(choose_threads(options.get("threads"), translator.model.params, batch_size)):
+            loss = mean_loss(translator.model, coded, batch_size)
         scores = {"perplexity": math.exp(min(loss, 700))} | scores  # exp of more would overflow
     return scores | ({"left_out": left_out} if left_out else {})
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import chain, repeat, zip_longest
 from typing import Any
 
 import numpy as np
 
 from numseq import params as trees
 from numseq.gradcheck.report import relative_error
-from numseq.mistakes.formulas import formulas, possible
+from numseq.mistakes.formulas import formulas
 from numseq.mistakes.handed import Handed
 from numseq.mistakes.handed import handed as handed_on
 from numseq.mistakes.layer import LAYERS, Bug
 from numseq.mistakes.slips import slips
+from numseq.mistakes.solved import of_fields, scaled, terms
 
 SAME = 1e-9  # relative; two gradients that coincide differ by rounding, two bugs by far more
 ROUNDING = 1e-14  # of the largest gradient, an absolute error that is none
@@ -102,20 +103,35 @@ class Compared:
         except Exception:  # whatever somebody's backward raises
             return None
 
-    def scaled(self, without: Iterable[Callable] = ()) -> Iterator[Bug]:
-        """Each equation times the number that one of the wrong results was multiplied with, if there is one."""
-        for leaf in sorted(self.wrong):
-            ours, right = self.theirs[leaf], self.leaves[leaf]
-            size = float((right * right).sum()) if ours.shape == right.shape else 0.0
-            times = float((ours * right).sum()) / size if size else 0.0
-            if times and _same(ours, times * right):
-                break
-        else:
-            return
+    def _solved(self, without):
+        """Slips that are read off the wrong numbers."""
         found = {f.name: f for function in self._functions(without) for f in formulas(function)}
-        for name, f in found.items():
-            change = {name: possible(lambda v: trees.map(lambda leaf: times * leaf, v.value))}
-            yield Bug(f"{name} is {times:.6g} times what it should be", f.function.__name__, f.text, change)
+        asked = {name: seen for name, seen in self._asked.items() if name in found}
+        yield from scaled(found, asked, self.theirs, self.leaves, self.wrong)
+        yield from of_fields(found, asked)
+        observed = {}
+        for name in (name for name in asked if name in self._given_out):
+            (v,), paths = asked[name], iter(self._given_out[name])
+            new = trees.map(lambda leaf, paths=paths: self.theirs[next(iter(next(paths)))], v.value)
+            if not all(map(np.array_equal, trees.leaves(new), trees.leaves(v.value))):
+                observed[name] = new, v
+        yield from terms(found, observed)
+
+    @cached_property
+    def _given_out(self):
+        """Equation, of those asked for once, to the results that are the leaves of its value as they are."""
+        by_value: dict[tuple, list[str]] = {}
+        for leaf, a in self.compared.items():
+            if a.ndim and np.any(a):
+                by_value.setdefault((a.shape, a.tobytes()), []).append(leaf)
+        found = {}
+        for name, seen in self._asked.items():
+            if len(seen) == 1:
+                leaves = [np.asarray(leaf) for leaf in trees.leaves(seen[0].value)]
+                paths = [by_value.get((a.shape, a.tobytes()), []) for a in leaves]
+                if paths and all(paths):
+                    found[name] = paths
+        return found
 
     def _functions(self, without):
         return [function for function in self.layer.functions(self.trace) if function not in without]
@@ -126,25 +142,32 @@ class Compared:
 
         Yields: (slip, whether it is in several equations at once).
         """
-        first, others, at_once = (self._part(k, without) for k in range(3))
+        functions = self._functions(without)
+        parts = [slips(function, self._can_matter) for function in functions]
+        for way in self.layer.ways:
+            parts += [self._of_way(way, function) for function in functions if function is not self.layer.backward]
+        one, at_once = zip(*parts, strict=True) if parts else ((), ())
         for bug, several in chain(
-            zip(chain(first, others, self.scaled(without)), repeat(False)), zip(at_once, repeat(True))
+            zip(chain(_by_turns(one), self._solved(without)), repeat(False)), zip(chain(*at_once), repeat(True))
         ):
             reached = set().union(*(self._reached.get(name, ()) for name in bug.change))
             if (self.wrong <= reached or reached <= self.wrong) and self._matters(bug):
                 yield bug, several
 
-    def _part(self, k, without=()):
-        """The k-th part of the slips of all functions."""
-        functions = self._functions(without)
-        for function in functions:
-            yield from slips(function)[k]
-        for way in self.layer.ways:
-            for function in functions:
-                if function is not self.layer.backward:
-                    for bug in slips(function)[k]:
-                        change = {f"{way}.{name}": wrong for name, wrong in bug.change.items()}
-                        yield Bug(f"{bug.name} ({way} alone)", bug.function, bug.lesson, change)
+    def _can_matter(self, name):
+        reached = self._reached.get(name)
+        return reached is not None and (self.wrong <= reached or reached <= self.wrong)
+
+    def _of_way(self, way, function):
+        """The slips of a function in one of its uses."""
+
+        def of_way(bugs):
+            for bug in bugs:
+                change = {f"{way}.{name}": wrong for name, wrong in bug.change.items()}
+                yield Bug(f"{bug.name} ({way} alone)", bug.function, bug.lesson, change)
+
+        one, several = slips(function, lambda name: self._can_matter(f"{way}.{name}"))
+        return (map(of_way, one), of_way(several))
 
     def _undo(self, change):
         """The results with some equations changed, by dotted name; and the pieces of wiring."""
@@ -211,10 +234,26 @@ class Compared:
                     except ValueError:
                         return False
                     ours, right = trees.leaves(new), trees.leaves(v.value)
+                    if len(bug.change) == 1 and self._refuted(name, ours, right):
+                        return False
                     if len(ours) != len(right) or not all(map(np.array_equal, ours, right)):
                         differs = True
                         break
         return differs
+
+    def _refuted(self, name, ours, right):
+        """Whether results that are leaves of an equation's value as they are become other than those at hand."""
+        paths = self._given_out.get(name, ())
+        return len(paths) == len(ours) == len(right) and any(
+            not np.array_equal(a, b) and not any(_same(np.asarray(a), self.theirs[leaf]) for leaf in leaves)
+            for leaves, a, b in zip(paths, ours, right, strict=True)
+        )
+
+
+def _by_turns(iterators):
+    """The slips of several functions, kind by kind."""
+    for kinds in zip_longest(*iterators, fillvalue=()):
+        yield from chain(*kinds)
 
 
 def _moves(leaf):

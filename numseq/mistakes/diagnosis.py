@@ -221,9 +221,10 @@ class _Judging:
 
 
 def _again(calls):
-    """Calls of one layer, and the first of them made once more with other gradients."""
+    """Calls of one layer, and the first of them made once more with other gradients. Not if that is right: then it was
+    other code that was called, as of a layer that goes step by step in a decoder's loop."""
     again = calls[0].again()
-    return [*calls, again] if again else calls
+    return [*calls, again] if again and not again.right else calls
 
 
 def _by_name(name, given):

@@ -2,21 +2,16 @@
 
 import ast
 from collections.abc import Iterator
-from itertools import combinations, permutations
 
 from numseq.mistakes.formulas import Formula, build, nodes, put, text
 
 
 def miswritten(f: Formula, rules: tuple) -> Iterator[tuple[str, ast.expr]]:
-    """(what was done, tree): the formula with one of its nodes written otherwise, by some rules, each tree once."""
-    seen = {ast.dump(f.tree)}
+    """(what was done, tree): the formula with one of its nodes written otherwise, by some rules."""
     for node in nodes(f.tree):
         for rule in rules:
             for what, new in rule(node):
-                tree = put(f.tree, {node: new})
-                if (dump := ast.dump(tree)) not in seen:
-                    seen.add(dump)
-                    yield what, tree
+                yield what, put(f.tree, {node: new})
 
 
 def _sums(node):
@@ -73,9 +68,68 @@ def _products(node):
             yield f"nothing is divided by {text(right)}", left
             yield f"{text(right)} multiplies", build("A * B", A=left, B=right)
             yield f"{text(right)} divides twice", build("A / B / B", A=left, B=right)
+            if isinstance(right, ast.Name):
+                yield f"{text(right)} - 1 in the place of {text(right)}", build("A / (B - 1)", A=left, B=right)
         case ast.BinOp(left, ast.Pow(), right):
             yield f"the power of {text(node)} is missing", left
             yield f"{text(node)} is doubled, not squared,", build("2 * A", A=left)
+
+
+def brackets(node):
+    """a * (b + c): a bracket is forgotten, or stands where there is none; of many terms one is left."""
+    match node:
+        case ast.BinOp(left, ast.Mult(), right):
+            for bracket in factors if len(factors := _factors(node)) > 2 else ():
+                for sign, term in terms if len(terms := _terms(bracket)) > 1 else ():
+                    rest = put(node, {bracket: _sum_of([each for each in terms if each[1] is not term])})
+                    new = build("R + X" if sign > 0 else "R - X", R=rest, X=term)
+                    yield f"{text(term)} has none of the factors of {text(bracket)}", new
+            for factor, bracket in ((left, right), (right, left)):
+                terms = _terms(bracket)
+                for sign, term in terms if len(terms) > 1 else ():
+                    rest = _sum_of([each for each in terms if each[1] is not term])
+                    new = build("A * R + X" if sign > 0 else "A * R - X", A=factor, R=rest, X=term)
+                    yield f"{text(term)} is not multiplied by {text(factor)}", new
+        case ast.BinOp(left, ast.Add() | ast.Sub() as by, right):
+            for whole, other in ((left, right), (right, left)):
+                match whole:
+                    case ast.BinOp(a, ast.Mult() | ast.Div() as times, b):
+                        inner = ast.BinOp(a, by, other) if whole is left else ast.BinOp(other, by, a)
+                        said = "multiplied" if isinstance(times, ast.Mult) else "divided"
+                        yield f"{text(other)} is {said} by {text(b)} too", ast.BinOp(inner, times, b)
+                    case ast.Call(ast.Name() as function, [a, *rest]) if function.id != "summed":
+                        yield (
+                            f"{text(other)} goes through {function.id} too",
+                            ast.Call(function, [ast.BinOp(a, by, other), *rest], []),
+                        )
+            if len(terms := _terms(node)) > 2:
+                for sign, term in terms:
+                    yield f"of {text(node)} there is only {text(term)}", _sum_of([(sign, term)])
+
+
+def _terms(node, sign=1):
+    """(sign, term) of a sum."""
+    match node:
+        case ast.BinOp(left, ast.Add(), right):
+            return _terms(left, sign) + _terms(right, sign)
+        case ast.BinOp(left, ast.Sub(), right):
+            return _terms(left, sign) + _terms(right, -sign)
+    return [(sign, node)]
+
+
+def _factors(node):
+    match node:
+        case ast.BinOp(left, ast.Mult(), right):
+            return _factors(left) + _factors(right)
+    return [node]
+
+
+def _sum_of(terms):
+    (sign, tree), *others = terms
+    tree = tree if sign > 0 else build("-A", A=tree)
+    for sign, term in others:
+        tree = build("A + B" if sign > 0 else "A - B", A=tree, B=term)
+    return tree
 
 
 def _slopes(node):
@@ -107,88 +161,13 @@ def _matrices(node):
                         yield f"{text(side)} is transposed", put(node, {side: build("A.T", A=side)})
             yield f"{text(node)} is transposed", build("(A @ B).T", A=left, B=right)
             yield f"the product with {text(right)} is left out", left
+            for n in (2, 3, 4, 5):
+                for what, where in PARTS.items():
+                    new = build(f"_contracted(A, B, {n}, {where})", A=left, B=right)
+                    yield f"the product {text(node)} takes of {n} blocks {what}", new
         case ast.Attribute(value, "T"):
             yield f"{text(value)} is not transposed", value
-
-
-def _places(node):
-    """x[t], x[..., :H], x[::-1]: of another step, the other half, not turned."""
-    match node:
-        case ast.Subscript(x, ast.Name() | ast.BinOp(ast.Name(), _, _) as k):
-            said = text(x)
-            for by in ("+ 1", "- 1"):
-                yield f"{said}[{text(k)} {by}] in the place of {text(node)}", build(f"_at(X, K {by})", X=x, K=k)
-            yield (
-                f"{said}[{text(k)} - 1], the last before the first, in the place of {text(node)}",
-                build("X[K - 1]", X=x, K=k),
-            )
-            yield (
-                f"{said}[{text(k)} + 1], the first after the last, in the place of {text(node)}",
-                build("X[(K + 1) % len(X)]", X=x, K=k),
-            )
-            for place in ("0", "-1", f"-1 - {text(k)}"):
-                yield f"{said}[{place}] in the place of {text(node)}", build(f"X[{place}]", X=x)
-        case ast.Subscript(x, where):
-            for part, new in _other_parts(where):
-                other = ast.Subscript(x, put(where, {part: new}), ast.Load())
-                yield f"{text(other)} in the place of {text(node)}", other
-            yield f"{text(x)} in the place of {text(node)}", x
-
-
-def _other_parts(where):
-    for part in ast.walk(where):
-        match part:
-            case ast.Constant(0 | 1 as k):
-                if part is where:
-                    yield part, ast.Constant(1 - k)
-            case ast.Slice(None, upper, None) if upper is not None:
-                yield part, ast.Slice(upper, None, None)
-            case ast.Slice(lower, None, None) if lower is not None:
-                yield part, ast.Slice(None, lower, None)
-            case ast.Slice(None, None, ast.UnaryOp()):
-                yield part, ast.Slice(None, None, None)
-            case ast.Slice(None, None, None):
-                yield part, build("x[::-1]").slice
-
-
-def _axes(node):
-    """x.sum(axis): a mean, a part of the sum, another axis; sum(... for t in range(T)): some of the terms."""
-    match node:
-        case ast.Call(ast.Attribute(x, "sum" | "mean" as by), [], [ast.keyword("axis", axis), *keep]):
-
-            def taken(x, over=axis, by=by):
-                return ast.Call(ast.Attribute(x, by, ast.Load()), [], [ast.keyword("axis", over), *keep])
-
-            said, axes = text(x), ast.literal_eval(axis) if not isinstance(axis, ast.Name) else 0
-            other = {"sum": "mean", "mean": "sum"}[by]
-            yield f"a {other} of {said} where a {by} belongs", taken(x, by=other)
-            for k in axes if isinstance(axes, tuple) else (axes,):
-                for what, where in PARTS.items():
-                    yield (
-                        f"the {by} of {said} takes {what} along axis {k}",
-                        taken(build(f"_part(X, {k}, {where})", X=x)),
-                    )
-                if by == "sum":
-                    yield f"{said} is a mean along axis {k}, not a sum,", build(f"S / X.shape[{k}]", S=node, X=x)
-            if isinstance(axes, tuple):
-                yield f"the {by} of {said} takes its very first alone", build(f"X[{', '.join('0' * len(axes))}]", X=x)
-                yield f"the {by} of {said} takes its very last alone", build(f"X[{', '.join(['-1'] * len(axes))}]", X=x)
-            for over in (0, 1, -1):
-                if over != axes:
-                    yield f"the {by} of {said} runs along axis {over}", taken(x, ast.Constant(over))
-        case ast.Call(ast.Attribute(x, "sum"), [], _):
-            yield f"a mean of {text(x)} where a sum belongs", build("X.mean()", X=x)
-        case ast.Call(ast.Name("sum"), [ast.GeneratorExp(term, [each])], _):
-            length = each.iter.args[0] if isinstance(each.iter, ast.Call) and each.iter.args else None
-            if length is not None:
-                t, T = text(each.target), text(length)
-                for over, what in (
-                    ("range(N)[:1]", f"{t} = 0 alone"), ("range(N)[-1:]", f"{t} = {T} - 1 alone"),
-                    ("range(1, N)", f"all {t} but the first"), ("range(N - 1)", f"all {t} but the last"),
-                ):  # fmt: skip
-                    some = ast.comprehension(each.target, build(over, N=length), [], 0)
-                    yield f"the sum over {t} is of {what}", ast.Call(node.func, [ast.GeneratorExp(term, [some])], [])
-                yield f"a mean over {t} where a sum belongs", build("S / N", S=node, N=length)
+            yield f"{text(value)} is reshaped, not transposed,", build("X.reshape(X.T.shape)", X=value)
 
 
 PARTS = {
@@ -198,40 +177,4 @@ PARTS = {
     "all but the last": "slice(None, -1)",
 }
 
-
-def _calls(node):
-    """Functions that are left out, cases taken for one another, lists in another order."""
-    match node:
-        case ast.Call(ast.Attribute(ast.Name("np"), "where"), [holds, yes, no]):
-            yield f"{text(yes)} everywhere, whatever {text(holds)} says,", yes
-            yield f"{text(no)} everywhere, whatever {text(holds)} says,", no
-            yield f"the two sides of {text(node)} are exchanged", build("np.where(C, B, A)", C=holds, A=yes, B=no)
-            yield f"0 in the place of {text(yes)}", build("np.where(C, 0, B)", C=holds, B=no)
-            yield f"0 in the place of {text(no)}", build("np.where(C, A, 0)", C=holds, A=yes)
-        case ast.Attribute(ast.Call(ast.Attribute(x, "backward"), [given], []), _):
-            yield f"the backward of {text(x)} is skipped", given
-            yield f"the backward of {text(x)} is applied twice", put(node, {given: node})
-            yield f"the scaling of {text(x)} is left out", build("A * (X.mask > 0)", A=given, X=x)
-            yield f"{text(x)} is taken the other way round", build("A * (X.mask == 0)", A=given, X=x)
-        case ast.Call(ast.Name(function), [given, *_]) if function not in ("sum", "summed"):
-            yield f"{function} is left out", given
-        case ast.IfExp(_, body, orelse):
-            yield f"{text(orelse)} in the place of {text(node)}", orelse
-            yield f"{text(body)} in the place of {text(node)}", body
-        case ast.BinOp(left, ast.Sub(), right):
-            yield f"the order of the difference {text(node)} is turned", build("R - L", L=left, R=right)
-        case ast.List(parts):
-            for j, k in combinations(range(len(parts)), 2):
-                order = list(parts)
-                order[j], order[k] = parts[k], parts[j]
-                yield f"{text(parts[j])} and {text(parts[k])} have changed places", ast.List(order, ast.Load())
-            for one, other in permutations(parts, 2):
-                yield f"{text(other)} in the place of {text(one)}", put(node, {one: other})
-            for one in parts:
-                yield f"0 in the place of {text(one)}", put(node, {one: build("0 * A", A=one)})
-            if len(parts) > 1:
-                yield "the parts stand in reversed order", ast.List(parts[::-1], ast.Load())
-
-
-ALGEBRA = (_sums, _products, _slopes, _matrices)
-ACCESS = (_places, _axes, _calls)
+ALGEBRA = (_sums, _products, brackets, _slopes, _matrices)

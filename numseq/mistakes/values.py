@@ -1,11 +1,14 @@
 """What becomes of an equation's result, however it came about: another sign or size, some of it, another order."""
 
+import ast
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from numseq import params as trees
-from numseq.mistakes.formulas import Formula
+from numseq.mistakes.formulas import Formula, nodes
+
+SIZES = {"T": "steps", "B": "rows", "S": "positions"}
 
 
 def is_no_gradient(f: Formula) -> bool:
@@ -40,10 +43,16 @@ def of_value(f: Formula) -> Iterator[tuple[str, Callable]]:
     yield f"the sign of {f.name} is turned", _leaves(lambda a: -a)
     yield f"{f.name} is twice what it should be", _leaves(lambda a: 2 * a)
     yield f"{f.name} is half of what it should be", _leaves(lambda a: a / 2)
-    for size, what in (("T", "steps"), ("B", "rows"), ("S", "positions")):
+    for size, what in SIZES.items():
         yield f"{f.name} is divided by the number of {what}", scaled(size, -1)
         yield f"{f.name} is multiplied by the number of {what}", scaled(size, 1)
+    yield f"{f.name} has the part of t = 0 alone", lambda v: v.value if v.t == 0 else _so_far(v, f)
+    yield f"{f.name} has the part of the last t alone", lambda v: v.value if v.t == v.T - 1 else _so_far(v, f)
     yield f"{f.name} is transposed", _leaves(lambda a: _matrix(a).T)
+    yield f"the first row of {f.name} is zero", _leaves(lambda a: np.concatenate([0 * _matrix(a)[:1], a[1:]]))
+    yield f"{f.name} has the factor dloss once more", lambda v: trees.map(lambda leaf: leaf * _loss(v), v.value)
+    for by in (1, -1):
+        yield f"{f.name} {by:+d} in the place of {f.name}", lambda v, by=by: _index(v) + by
     if is_no_gradient(f):
         yield f"1 - {f.name} in the place of {f.name}", _leaves(lambda a: 1 - a)
 
@@ -95,13 +104,41 @@ def of_parts(f: Formula) -> Iterator[tuple[str, Callable]]:
     )
     for what, where in PLACES.items():
         yield f"{f.name} is zero but at {what}", _leaves(lambda a, where=where: _only(a, where))
+    yield f"{f.name} piles up over all places before", _leaves(lambda a: np.cumsum(of_sequence(a), axis=0))
+    yield f"{f.name} piles up over all places after", _leaves(lambda a: np.cumsum(of_sequence(a)[::-1], axis=0)[::-1])
+    yield f"each place of {f.name} has the sum of all", _leaves(lambda a: 0 * a + of_sequence(a).sum(axis=0))
+    for way in (reordered, reordered_back):
+        yield f"{f.name} is put into shape in another order of its axes", _leaves(way)
 
 
 def _size(v, name):
     size = getattr(v, name, None)
     if not isinstance(size, int) or size < 2:
         raise ValueError(f"nothing has the size {name}")
+    if any(getattr(v, other, None) == size for other in SIZES if other != name):
+        raise ValueError("this is the size of something else too")
     return float(size)
+
+
+def _so_far(v, f):
+    """A sum over steps before this step's part is added. Raises: ValueError, where it is no such sum."""
+    if not any(isinstance(node, ast.Name) and node.id == f.name for node in nodes(f.tree)):
+        raise ValueError("this is no sum over steps")
+    return getattr(v, f.name)
+
+
+def _loss(v):
+    """The gradient of a loss, if it is another number than 1."""
+    dloss = getattr(v, "dloss", 1.0)
+    if np.ndim(dloss) or dloss == 1:
+        raise ValueError("there is no such factor")
+    return dloss
+
+
+def _index(v):
+    if not isinstance(v.value, int) or isinstance(v.value, bool):
+        raise ValueError("this is no index")
+    return v.value
 
 
 def _loop(v):
@@ -142,7 +179,7 @@ def _half(a):
 
 def of_sequence(a: np.ndarray) -> np.ndarray:
     """An array with steps or positions in front. Raises: ValueError, when it has none."""
-    if a.ndim < 3:
+    if a.ndim < 3 and not (a.ndim == 2 and a.dtype == bool):  # a mask has no units
         raise ValueError("this has no steps or positions")
     return a
 
@@ -152,6 +189,32 @@ def moved(a: np.ndarray, by: int) -> np.ndarray:
     other = np.zeros_like(of_sequence(a))
     other[max(by, 0) : len(a) + min(by, 0)] = a[max(-by, 0) : len(a) - max(by, 0)]
     return other
+
+
+def reordered(a: np.ndarray) -> np.ndarray:
+    """What comes of an array that is read, number by number, in another order of its first two axes."""
+    if a.ndim < 2:
+        raise ValueError("this has no two axes")
+    return a.swapaxes(0, 1).reshape(a.shape)
+
+
+def reordered_back(a: np.ndarray) -> np.ndarray:
+    """The other way round: an array that was put into shape so."""
+    if a.ndim < 2:
+        raise ValueError("this has no two axes")
+    return a.reshape(a.shape[1], a.shape[0], *a.shape[2:]).swapaxes(0, 1)
+
+
+TURNED: dict[str, Callable] = {
+    "in reversed order": lambda a: of_sequence(a)[::-1],
+    "one place later": lambda a: moved(a, 1),
+    "one place earlier": lambda a: moved(a, -1),
+    "one place later, its last first,": lambda a: np.roll(of_sequence(a), 1, axis=0),
+    "one place earlier, its first last,": lambda a: np.roll(of_sequence(a), -1, axis=0),
+    "one place later, its first twice,": lambda a: np.concatenate([of_sequence(a)[:1], a[:-1]]),
+    "read in another order of its axes": reordered,
+    "put into shape in another order of its axes": reordered_back,
+}
 
 
 def _only(a, where):

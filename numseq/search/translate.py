@@ -16,6 +16,7 @@ from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.greedy import greedy
 from numseq.search.sampling import SamplingOptions, sample
 from numseq.search.scoring import MAX_LENGTH, score
+from numseq.threads import blas_threads, choose_threads
 
 POOL = 20  # batches whose lines are sorted by length together: lines come out in order, soon after they went in
 CELLS = 1 << 23  # of a batch, sentences * hypotheses * squared tokens of the source: where hypotheses looked is kept
@@ -95,6 +96,7 @@ class Translator:
         extra: int = 10,
         max_length: int = MAX_LENGTH,
         numbered_from: int = 0,
+        threads: int | None = None,
     ) -> Iterator[Translation]:
         """Translate lines and yield a Translation for each, in their order, as soon as it is there.
 
@@ -103,7 +105,8 @@ class Translator:
             source word to translation: an <unk> becomes the translation of the source word that it attended to most, or
             that word itself when the dict has none; None leaves <unk>. max_ratio, extra: a line of n tokens becomes at
             most max_ratio * n + extra. max_length, a line of more tokens is not translated: its Translation is empty
-            and `too_long`. numbered_from, the number of the first line: sampling draws by line number.
+            and `too_long`. numbered_from, the number of the first line: sampling draws by line number. threads, of the
+            matrix products; None for as many as suit the model and batch_size (`numseq.threads.choose_threads`).
         Raises: ConfigError, when max_ratio, extra or max_length is out of bounds, or <unk> is to be replaced without an
             attention to the words of the source, as where an encoder shortens time.
         """
@@ -115,12 +118,15 @@ class Translator:
             raise ConfigError("a plain model attends to nothing, so its unknown words cannot be replaced")
         if replace_unk is not None:
             replace_unk = {self.source_tokens.normalize(word): said for word, said in replace_unk.items()}
+        threads = choose_threads(threads, self.model.params, batch_size)
         lines, start = iter(lines), numbered_from
         while pool := [line.strip() for line in islice(lines, POOL * batch_size)]:
-            yield from self._pool(pool, batch_size, search, replace_unk, max_ratio, extra, max_length, start)
+            limits = max_ratio, extra, max_length
+            yield from self._pool(pool, batch_size, search, replace_unk, limits, start, threads)
             start += len(pool)
 
-    def _pool(self, pool, batch_size, search, replace_unk, max_ratio, extra, max_length, start):
+    def _pool(self, pool, batch_size, search, replace_unk, limits, start, threads):
+        max_ratio, extra, max_length = limits
         sources = Ragged(self.source_tokens.encode(pool))
         done = (sources.lengths == 0) | (sources.lengths > max_length)
         results = [Translation("", [], [], None) for _ in pool]
@@ -133,7 +139,7 @@ class Translator:
         said = 0
         for batch in plan_batches(lengths, lengths, batch_size, max_cells=cells) if len(real) else []:
             rows = real[batch]
-            for k, result in self._batch(sources, rows, pool, search, replace_unk, most[rows], start):
+            for k, result in self._batch(sources, rows, pool, search, replace_unk, most[rows], start, threads):
                 results[k] = result
             done[rows] = True
             while said < len(pool) and done[said]:
@@ -151,7 +157,10 @@ class Translator:
         flat = [one for found in lists for one in found]
         pairs = [(self.source_tokens.join(one.source), self.target_tokens.join(one.target[:-1])) for one in flat]
         coded = Pairs.encode(pairs, self.source_tokens, self.target_tokens) if pairs else Pairs(Ragged([]), Ragged([]))
-        scored = iter(score(self.model, coded, batch_size, max_length=sys.maxsize))  # what was found is not too long
+        with blas_threads(choose_threads(None, self.model.params, batch_size)):
+            scored = iter(
+                score(self.model, coded, batch_size, max_length=sys.maxsize)
+            )  # what was found is not too long
         results = []
         for first, found in zip(translations, lists, strict=True):
             known = [(one, next(scored)) for one in found]
@@ -160,9 +169,10 @@ class Translator:
             results.append(replace(new[0], others=new[1:]) if new else first)
         return results
 
-    def _batch(self, sources, rows, lines, search, replace_unk, limits, first):
+    def _batch(self, sources, rows, lines, search, replace_unk, limits, first, threads):
         source, mask = sources.pad(rows)
-        found = self._search(search, asarray(source), asarray(mask), limits, first + rows)
+        with blas_threads(threads):
+            found = self._search(search, asarray(source), asarray(mask), limits, first + rows)
         for b, k in enumerate(rows):
             words = self.source_tokens.split(lines[k])
             unknown = [word for word, known in zip(words, source[:, b].tolist(), strict=False) if known == UNK]

@@ -1,6 +1,7 @@
 """Optimisers, the trainer, and runs on disk."""
 
-from numseq.training.checkpoint import CheckpointError, load_config, load_model, load_part, load_tokens, save_run
+from numseq.training.arrays import CheckpointError
+from numseq.training.checkpoint import load_config, load_model, load_part, load_tokens, save_run
 from numseq.training.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_by_global_norm
 from numseq.training.options import TrainingOptions
 from numseq.training.run import DataOptions, train_run

@@ -1,4 +1,4 @@
-"""A run on disk: a folder that a crash at any moment leaves whole.
+"""A run on disk: a folder that a crash at any moment leaves whole, and whose files know one another.
 
     config.json             what the model is and how it is trained; written last of the first three, so a folder with
                             it is a run, and one without is none
@@ -8,60 +8,98 @@
     training.safetensors    the latest parameters, the optimiser's moments, and where in the data the run is
     metrics.jsonl           one JSON object a line
 
-Every file is written under another name first, forced to the disk, and then takes its place in one step. Nothing that
-is loaded can execute anything: JSON and plain arrays only.
+Every file is written under another name first, forced to the disk, and then takes its place in one step. Each has a
+checksum: config.json and the arrays have their own, config.json has those of the tokens, and training.safetensors has
+those of the model and the metrics. What makes a run this run and no other (`Description.run`) stands in both files of
+arrays. Nothing that is loaded can execute anything: JSON and plain arrays only.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+import zlib
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from numseq import params as trees
-from numseq.backend import Array, asarray, to_numpy
+from numseq.backend import asarray
 from numseq.data.tokens import Tokens
-from numseq.errors import ConfigError, NumseqError
+from numseq.errors import ConfigError
 from numseq.files import write_atomically
 from numseq.models import Seq2Seq, Seq2SeqConfig
+from numseq.training.arrays import FORMAT, CheckpointError, load_arrays, restore
 
-FORMAT = 3
 CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training.safetensors", "metrics.jsonl"
-SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
+TOKENS = SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
+CHANGEABLE = ("epochs", "threads")  # options of training that may be others when a run is resumed
 
 
-class CheckpointError(NumseqError):
-    """A run that cannot be read or must not be overwritten."""
+@dataclass(frozen=True)
+class Description:
+    """What config.json says: the model's configuration, how it is trained, and the checksums of the token files."""
+
+    config: Seq2SeqConfig
+    training: dict[str, Any]
+    tokens: dict[str, str]
+
+    @property
+    def run(self) -> str:
+        """A digest of all that decides the run's numbers. What may change on the way is left out."""
+        training = {name: value for name, value in self.training.items() if name != "origin"}
+        if isinstance(options := training.get("options"), dict):
+            training["options"] = {name: value for name, value in options.items() if name not in CHANGEABLE}
+        said = _canonical({"model": asdict(self.config), "training": training, "tokens": self.tokens})
+        return hashlib.sha256(said).hexdigest()[:16]
+
+    def save(self, folder: str | PathLike) -> None:
+        """Write config.json."""
+        said = {"format": FORMAT, "model": asdict(self.config), "training": self.training, "tokens": self.tokens}
+        said["crc32"] = checksum(_canonical(said))
+        write_atomically(Path(folder) / CONFIG, (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: str | PathLike) -> "Description":
+        """Read config.json. Raises: CheckpointError, when there is none, or another than was written."""
+        path = Path(folder) / CONFIG
+        said = read_json(path)
+        try:
+            if said["format"] != FORMAT:
+                raise CheckpointError(
+                    f"{path}: format {said['format']}, and this version reads {FORMAT}: `numseq convert DIR` brings "
+                    "one of format 2 or 3 to it; others need the version that they were made with"
+                )
+            if said.pop("crc32", None) != checksum(_canonical(said)):
+                raise CheckpointError(
+                    f"{path}: changed since it was written, its checksum does not fit: take it from a copy (epochs "
+                    "are added by `numseq train --resume --epochs N`)"
+                )
+            return cls(Seq2SeqConfig(**said["model"]), dict(said["training"]), dict(said["tokens"]))
+        except ConfigError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{path}: not a configuration of numseq ({error})") from None
 
 
-def save_arrays(path: str | PathLike, arrays: Mapping[str, Array], metadata: dict[str, Any] | None = None) -> None:
-    """Write named arrays as a .safetensors file, with a JSON-able `metadata` beside them."""
-    from safetensors.numpy import save
-
-    host = {name: np.ascontiguousarray(to_numpy(array)) for name, array in arrays.items()}
-    write_atomically(path, save(host, {"numseq": json.dumps({"format": FORMAT, **(metadata or {})})}))
-
-
-def load_arrays(
-    path: str | PathLike, formats: tuple[int, ...] = (FORMAT,)
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """(named arrays, metadata) of a file that `save_arrays` wrote, in one of the formats. Raises: CheckpointError."""
-    from safetensors import SafetensorError, safe_open
-
+def read_json(path: Path) -> Any:
+    """What a JSON file of a run holds. Raises: CheckpointError."""
     try:
-        with safe_open(path, framework="np") as file:
-            metadata = json.loads((file.metadata() or {}).get("numseq", "null"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: truncated or not a checkpoint ({error})") from None
-    if not isinstance(metadata, dict) or metadata.get("format") not in formats:
-        raise CheckpointError(f"{path}: not written by numseq, or by another version's format")
-    return arrays, metadata
+        raise CheckpointError(f"{path.parent}: not a run of numseq (it has no {path.name})") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
+    except RecursionError:
+        raise CheckpointError(f"{path}: cannot be read (nested too deeply)") from None
+
+
+def checksum(data: bytes) -> str:
+    """The CRC-32 of some bytes, eight digits."""
+    return f"{zlib.crc32(data):08x}"
+
+
+def _canonical(said):
+    return json.dumps(said, sort_keys=True).encode()
 
 
 def save_run(
@@ -74,42 +112,35 @@ def save_run(
     """Begin a run: vocabularies first, config.json last. training, a JSON-able dict: the options of the run."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, tokens in ((SOURCE_TOKENS, source_tokens), (TARGET_TOKENS, target_tokens)):
-        write_atomically(folder / name, tokens.to_json().encode())
-    save_config(folder, config, training)
-
-
-def save_config(folder: str | PathLike, config: Seq2SeqConfig, training: dict[str, Any]) -> None:
-    """Write config.json alone."""
-    described = {"format": FORMAT, "model": asdict(config), "training": training}
-    write_atomically(Path(folder) / CONFIG, (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode())
+    texts = {SOURCE_TOKENS: source_tokens.to_json().encode(), TARGET_TOKENS: target_tokens.to_json().encode()}
+    for name, text in texts.items():
+        write_atomically(folder / name, text)
+    training = json.loads(json.dumps(training))  # as it will be read, so that its digest is the same
+    Description(config, training, {name: checksum(text) for name, text in texts.items()}).save(folder)
 
 
 def load_config(folder: str | PathLike) -> tuple[Seq2SeqConfig, dict[str, Any]]:
     """(Seq2SeqConfig, training options) of a run. Raises: CheckpointError, when the folder holds none."""
-    path = Path(folder) / CONFIG
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder}: not a run of numseq (it has no {CONFIG})") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error})") from None
-    try:
-        if described["format"] != FORMAT:
-            raise CheckpointError(
-                f"{path}: format {described['format']}, and this version reads {FORMAT}: `numseq convert DIR` brings "
-                "one of format 2 to it; others need the version that they were made with"
-            )
-        return Seq2SeqConfig(**described["model"]), dict(described["training"])
-    except ConfigError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a configuration of numseq ({error})") from None
+    described = Description.load(folder)
+    return described.config, described.training
 
 
 def load_tokens(folder: str | PathLike) -> tuple[Tokens, Tokens]:
-    """The two vocabularies of a run."""
-    return Tokens.load(Path(folder) / SOURCE_TOKENS), Tokens.load(Path(folder) / TARGET_TOKENS)
+    """The two vocabularies of a run. Raises: CheckpointError or TokenError, when they are not those it began with."""
+    described = Description.load(folder)
+    config, tokens = described.config, []
+    for name, size in zip(TOKENS, (config.source_vocabulary, config.target_vocabulary), strict=True):
+        path = Path(folder) / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+        if checksum(data) != described.tokens.get(name):
+            raise CheckpointError(f"{path}: not the vocabulary that this run began with: take it from a copy")
+        tokens.append(Tokens.from_json(data.decode(), path))
+        if len(tokens[-1]) != size:
+            raise CheckpointError(f"{path}: {len(tokens[-1])} tokens, where {CONFIG} says {size}")
+    return tokens[0], tokens[1]
 
 
 def load_model(folder: str | PathLike) -> tuple[Seq2Seq, Tokens, Tokens]:
@@ -117,16 +148,14 @@ def load_model(folder: str | PathLike) -> tuple[Seq2Seq, Tokens, Tokens]:
 
     Raises: CheckpointError or TokenError, which name the file and what is wrong with it.
     """
-    config, _ = load_config(folder)
-    path = Path(folder) / MODEL
+    described, path = Description.load(folder), Path(folder) / MODEL
+    tokens = load_tokens(folder)
     if not path.exists():
         raise CheckpointError(f"{folder}: no model yet; the first is kept after the first epoch")
-    tokens = load_tokens(folder)
-    sizes = (config.source_vocabulary, config.target_vocabulary)
-    if sizes != (len(tokens[0]), len(tokens[1])):
-        raise CheckpointError(f"{folder}: {CONFIG} says vocabularies of {sizes}, the token files hold others")
-    arrays, _ = load_arrays(path)
-    model = Seq2Seq.create(config)
+    arrays, metadata = load_arrays(path)
+    if metadata.get("run") != described.run:
+        raise CheckpointError(f"{path}: of another run than {CONFIG}, or of other options")
+    model = Seq2Seq.create(described.config, seed=None)
     model.params = restore(path, model.params, arrays)
     return model, *tokens
 
@@ -149,12 +178,3 @@ def load_part(model: Seq2Seq, folder: str | PathLike, prefix: str) -> None:
             raise CheckpointError(f"{path}: {name} is {found}, and this model's has shape {leaf.shape}")
     taken = {name: asarray(arrays[name], leaf.dtype) for name, leaf in mine.items()}
     model.params = trees.replace(model.params, dict(trees.walk(model.params)) | taken)
-
-
-def restore(path: str | PathLike, tree: trees.Tree, arrays: Mapping[str, Array], prefix: str = "") -> trees.Tree:
-    """The tree with its leaves taken from the named arrays that begin with `prefix`, on the current backend."""
-    own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-    try:
-        return trees.map(asarray, trees.replace(tree, own))
-    except trees.TreeError as error:
-        raise CheckpointError(f"{path}: does not fit the configuration ({prefix}{error})") from None

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Self
 
+from numseq.options import option
+
 FIRST, SELDOM = 30, 600  # seconds between lines that show progress where there is no terminal
 
 
@@ -18,15 +20,17 @@ FIRST, SELDOM = 30, 600  # seconds between lines that show progress where there 
 class Progress:
     """Where a run stands: the numbers that, with the parameters and moments, decide everything that follows."""
 
-    epoch: int = 1  # the epoch at work, from 1
-    step: int = 0  # batches of it that are done
-    loss: float = 0.0  # of these, the sum over what they weigh
-    weight: int = 0  # what they weigh: real target tokens
-    updates: int = 0  # steps of the optimiser
-    setbacks: int = 0  # epochs without a better validation loss
-    best: float | None = None  # the lowest validation loss so far, nats per token
-    metrics_bytes: int = 0  # length of the metrics file
-    seconds: float = 0.0  # spent training, in all sittings
+    epoch: int = option(1, "The epoch at work, from 1.", least=1)
+    step: int = option(0, "Batches of it that are done.", least=0)
+    loss: float = option(0.0, "Of these, the sum over what they weigh.")
+    weight: int = option(0, "What they weigh: real target tokens.", least=0)
+    updates: int = option(0, "Steps of the optimiser.", least=0)
+    setbacks: int = option(0, "Epochs without a better validation loss.", least=0)
+    best: float | None = option(None, "The lowest validation loss so far, nats per token.")
+    seconds: float = option(0.0, "Spent training, in all sittings.", least=0)
+    metrics_bytes: int = option(0, "Length of the metrics file.", least=0)
+    metrics_crc32: int = option(0, "Its checksum.", least=0, below=1 << 32)
+    model_crc32: str | None = option(None, "Checksum of the best model so far.")
 
     @property
     def mean_loss(self) -> float:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,21 @@ from numseq.errors import ConfigError
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.options import option, validate
 from numseq.search.translate import Translator
+from numseq.threads import blas_threads, run_threads
+from numseq.training.arrays import CheckpointError
 from numseq.training.checkpoint import (
+    CHANGEABLE,
     CONFIG,
     METRICS,
     MODEL,
     TRAINING,
-    CheckpointError,
+    Description,
     load_config,
     load_model,
     load_tokens,
-    save_config,
     save_run,
 )
+from numseq.training.lock import locked
 from numseq.training.options import TrainingOptions
 from numseq.training.trainer import Trainer
 
@@ -91,11 +94,17 @@ def train_run(
         run began with; DataError, TokenError, ConfigError before anything is written.
     """
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder} is a file: a run needs a folder")
+    with locked(folder, say):
+        return _train_run(folder, train, valid, model, data, training, origin, resume, prepare, say)
+
+
+def _train_run(folder, train, valid, model, data, training, origin, resume, prepare, say):
+    """`train_run`, in a folder that is locked."""
     going_on = is_run(folder)
     if going_on and not resume:
         raise CheckpointError(f"{folder} already holds a run: add --resume, or choose another folder")
-    if folder.exists() and not folder.is_dir():
-        raise CheckpointError(f"{folder} is a file: a run needs a folder")
     if not going_on and (foreign := [name for name in (MODEL, TRAINING, METRICS) if (folder / name).exists()]):
         raise CheckpointError(f"{folder} has a {foreign[0]} but no {CONFIG}, so it is no run: choose another folder")
     fingerprint = _fingerprint(train, valid)
@@ -107,6 +116,7 @@ def train_run(
         config, described = load_config(folder)
         if described.get("fingerprint") != fingerprint:
             raise CheckpointError(f"{folder}: the training data are not those that this run began with")
+        _refuse_changes(folder, described, asdict(config), model, data, training)
         source_tokens, target_tokens = load_tokens(folder)
     else:
         source_tokens, target_tokens = _vocabularies(train, data, shared=model.get("tied") == "all")
@@ -116,7 +126,11 @@ def train_run(
     both = (source_tokens, target_tokens)
     train = _encode("training", train, both, data.max_length, say)
     valid = _encode("validation", valid, both, data.max_length, say)
-    network = Seq2Seq.create(config, training.seed)
+    with blas_threads(1):  # first values are the seed's alone, not those of a number of threads
+        network = Seq2Seq.create(config, training.seed)
+    kept = resumed_options(folder)[2].threads if going_on else None
+    threads = run_threads(training.threads, kept, network.params, training.batch, say)
+    training = replace(training, threads=threads)
     try:
         trees.without(network.params, training.frozen)
     except trees.TreeError as error:
@@ -135,9 +149,10 @@ def train_run(
         save_run(folder, config, source_tokens, target_tokens, described)
 
     trainer = Trainer(network, train, valid, folder, training, say=say, resume=going_on)
-    now = described | {"options": asdict(training), "origin": origin}
+    changed = {name: getattr(training, name) for name in CHANGEABLE}
+    now = described | {"options": described["options"] | changed, "origin": origin}
     if now != described:  # more epochs, or files that moved: kept, so that the next --resume knows
-        save_config(folder, config, now)
+        replace(Description.load(folder), training=now).save(folder)
     attention = f"{config.attention} attention" if config.attends else "no attention"
     say(
         f"{config.cell}, {attention}, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
@@ -149,6 +164,18 @@ def train_run(
         say(f"going on at epoch {trainer.progress.epoch}, batch {trainer.progress.step + 1}")
     metrics = trainer.run()
     return Translator(*load_model(folder)), metrics
+
+
+def _refuse_changes(folder, described, config, model, data, training):
+    """Raise CheckpointError when an option is another than the run began with, but for those that may be."""
+    whole = {"data": asdict(data), "options": asdict(training)}
+    pairs = [(name, now, config.get(name)) for name, now in model.items() if now is not None]
+    pairs += [(n, whole[part][n], before) for part in whole for n, before in described[part].items()]
+    for name, now, before in pairs:
+        if now != before and name not in CHANGEABLE:
+            raise CheckpointError(
+                f"{folder}: {name} is {now}, but the run began with {before}; only {', '.join(CHANGEABLE)} may change"
+            )
 
 
 def is_run(folder: str | PathLike) -> bool:

@@ -2,14 +2,18 @@
 
 import json
 import os
+import zlib
 from dataclasses import asdict, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from numseq import params as trees
+from numseq.errors import ConfigError
 from numseq.models import Seq2Seq
-from numseq.training.checkpoint import METRICS, MODEL, TRAINING, CheckpointError, load_arrays, restore, save_arrays
+from numseq.options import validate
+from numseq.training.arrays import CheckpointError, load_arrays, restore, save_arrays
+from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TRAINING, Description
 from numseq.training.optimizers import Optimizer
 from numseq.training.progress import Progress
 
@@ -19,11 +23,21 @@ class State:
 
     def __init__(self, folder: str | PathLike):
         self.folder = Path(folder)
+        described = (self.folder / CONFIG).exists()  # else it is a loop of one's own
+        self.run = Description.load(folder).run if described else None
+        self.updates = 0  # of the optimiser, in the state that is on the disk
 
     @property
     def begun(self) -> bool:
-        """Is there something to resume?"""
-        return (self.folder / TRAINING).exists()
+        """Is there something to resume? Raises: CheckpointError, when only the training state is lost."""
+        if (self.folder / TRAINING).exists():
+            return True
+        if left := [name for name in (MODEL, METRICS) if (self.folder / name).exists()]:
+            raise CheckpointError(
+                f"{self.folder}: {TRAINING} is missing, without which training cannot go on, but {' and '.join(left)} "
+                "are there and stay as they are: take it from a copy, or begin in another folder"
+            )
+        return False
 
     def history(self) -> list[dict[str, Any]]:
         """The metrics of the epochs that are done, a list of dicts."""
@@ -32,11 +46,13 @@ class State:
 
     def add_metrics(self, line: dict[str, Any], progress: Progress) -> None:
         """Add a line to the metrics. It is on the disk before the checkpoint that counts on it."""
+        data = (json.dumps(line) + "\n").encode()
         with open(self.folder / METRICS, "ab") as file:
-            file.write((json.dumps(line) + "\n").encode())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            progress.metrics_bytes = file.tell()
+        progress.metrics_bytes += len(data)
+        progress.metrics_crc32 = zlib.crc32(data, progress.metrics_crc32)
 
     def cut_metrics(self, progress: Progress) -> None:
         """Forget lines that were written after the checkpoint: those epochs are trained again."""
@@ -45,31 +61,67 @@ class State:
             with open(path, "r+b") as file:
                 file.truncate(progress.metrics_bytes)
 
-    def keep_best(self, model: Seq2Seq, line: dict[str, Any]) -> None:
+    def keep_best(self, model: Seq2Seq, line: dict[str, Any], progress: Progress) -> None:
         """Keep these parameters as the run's model."""
-        described = {name: line[name] for name in ("epoch", "valid_loss")}
-        save_arrays(self.folder / MODEL, dict(trees.walk(model.params)), described)
+        described = {"run": self.run, "epoch": line["epoch"], "valid_loss": line["valid_loss"]}
+        progress.model_crc32 = save_arrays(self.folder / MODEL, dict(trees.walk(model.params)), described)
 
     def save(self, model: Seq2Seq, optimizer: Optimizer, progress: Progress) -> None:
         """Write all that resuming needs, in one step."""
         arrays = {f"params.{name}": leaf for name, leaf in trees.walk(model.params)}
         for moment, tree in optimizer.moments.items():
             arrays |= {f"{moment}.{name}": leaf for name, leaf in trees.walk(tree)}
-        save_arrays(self.folder / TRAINING, arrays, asdict(progress))
+        save_arrays(self.folder / TRAINING, arrays, {"run": self.run} | asdict(progress))
+        self.updates = progress.updates
 
     def load(self, model: Seq2Seq, optimizer: Optimizer) -> Progress:
-        """Put parameters and moments where they were; returns the Progress.
+        """Put parameters and moments where they were; returns the Progress. Nothing on disk is changed.
 
-        Raises: CheckpointError, when the file cannot be read or does not belong to this model and optimiser.
+        Raises: CheckpointError, when a file cannot be read, is not the one that was written, or does not belong to this
+            run, model and optimiser.
         """
         path = self.folder / TRAINING
         arrays, kept = load_arrays(path)
+        self._check_run(path, kept)
         try:
             progress = Progress(**{field.name: kept[field.name] for field in fields(Progress)})
+            validate(progress)
         except KeyError as error:
             raise CheckpointError(f"{path}: {error} is missing: not the state of a training run") from None
-        optimizer.steps = progress.updates
+        except ConfigError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        self._check_model(progress)
+        self._check_metrics(progress)
+        optimizer.steps = self.updates = progress.updates
         model.params = restore(path, model.params, arrays, "params.")
         for moment, tree in optimizer.moments.items():
             optimizer.moments[moment] = restore(path, tree, arrays, f"{moment}.")
         return progress
+
+    def _check_run(self, path, kept):
+        if kept.get("run") != self.run:
+            raise CheckpointError(f"{path}: of another run than {CONFIG}, or of other options")
+
+    def _check_model(self, progress):
+        """The model is the one that the state knows, or the next, which was kept just before the run was stopped."""
+        path = self.folder / MODEL
+        if not path.exists():
+            if progress.best is not None:
+                raise CheckpointError(f"{path} is missing, the best model so far: take it from a copy")
+            return
+        _, kept = load_arrays(path)
+        self._check_run(path, kept)
+        if kept["crc32"] != progress.model_crc32 and kept.get("epoch") != progress.epoch:
+            raise CheckpointError(f"{path}: not the model that {TRAINING} belongs to: take both from one copy")
+
+    def _check_metrics(self, progress):
+        """The metrics begin with the lines that the state knows; without a file at all they begin anew."""
+        path = self.folder / METRICS
+        if not path.exists():
+            progress.metrics_bytes = progress.metrics_crc32 = 0
+            return
+        with open(path, "rb") as file:
+            if zlib.crc32(file.read(progress.metrics_bytes)) != progress.metrics_crc32:
+                raise CheckpointError(
+                    f"{path}: not the lines that were written: take it from a copy, or remove it to go on without them"
+                )

@@ -19,6 +19,9 @@ from numseq.backend import Array, generator, keep_freed_memory
 from numseq.errors import NumseqError
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
+from numseq.threads import blas_threads, choose_threads
+from numseq.training.arrays import CheckpointError
+from numseq.training.lock import locked
 from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm
 from numseq.training.options import TrainingOptions
 from numseq.training.progress import Bar, Clock, Progress, ctrl_c
@@ -43,8 +46,8 @@ class Trainer:
 
     Args: model, a Seq2Seq; its parameters are changed in place. train, valid: corpora, such as Pairs. folder: where
         checkpoints and metrics go; it must exist. options: TrainingOptions. say: called with a line of text after each
-        epoch. resume: continue from the folder's training.safetensors if it has one.
-    Raises: CheckpointError, when there is something to resume that cannot be read.
+        epoch. resume: go on with the run that the folder holds, if it holds one.
+    Raises: CheckpointError, when the folder holds a run that is not to be resumed, or cannot be.
     """
 
     def __init__(
@@ -66,9 +69,10 @@ class Trainer:
         given = {name: value for name, value in given.items() if value is not None}
         self.optimizer = OPTIMIZERS.find(options.optimizer)(self.trained(model.params), **given)
         self.lr = self.optimizer.lr
-        resume = resume and self.state.begun
-        self.progress = self.state.load(model, self.optimizer) if resume else Progress()
-        self.state.cut_metrics(self.progress)
+        begun = self.state.begun
+        if begun and not resume:
+            raise CheckpointError(f"{folder} holds a run already: resume it, or choose another folder")
+        self.progress = self.state.load(model, self.optimizer) if begun else Progress()
 
     def run(self) -> list[dict[str, Any]]:
         """Train until the last epoch. Returns the metrics of all epochs, a list of dicts.
@@ -77,8 +81,13 @@ class Trainer:
             finite, and instead of saving what is far worse than guessing; what was saved before stays.
         """
         keep_freed_memory()
+        threads = choose_threads(self.options.threads, self.model.params, self.options.batch)
         # numbers that overflow are reported once, with the step, as an error and not as warnings
-        with ctrl_c() as pressed, np.errstate(all="ignore"):
+        quiet = np.errstate(all="ignore")
+        with locked(self.state.folder, self.say), ctrl_c() as pressed, quiet, blas_threads(threads):
+            self.state.cut_metrics(self.progress)
+            if not self.state.begun:  # from here on, a state that is not there was lost
+                self.state.save(self.model, self.optimizer, self.progress)
             while self.progress.epoch <= self.options.epochs:
                 self._epoch(pressed)
         return self.state.history()
@@ -86,6 +95,8 @@ class Trainer:
     def _epoch(self, pressed):
         p, options, clock = self.progress, self.options, Clock(self.progress)
         plan = self.train.plan(options.batch, generator(options.seed, SHUFFLE, p.epoch))
+        if p.step > len(plan):
+            raise CheckpointError(f"batch {p.step} of {len(plan)} is said to be done: not the state of these data")
         with Bar(p, options.epochs, len(plan)) as bar:
             for rows in plan[p.step :]:
                 loss, norm = self.train_on(rows)
@@ -136,7 +147,7 @@ class Trainer:
         }
         if improved:
             p.best = valid
-            self.state.keep_best(self.model, line)
+            self.state.keep_best(self.model, line, p)
         else:
             p.setbacks += 1
         self.state.add_metrics(line, p)
@@ -162,9 +173,9 @@ class Trainer:
             )
 
     def _diverged(self, what):
-        kept = "holds the last good checkpoint" if self.state.begun else "holds no checkpoint yet"
         return DivergedError(
-            f"{what}; training stopped, {self.state.folder} {kept}; a new run with a lower --lr usually helps"
+            f"{what}; training stopped, {self.state.folder} holds the state after {self.state.updates:,} updates; "
+            "a new run with a lower --lr usually helps"
         )
 
 

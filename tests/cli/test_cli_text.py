@@ -11,7 +11,7 @@ import unicodedata
 from unittest import mock
 
 import pytest
-from helpers_run import TINY, numseq_cli, numseq_process, words, write_parallel
+from helpers_run import TINY, edit_config, numseq_cli, numseq_process, words, write_parallel
 
 from numseq import cli
 from numseq.data import Pairs
@@ -272,13 +272,9 @@ def test_the_longest_line_is_an_option_and_at_least_what_was_trained_on(room, tm
     result = done("translate", room / "run", "--input", source, "--max-length", 2)
     assert "warning: line 1 and 1 more: more than 2 tokens, so not translated (see --max-length)" in result.err
     assert [bool(row) for row in result.out.splitlines()] == [False, False, True] and "longer than" not in result.err
-    config = room / "short" / "config.json"
-    described = config.read_text()
-    try:
-        config.write_text(described.replace('"max_length": 4', '"max_length": 1001'))
-        assert done("translate", room / "short", "--input", source, "--max-ratio", 0).err == ""
-    finally:
-        config.write_text(described)
+    sides = ("--source", room / "source.txt", "--target", room / "target.txt")
+    done("train", *TINY, "--epochs", 1, "--out", tmp_path / "run", *sides, "--max-length", 1001)
+    assert done("translate", tmp_path / "run", "--input", source, "--max-ratio", 0).err == ""
 
 
 def test_a_sentence_that_is_too_long_is_not_drawn(room, tmp_path):
@@ -354,10 +350,7 @@ def test_old_vocabularies_take_text_as_it_is(accented):
 
 
 def test_a_run_from_before_the_choice_goes_on_as_it_began(accented):
-    config = accented / "none" / "config.json"
-    described = json.loads(config.read_text())
-    del described["training"]["data"]["normalization"]
-    config.write_text(json.dumps(described))
+    edit_config(accented / "none", lambda said: said["training"]["data"].pop("normalization"))
     resume = ("train", "--out", accented / "none", "--resume", "--epochs", 7)
     refused = numseq_cli(*resume, "--normalization", "nfc")
     assert refused.code == 2 and "began with none" in " ".join(refused.err.split())

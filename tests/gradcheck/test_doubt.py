@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 from helpers import normal
 
-from numseq.gradcheck import NotAnalyticError, check, core
+from numseq.gradcheck import NotAnalyticError, check, core, doubt
 from numseq.gradcheck.kinks import move_off, on_kink
 from numseq.gradcheck.references import best_slope
+
+
+@pytest.fixture(autouse=True, params=["more digits", "fewer digits"])
+def other_precision(request, monkeypatch):
+    """All is to be judged alike where longdouble has more digits than float64, and where it has not."""
+    if request.param == "fewer digits":
+        monkeypatch.setitem(doubt.PRECISIONS, np.dtype(np.float64), (np.float32,))
+
 
 METHODS = ("complex-step", "central", "richardson", "directional")
 

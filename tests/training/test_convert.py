@@ -11,6 +11,7 @@ from helpers_run import digits, numseq_cli
 from numseq.files import write_atomically
 from numseq.training import CheckpointError, DataOptions, TrainingOptions, load_model, train_run
 from numseq.training import checkpoint as files
+from numseq.training.arrays import load_arrays, save_arrays
 from numseq.training.convert import convert
 
 PAIRS, VALID = digits(60), digits(12, seed=1)
@@ -44,7 +45,7 @@ def old_name(name, kind):
 def as_of_old(folder, kind, lr):
     """Make a run of today one of format 2."""
     for name in (files.MODEL, files.TRAINING):
-        arrays, state = files.load_arrays(folder / name)
+        arrays, state = load_arrays(folder / name)
         renamed = {}
         for array_name, array in arrays.items():
             moment, _, own = array_name.partition(".") if name == files.TRAINING else ("", "", array_name)
@@ -53,7 +54,7 @@ def as_of_old(folder, kind, lr):
             state["tokens"], state["lr"] = state.pop("weight"), lr
             del state["setbacks"]
         del state["format"]
-        files.save_arrays(folder / name, renamed, state | {"format": 2})
+        save_arrays(folder / name, renamed, state | {"format": 2})
     path = folder / files.CONFIG
     described = json.loads(path.read_text())
     described["format"] = 2
@@ -74,7 +75,7 @@ def train(folder, kind, epochs=1, resume=False):
 def test_an_old_run_says_what_it_said_and_goes_on(tmp_path, kind):
     train(tmp_path / "run", kind)
     model, *_ = load_model(tmp_path / "run")
-    before, _ = files.load_arrays(tmp_path / "run" / files.TRAINING)
+    before, _ = load_arrays(tmp_path / "run" / files.TRAINING)
     shutil.copytree(tmp_path / "run", tmp_path / "old")
     as_of_old(tmp_path / "old", kind, lr=0.0025)  # after two epochs without progress
     with pytest.raises(CheckpointError, match="format 2.*numseq convert"):
@@ -82,7 +83,7 @@ def test_an_old_run_says_what_it_said_and_goes_on(tmp_path, kind):
     convert(tmp_path / "old")
     again, *_ = load_model(tmp_path / "old")
     assert again.config == model.config
-    after, state = files.load_arrays(tmp_path / "old" / files.TRAINING)
+    after, state = load_arrays(tmp_path / "old" / files.TRAINING)
     assert after.keys() == before.keys() and all((after[name] == before[name]).all() for name in before)
     assert state["setbacks"] == 2 and state["weight"] == 0
     _, metrics = train(tmp_path / "old", kind, epochs=2, resume=True)
@@ -93,7 +94,7 @@ def test_a_conversion_that_was_stopped_is_done_again(tmp_path, monkeypatch):
     train(tmp_path / "run", "bahdanau")
     as_of_old(tmp_path / "run", "bahdanau", lr=0.01)
     with monkeypatch.context() as patch:
-        patch.setattr("numseq.training.convert.write_atomically", lambda *args: (_ for _ in ()).throw(OSError("full")))
+        patch.setattr("numseq.training.convert.Description.save", lambda *args: (_ for _ in ()).throw(OSError("full")))
         with pytest.raises(OSError, match="full"):
             convert(tmp_path / "run")
     convert(tmp_path / "run")
@@ -102,7 +103,7 @@ def test_a_conversion_that_was_stopped_is_done_again(tmp_path, monkeypatch):
 
 def test_what_is_no_old_run_is_refused_in_a_line(tmp_path):
     train(tmp_path / "run", "plain")
-    for folder, words in (("run", ["format 3"]), ("nowhere", ["not a run"])):
+    for folder, words in (("run", ["format 4"]), ("nowhere", ["not a run"])):
         result = numseq_cli("convert", tmp_path / folder)
         assert result.code == 1 and result.err.count("\n") == 1 and all(word in result.err for word in words)
 

@@ -13,7 +13,7 @@ import sys
 import pytest
 from helpers_run import ENVIRONMENT, TINY, how_to_go_on, words, write_parallel
 
-from numseq.training.checkpoint import load_arrays
+from numseq.training.arrays import load_arrays
 
 EPOCHS, KILLS = 6, 4
 COMMAND_LINE = """

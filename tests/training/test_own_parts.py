@@ -29,7 +29,7 @@ from numseq.training import (
     load_part,
     train_run,
 )
-from numseq.training.checkpoint import load_arrays
+from numseq.training.arrays import load_arrays
 from numseq.training.optimizers import Optimizer
 from numseq.training.run import resumed_options
 

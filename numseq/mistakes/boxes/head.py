@@ -1,7 +1,7 @@
 """The wiring of the head and of the objective."""
 
+from numseq.mistakes.boxes.decoders.pieces import summed
 from numseq.mistakes.layer import Wiring, equations, know
-from numseq.models.decoders.base import summed
 from numseq.models.heads.vocabulary import VocabularyTrace
 from numseq.objectives.cross_entropy import CrossEntropyObjective
 
@@ -14,8 +14,12 @@ def vocabulary(trace, dloss=1.0, change=None):
     if output is not None:
         dlogits = eq("dlogits", grad.dlogits)
         grad = output.backward(dlogits)
-    dparams, ddropped = eq("dparams", grad.params), eq("ddropped", grad.dx)
-    return {"params": dparams, "dr": eq("dr", dropout.backward(ddropped).dx)}
+    dparams, ddropped, params = grad.params, eq("ddropped", grad.dx), _params(trace)
+    return {"params": eq("dparams", dparams), "dr": eq("dr", dropout.backward(ddropped).dx)}
+
+
+def _params(trace):
+    return trace.output.params if trace.output is not None else trace.cross_entropy.params
 
 
 know(Wiring("vocabulary", vocabulary, of=VocabularyTrace, graded=False))
@@ -32,7 +36,7 @@ def objective(trace, dloss=1.0, change=None):
     dalpha = dalpha_head = grad.dalpha
     if coverage is not None:
         dloss_coverage = eq("dloss_coverage", weight * dloss)
-        dalpha_coverage = coverage.backward(dloss_coverage).dalpha
+        alpha, dalpha_coverage = coverage.alpha, coverage.backward(dloss_coverage).dalpha
         dalpha = eq("dalpha", summed(dalpha_coverage, dalpha_head))
     return {"params": eq("dparams", grad.params), "dr": dr, "dh": dh, "dcontext": dcontext, "dalpha": dalpha}
 

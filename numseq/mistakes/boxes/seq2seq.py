@@ -5,7 +5,6 @@ from dataclasses import replace
 from numseq.mistakes.layer import Wiring, equations, know
 from numseq.models.memory import Memory
 from numseq.models.seq2seq import Seq2SeqParams, Seq2SeqTrace
-from numseq.models.tying import untie
 
 
 def seq2seq(trace, dloss=1.0, change=None):
@@ -32,13 +31,14 @@ def seq2seq(trace, dloss=1.0, change=None):
         head=eq("dhead", o.params),
     )
     if tied != "none":
-        dW_target, dW_head = params.target.W, params.head.W
-        dW = eq("dW", dW_target + dW_head.T)
+        dW_target, dW_head, dW_source = params.target.W, params.head.W, getattr(params.source, "W", None)
         if tied == "all":
-            dW_source = params.source.W
-            dW = eq("dW_all", dW + dW_source)
-        params = untie(replace(params, target=replace(params.target, W=dW)), tied)
-    return {"params": params}
+            dW = eq("dW_all", dW_target + dW_head.T + dW_source)
+        else:
+            dW = eq("dW", dW_target + dW_head.T)
+        params = replace(params, target=replace(params.target, W=dW), head=replace(params.head, W=None))
+        params = replace(params, source=None) if tied == "all" else params
+    return {"params": eq("dparams", params)}
 
 
 know(Wiring("seq2seq", seq2seq, of=Seq2SeqTrace, graded=False))

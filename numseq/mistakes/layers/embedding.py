@@ -20,7 +20,9 @@ def embedding(trace, dy, change=None):
     np.add.at(dW, ids, dy_rows)
     dW = eq("dW", dW)
     if trace.padding_id is not None:
-        dW[eq("padding_id", trace.padding_id)] = 0
+        padding_id = eq("padding_id", trace.padding_id)
+        is_padding = (np.arange(len(W)) == padding_id)[:, None]
+        dW = eq("dW_cleared", np.where(is_padding, 0, dW))
     return {"params": EmbeddingParams(dW)}
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from numseq.mistakes.boxes.decoders.pieces import Looking, Stepwise, readout
+from numseq.mistakes.boxes.decoders.pieces import Looking, Stepwise, at, readout, summed
 from numseq.mistakes.layer import Wiring, equations, know
 from numseq.models.decoders.bahdanau import BahdanauTrace
-from numseq.models.decoders.base import DecoderParams, at, summed
+from numseq.models.decoders.base import DecoderParams
 
 
 def bahdanau(trace, dr, dh=None, dcontext=None, dalpha=None, change=None):
@@ -23,20 +23,25 @@ def bahdanau(trace, dr, dh=None, dcontext=None, dalpha=None, change=None):
         above, dupper = [grad.dstate, grad.params], grad.dx
         dh_out = eq("dh_out", dropout.backward(dupper).dx)
     layer, looks, dquery = Stepwise(trace.lowest), Looking(trace.start.attention, trace.looks), np.zeros_like(dh_out[0])
-    for t in reversed(range(T)):
-        dh_t = eq("dh_t", dh_out[t] + dquery)
-        da_t = layer.step(t, dh_t)[:, : W_extra.shape[1]]
+    dcontext_step = np.zeros_like(context[0])
+    for t in eq("steps_back", list(reversed(range(T)))):
+        dquery_after, dcontext_after = dquery, dcontext_step  # of look t + 1, and of step t + 1
+        dh_t = eq("dh_t", summed(dh_out[t], dquery))
+        da = layer.step(t, dh_t)
+        da_t = eq("da_t", da[:, : W_extra.shape[1]])
         dcontext_step = eq("dcontext_step", da_t @ W_extra.T)
         dcontext_t = eq("dcontext_t", summed(dcontext_step, at(t, dcontext_out)))
         dalpha_t = None if dalpha is None else eq("dalpha_t", dalpha[t])
-        dquery = eq("dquery", looks.look(t, dcontext_t, dalpha_t))
+        dquery = looks.look(t, dcontext_t, dalpha_t)
+        dquery = eq("dquery", dquery)
     lowest, look = layer.grad(), looks.grad()
     dh_carried = lowest.dstate.h
     dfirst = lowest.dstate._replace(h=eq("dh_first", dh_carried + dquery))
     states = [dfirst, *(above[0] if above else [])]
     states = eq("dfirst", states)
     dmemory, dbridge = trace.start.backward(states, look)
-    da = layer.rewind.da[..., : W_extra.shape[1]]
+    da = layer.rewind.da
+    da = eq("da_extra", da[..., : W_extra.shape[1]])
     dW_extra = eq("dW_extra", sum(context[t].T @ da[t] for t in range(T)))
     drnn = [lowest.params, *(above[1] if above else [])]
     drnn = eq("drnn", drnn)

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from numseq.mistakes.boxes.decoders.pieces import Looking, Stepwise, readout
+from numseq.mistakes.boxes.decoders.pieces import Looking, Stepwise, at, readout, summed
 from numseq.mistakes.layer import Wiring, equations, know
-from numseq.models.decoders.base import DecoderParams, at, summed
+from numseq.models.decoders.base import DecoderParams
 from numseq.models.decoders.luong import LuongTrace
 from numseq.models.decoders.luong_feeding import FeedingTrace
 
 
 def luong(trace, dr, dh=None, dcontext=None, dalpha=None, change=None):
     """Step, then look: h_t is read by the readout, and as the query of look t."""
-    eq = equations(change)
+    eq, h = equations(change), trace.h
     dh_read, dcontext_read, dy_read, dreadout = readout(trace.readout, trace.read, dr, change)
     dcontext_t = summed(dcontext_read, dcontext)
     dcontext_t = np.zeros_like(trace.looks.context) if dcontext_t is None else eq("dcontext", dcontext_t)
@@ -32,32 +32,40 @@ know(Wiring("luong", luong, of=LuongTrace, graded=False, also=(readout,)))
 
 def luong_feeding(trace, dr, dh=None, dcontext=None, dalpha=None, change=None):
     """r_t is read by the head, and by the lowest layer at step t + 1."""
-    eq, W_extra, (T, B) = equations(change), trace.params.W_extra, dr.shape[:2]
+    eq, W_extra, (T, B), L = equations(change), trace.params.W_extra, dr.shape[:2], len(trace.layers)
     fed, r, h = trace.fed, trace.read.r, trace.h
     layers, looks = [Stepwise(layer) for layer in trace.layers], Looking(trace.start.attention, trace.looks)
     dr_all, dr_next, dh_below = np.zeros_like(dr), np.zeros_like(dr[0]), np.zeros_like(layers[0].layer.run.after.h)
-    for t in reversed(range(T)):
+    dquery, dh_carried, da_top = dh_below[0], None, None
+    for t in eq("steps_back", list(reversed(range(T)))):
+        dquery_after, r_prev = dquery, fed[t]
         dr_t = eq("dr_t", dr[t] + dr_next)
-        dr_all[t] = dr_t
-        dh_read, dcontext_read, _, _ = readout(trace.readout, trace.read[t], dr_t, change)
+        dr_all[t] = eq("dr_all_t", dr_t)
+        dh_read, dcontext_read, _, _ = readout(trace.readout, trace.read[t], dr_t, change, sums=False)
         zeros = np.zeros_like(trace.looks.context[t])
         dcontext_t = eq("dcontext_t", summed(zeros, dcontext_read, at(t, dcontext)))
         dalpha_t = None if dalpha is None else eq("dalpha_t", dalpha[t])
         dquery = looks.look(t, dcontext_t, dalpha_t)
-        dh_t = eq("dh_t", summed(dh_read, dquery, at(t, dh)))
-        for k in reversed(range(len(layers))):
+        dh_t = dh_top = eq("dh_t", summed(dh_read, dquery, at(t, dh)))
+        for k in eq("layers_back", list(reversed(range(L)))):
             layer = layers[k].layer
-            da = layers[k].step(t, dh_t)
+            dh_k = eq("dh_k", dh_t)
+            da = layers[k].step(t, dh_k)
+            da_top = da if k == L - 1 else da_top
             if k:
-                W_x, mask = layer.params.W_x, layer.mask
+                W_x, W_h, mask, dh_carried = layer.params.W_x, layer.params.W_h, layer.mask, layers[k].rewind.dstate.h
                 through = eq("through", da @ W_x.T)
                 dx_t = eq("dx_t", through + dh_t) if layer.residual else through
-                m = None if mask is None else mask[t if len(mask) > 1 else 0]
-                dh_t = dx_t if mask is None else eq("dh_below", dx_t * m)
-        dh_below[t] = dh_t
-        da_t = da[:, : W_extra.shape[1]]
+                if mask is not None and len(mask) > 1:
+                    dx_t = eq("dh_below", dx_t * mask[t])
+                elif mask is not None:
+                    dx_t = eq("dh_below_one", dx_t * mask[0])
+                dh_t = dx_t
+        dh_below[t] = eq("dh_around", dh_t)
+        da_t = eq("da_t", da[:, : W_extra.shape[1]])
         dr_next = eq("dr_next", da_t @ W_extra.T)
-    look, grads, da = looks.grad(), [layer.grad() for layer in layers], layers[0].rewind.da[..., : W_extra.shape[1]]
+    look, grads, da = looks.grad(), [layer.grad() for layer in layers], layers[0].rewind.da
+    da = eq("da_extra", da[..., : W_extra.shape[1]])
     _, _, dy_read, dreadout = readout(trace.readout, _all(trace.read), dr_all, change)
     dfirst, dx = eq("dfirst", [grad.dstate for grad in grads]), grads[0].dx
     dmemory, dbridge = trace.start.backward(dfirst, look)

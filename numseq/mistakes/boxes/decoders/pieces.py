@@ -13,12 +13,24 @@ from numseq.layers.linear import LinearParams, rows
 from numseq.mistakes.layer import equations
 
 
-def readout(piece, s, dr, change):
+def at(t, gradient):
+    """The gradient of step t's part of something, None where nobody read it."""
+    return None if gradient is None else gradient[t]
+
+
+def summed(*gradients):
+    """The sum of the gradients of something that was read several times; None where nobody read it."""
+    read = [d for d in gradients if d is not None]
+    return sum(read[1:], start=read[0]) if read else None
+
+
+def readout(piece, s, dr, change, sums=True):
     """r = tanh(x W + b), maxout(x W + b) or x, of x = [h; context; y], (..., .).
 
-    Returns: the gradients of h, context and y, None for what was not read, and those of the parameters.
+    Returns: the gradients of h, context and y, None for what was not read, and those of the parameters, if sums.
     """
     eq, kind, params, x, r = equations(change), piece.kind, piece.params, s.x, s.r
+    H, C, E = piece.widths
     dparams, dx = None, dr
     if kind != "linear":
         W = params.W
@@ -26,17 +38,20 @@ def readout(piece, s, dr, change):
             da = eq("da_r", dr * (1 - r**2))
         else:
             pairs = s.a.reshape(*r.shape, 2)
-            wins = pairs == pairs.max(axis=-1, keepdims=True)
-            da = eq("da_maxout", (dr[..., None] * wins).reshape(s.a.shape))
-        dW = eq("dW_r", rows(x).T @ rows(da))
-        over = tuple(range(da.ndim - 1))
-        db = eq("db_r", da.sum(axis=over))
+            wins = (pairs == pairs.max(axis=-1, keepdims=True)).reshape(s.a.shape)
+            da = eq("da_maxout", np.where(wins, dr.repeat(2, axis=-1), 0))
+        if sums:
+            dW = eq("dW_r", rows(x).T @ rows(da))
+            of_h, of_context, of_y = dW[:H], dW[H : H + C], dW[H + C :]
+            dW = np.concatenate(eq("dW_parts", [of_h, of_context, of_y]))
+            over = tuple(range(da.ndim - 1))
+            db = eq("db_r", da.sum(axis=over))
+            dparams = LinearParams(W=dW, b=db)
         dx = eq("dx_r", da @ W.T)
-        dparams = LinearParams(W=dW, b=db)
-    H, C, E = piece.widths
-    dh = eq("dh_read", dx[..., :H])
-    dcontext = eq("dcontext_read", dx[..., H : H + C]) if C else None
-    dy = eq("dy_read", dx[..., H + C :]) if E else None
+    dh, dcontext, dy = eq("dx_parts", [dx[..., :H], dx[..., H : H + C], dx[..., H + C :]])
+    dh = eq("dh_read", dh)
+    dcontext = eq("dcontext_read", dcontext) if C else None
+    dy = eq("dy_read", dy) if E else None
     return dh, dcontext, dy, dparams
 
 

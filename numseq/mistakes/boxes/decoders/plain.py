@@ -1,9 +1,9 @@
 """The wiring of the plain decoders, with the vector shown to every step or without."""
 
-from numseq.mistakes.boxes.decoders.pieces import readout
+from numseq.mistakes.boxes.decoders.pieces import readout, summed
 from numseq.mistakes.boxes.decoders.start import parted
 from numseq.mistakes.layer import Wiring, equations, know
-from numseq.models.decoders.base import DecoderParams, summed
+from numseq.models.decoders.base import DecoderParams
 from numseq.models.decoders.plain import PlainTrace
 from numseq.models.memory import Memory
 
@@ -19,7 +19,8 @@ def plain(trace, dr, dh=None, dcontext=None, dalpha=None, change=None):
     dlast = dmemory.last
     if context is not None:
         E, top = dx.shape[-1] - context.shape[-1], start.memory.last[-1].h
-        dy_rnn, dv_rnn = eq("dy_rnn", dx[..., :E]), eq("dv_rnn", dx[..., E:])
+        dy_rnn, dv_rnn = eq("dx_parts_rnn", [dx[..., :E], dx[..., E:]])
+        dy_rnn, dv_rnn = eq("dy_rnn", dy_rnn), eq("dv_rnn", dv_rnn)
         dv = eq("dv", summed(dv_rnn, dv_read, dcontext))
         dvector = eq("dvector", dv.sum(axis=0))
         dstate, dvector = dlast[-1].h, parted(dvector, top, change)

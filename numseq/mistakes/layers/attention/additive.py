@@ -12,6 +12,7 @@ from numseq.mistakes.layers.attention.look import look, rows
 def additive_attention(trace, dcontext, dalpha=None, change=None):
     eq, looks, attention = equations(change), trace.steps, trace.attention
     values, p, keys = attention.values, attention.params, attention.projected
+    w = p.w
     T, S = len(dcontext), len(values)
     alphas, us, queries = looks.alpha, looks.u, looks.query
     dalpha_out = np.zeros_like(alphas) if dalpha is None else dalpha
@@ -22,13 +23,14 @@ def additive_attention(trace, dcontext, dalpha=None, change=None):
         dalpha_t = eq("dalpha", np.einsum("bc,sbc->bs", dcontext[t], values) + dalpha_out[t])
         mean = eq("mean", (dalpha_t * alpha).sum(axis=-1, keepdims=True))
         de = eq("de", alpha * (dalpha_t - mean))
-        du = eq("du", np.einsum("bs,a->sba", de, p.w))
-        dz = eq("dz", du * (1 - u**2))
-        dprojected = eq("dprojected", (de.T[:, :, None] * (1 - u**2)).sum(axis=0) * p.w)
+        du = np.einsum("bs,a->sba", de, w)
+        dscore = eq("dscore", de.T[:, :, None] * (1 - u**2))
+        dz = eq("dz", dscore * w)
+        dprojected = eq("dprojected", dscore.sum(axis=0) * w)
         dquery[t] = eq("dquery", dprojected @ p.W_q.T)
         dkeys = eq("dkeys", dkeys + dz)
         dvalues = eq("dvalues_context", dvalues + np.einsum("bs,bc->sbc", alpha, dcontext[t]))
-        dW_q = eq("dW_q", dW_q + q.T @ dprojected)
+        dW_q = eq("dW_q", dW_q + queries[t].T @ dprojected)
         dw = eq("dw", dw + np.einsum("bs,sba->a", de, u))
     dquery, dvalues = eq("dquery_all", dquery), eq("dvalues", dvalues)
     dW_q, dw = eq("dW_q_all", dW_q), eq("dw_all", dw)
@@ -56,7 +58,7 @@ know(
     ("the query is averaged over positions", "dprojected", lambda v: v.dz.mean(axis=0),
      "one query was compared with every position: their gradients add"),
     ("tanh' is missing in the scores", "dz", lambda v: v.du, "u = tanh(q W_q + k): 1 - u^2"),
-    ("w is missing in the scores", "du", lambda v: np.broadcast_to(v.de.T[:, :, None], v.value.shape),
+    ("w is missing in the scores", "dz", lambda v: v.dscore,
      "e = u . w: du = de * w"),
     ("the weights' own gradient is ignored", "dalpha", lambda v: v.value - v.dalpha_out[v.t],
      "alpha was handed out too: whoever read it sends a gradient"),

@@ -12,22 +12,24 @@ from numseq.mistakes.layers.attention.look import look, rows
 def coverage_attention(trace, dcontext, dalpha=None, change=None):
     eq, looks, attention = equations(change), trace.steps, trace.attention
     values, p, keys = attention.values, attention.params, attention.projected
+    w, w_c = p.w, p.w_c
     T, (S, B, _) = len(dcontext), values.shape
     dalpha_out = np.zeros_like(looks.alpha) if dalpha is None else dalpha
     dkeys, dvalues, dquery = np.zeros_like(keys), np.zeros_like(values), np.zeros_like(looks.query)
     dW_q, dw, dw_c = np.zeros_like(p.W_q), np.zeros_like(p.w), np.zeros_like(p.w_c)
     dcoverage = np.zeros((B, S))  # of the next look
-    for t in reversed(range(T)):
+    for t in eq("looks_back", list(reversed(range(T)))):
         alpha, coverage, u, q = looks.alpha[t], looks.coverage[t], looks.u[t], looks.query[t]
         dalpha_t = eq("dalpha", np.einsum("bc,sbc->bs", dcontext[t], values) + dalpha_out[t] + dcoverage)
         de = eq("de", alpha * (dalpha_t - (dalpha_t * alpha).sum(axis=-1, keepdims=True)))
-        du = eq("du", np.einsum("bs,a->sba", de, p.w))
-        dz = eq("dz", du * (1 - u**2))
-        dprojected = eq("dprojected", (de.T[:, :, None] * (1 - u**2)).sum(axis=0) * p.w)
+        du = np.einsum("bs,a->sba", de, w)
+        dscore = eq("dscore", de.T[:, :, None] * (1 - u**2))
+        dz = eq("dz", dscore * w)
+        dprojected = eq("dprojected", dscore.sum(axis=0) * w)
         dquery[t] = eq("dquery", dprojected @ p.W_q.T)
         dkeys = eq("dkeys", dkeys + dz)
         dvalues = eq("dvalues", dvalues + np.einsum("bs,bc->sbc", alpha, dcontext[t]))
-        dW_q = eq("dW_q", dW_q + q.T @ dprojected)
+        dW_q = eq("dW_q", dW_q + looks.query[t].T @ dprojected)
         dw = eq("dw", dw + np.einsum("bs,sba->a", de, u))
         dw_c = eq("dw_c", dw_c + np.einsum("bs,sba->a", coverage, dz))
         here = eq("here", (dz @ p.w_c).T)

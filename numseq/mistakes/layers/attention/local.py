@@ -31,11 +31,12 @@ def local_attention(trace, dcontext, dalpha=None, change=None):
         dlogit = eq("dlogit", dfraction * fraction * (1 - fraction))
         du = eq("du", dlogit[:, None] * params.v)
         dz = eq("dz", du * (1 - u**2))
-        of_scores, of_place = np.einsum("bs,sbq->bq", de, k), dz @ params.W_p.T
-        dquery[t] = eq("dquery", of_scores + of_place)
+        W_p = params.W_p
+        of_scores, of_place = np.einsum("bs,sbq->bq", de, k), dz @ W_p.T
+        dquery[t] = eq("dquery", of_scores + dz @ W_p.T)
         dk = eq("dk", dk + np.einsum("bs,bq->sbq", de, q))
         dvalues = eq("dvalues", dvalues + np.einsum("bs,bc->sbc", alpha, dcontext[t]))
-        dW_p = eq("dW_p", dW_p + q.T @ dz)
+        dW_p = eq("dW_p", dW_p + looks.query[t].T @ dz)
         dv = eq("dv", dv + dlogit @ u)
     dquery, dvalues = eq("dquery_all", dquery), eq("dvalues_all", dvalues)
     dW_p, dv = eq("dW_p_all", dW_p), eq("dv_all", dv)

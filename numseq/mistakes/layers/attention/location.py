@@ -12,23 +12,25 @@ from numseq.mistakes.layers.attention.look import look, rows
 def location_attention(trace, dcontext, dalpha=None, change=None):
     eq, looks, attention = equations(change), trace.steps, trace.attention
     values, p, keys = attention.values, attention.params, attention.projected
+    w = p.w
     T, (S, B, _), (width, n) = len(dcontext), values.shape, p.F.shape
     r = width // 2
     dalpha_out = np.zeros_like(looks.alpha) if dalpha is None else dalpha
     dkeys, dvalues, dquery = np.zeros_like(keys), np.zeros_like(values), np.zeros_like(looks.query)
     dW_q, dw, dF, dU = np.zeros_like(p.W_q), np.zeros_like(p.w), np.zeros_like(p.F), np.zeros_like(p.U)
     dnext = np.zeros((B, S))  # of the weights, from the look after
-    for t in reversed(range(T)):
+    for t in eq("looks_back", list(reversed(range(T)))):
         alpha, alpha_prev, u, f, q = looks.alpha[t], looks.alpha_prev[t], looks.u[t], looks.f[t], looks.query[t]
         dalpha_t = eq("dalpha", np.einsum("bc,sbc->bs", dcontext[t], values) + dalpha_out[t] + dnext)
         de = eq("de", alpha * (dalpha_t - (dalpha_t * alpha).sum(axis=-1, keepdims=True)))
-        du = eq("du", np.einsum("bs,a->sba", de, p.w))
-        dz = eq("dz", du * (1 - u**2))
-        dprojected = eq("dprojected", (de.T[:, :, None] * (1 - u**2)).sum(axis=0) * p.w)
+        du = np.einsum("bs,a->sba", de, w)
+        dscore = eq("dscore", de.T[:, :, None] * (1 - u**2))
+        dz = eq("dz", dscore * w)
+        dprojected = eq("dprojected", dscore.sum(axis=0) * w)
         dquery[t] = eq("dquery", dprojected @ p.W_q.T)
         dkeys = eq("dkeys", dkeys + dz)
         dvalues = eq("dvalues", dvalues + np.einsum("bs,bc->sbc", alpha, dcontext[t]))
-        dW_q = eq("dW_q", dW_q + q.T @ dprojected)
+        dW_q = eq("dW_q", dW_q + looks.query[t].T @ dprojected)
         dw = eq("dw", dw + np.einsum("bs,sba->a", de, u))
         df = eq("df", dz @ p.U.T)
         dF = eq("dF", dF + filters(alpha_prev, df, r))

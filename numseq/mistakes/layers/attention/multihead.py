@@ -22,6 +22,7 @@ def multihead_attention(trace, dcontext, dalpha=None, change=None):
     dW_q, dW_o, dq_sum = np.zeros_like(p.W_q), np.zeros_like(p.W_o), np.zeros(K)
     for t in range(T):
         alpha, q = looks.head_alpha[t], heads(looks.q[t])  # (B, n, S), (B, n, K / n)
+        mean_alpha, mixed = looks.alpha[t][:, None], heads(looks.mixed[t])
         dmixed = eq("dmixed", heads(dcontext[t] @ p.W_o.T))
         dhead_alpha = eq("dhead_alpha", np.einsum("bnd,sbnd->bns", dmixed, v) + dalpha_out[t][:, None] / n)
         de = eq("de", alpha * (dhead_alpha - (dhead_alpha * alpha).sum(axis=-1, keepdims=True)))

@@ -62,7 +62,8 @@ PEEPHOLE_STEP = know(
 def _peepholes(trace, da, change):
     eq, steps, T = equations(change), trace.steps, len(da)
     c_prev, c, H = steps.c_prev, steps.c, steps.c.shape[-1]
-    da_i, da_f, da_o = (da[..., k * H : (k + 1) * H] for k in (0, 1, 3))
+    da_i, da_f = da[..., :H], da[..., H : 2 * H]
+    da_g, da_o = da[..., 2 * H : 3 * H], da[..., 3 * H :]
     dp_i = eq("dp_i", (da_i * c_prev).sum(axis=(0, 1)))
     dp_f = eq("dp_f", (da_f * c_prev).sum(axis=(0, 1)))
     dp_o = eq("dp_o", (da_o * c).sum(axis=(0, 1)))

@@ -86,11 +86,13 @@ def sequence(trace, dh=None, dfinal=None, change=None):
     steps_back = eq("steps_back", list(reversed(order)))
     for k, t in enumerate(steps_back):
         s, real = run.steps[t], mask[t][:, None]
+        dh_out = dh[t]
         dh_t = eq("dh_t", dh[t] + dh_next)
         into_h = eq("into_h", np.where(real, k_h[t] * dh_t, 0))  # into the step, and past it
         past_h = eq("past_h", np.where(real, (1 - k_h[t]) * dh_t, dh_t))
         into = [into_h]
         if has_c:
+            dc_next = eq("dc_t", dc_next)
             into_c = eq("into_c", np.where(real, k_c[t] * dc_next, 0))
             past_c = eq("past_c", np.where(real, (1 - k_c[t]) * dc_next, dc_next))
             into = [into_h, into_c]
@@ -100,18 +102,17 @@ def sequence(trace, dh=None, dfinal=None, change=None):
         dh_prev = step.get("dh_prev", 0) + dh_product
         dh_next = eq("dh_next", dh_prev + past_h)
         if has_c:
-            dc_prev = step["dc_prev"]
+            dc, dc_prev = step.get("dc"), step["dc_prev"]
             dc_next = eq("dc_next", dc_prev + past_c)
     da, dq = np.stack(da), np.stack(dq)
     sums = own.sums(trace, da, change) if own.sums else {}
-    dp = sums.get("dp", da)
+    dp, da_b = sums.get("dp", da), sums.get("da", da)
     dx = eq("dx", dp @ W_x.T)
     dW_x = eq("dW_x", sum(x[t].T @ dp[t] for t in range(T)))
     dW_h = eq("dW_h", sum(h_prev[t].T @ dq[t] + also[t] for t in range(T)))
     drop = trace.weight_drop and trace.weight_drop.mask
     if drop is not None:
         dW_h = eq("dW_h_dropped", dW_h * drop)
-    da_b = sums.get("da", da)
     db = eq("db", da_b.sum(axis=(0, 1)))
     db_h = eq("db_h", (dq if own.name == "gru" else da).sum(axis=(0, 1)))
     found = {"W_x": dW_x, "W_h": dW_h, "b": db, "b_h": db_h} | sums

@@ -19,8 +19,8 @@ def stack(trace, dh=None, dfinal=None, change=None):
         else:
             dx = eq("dx_plain", through)
         if k:
-            dropout = trace.dropouts[k - 1]
-            dh = eq("dh", dropout.backward(dx).dx)
+            dropouts = trace.dropouts
+            dh = eq("dh", dropouts[k - 1].backward(dx).dx)
     return {"dx": dx, "dstate": eq("dstate", dstate), "params": eq("dparams", dparams)}
 
 

@@ -11,7 +11,7 @@ def coverage_loss(trace, dloss, change=None):
     eq, (T, B, S) = equations(change), trace.alpha.shape
     weights = eq("weights", trace.weights)
     dalpha, dcoverage = np.zeros((T, B, S)), np.zeros((B, S))  # the latter of all later looks
-    for t in reversed(range(T)):
+    for t in eq("looks_back", list(reversed(range(T)))):
         real, by_alpha = trace.weights[t][:, None] != 0, trace.by_alpha[t]
         dagain = eq("dagain", np.repeat((weights[t] * dloss)[:, None], S, axis=1))
         dalpha[t] = eq("dalpha", dagain * by_alpha + dcoverage * real)

@@ -24,13 +24,19 @@ def sampled_cross_entropy(trace, dloss, change=None):
     dt = eq("dt", (p[:, 0] - 1) * weights * dloss)
     ds = eq("ds", p[:, 1:] * weights[:, None] * dloss)
     dx = eq("dx", dt[:, None] * W.T[targets] + ds @ W[:, samples].T)
-    dW, db = np.zeros_like(W.T), np.zeros_like(b)
-    np.add.at(dW, targets, dt[:, None] * x)
-    np.add.at(dW, samples, ds.T @ x)
-    np.add.at(db, targets, dt)
-    np.add.at(db, samples, ds.sum(axis=0))
+    db = np.zeros_like(b)
+    columns = np.concatenate(eq("columns", [targets, samples]))
+    dW = eq("dW_columns", scattered(len(b), columns, np.concatenate([dt[:, None] * x, ds.T @ x])))
+    np.add.at(db, columns, np.concatenate([dt, ds.sum(axis=0)]))
     params = LinearParams(eq("dW", dW.T), None if trace.params.b is None else eq("db", db))
     return {"dx": dx.reshape(trace.x.shape), "params": params}
+
+
+def scattered(n, rows, d):
+    """(n, .): each row of d is added to the one that it is of."""
+    found = np.zeros((n, d.shape[-1]))
+    np.add.at(found, rows, d)
+    return found
 
 
 def _sampled(v, of_targets=True, add=True):

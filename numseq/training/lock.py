@@ -1,0 +1,121 @@
+"""One writer: a run's folder is locked while something writes there."""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from numseq.files import remove_parts
+from numseq.training.arrays import CheckpointError
+
+LOCK = ".lock"
+_held: dict[tuple[int, int], tuple[int, int]] = {}  # (device, inode) of a folder to (process, thread) that has it
+
+
+class LockedError(CheckpointError):
+    """Another process writes in the folder."""
+
+
+@contextlib.contextmanager
+def locked(folder: str | PathLike, say: Callable[[str], Any] = print) -> Iterator[None]:
+    """A block in which nobody else writes in a run's folder, which is made when it is not there.
+
+    The system holds the lock, and gives it free when the process ends, however it ends. The thread that has it may ask
+    for it again. A folder that was made here goes again if nothing came to be in it.
+
+    Args: folder. say: called with a line of text where the file system cannot lock, as some network file systems:
+        whether another process writes there is then not known.
+    Raises: LockedError, which names who has the lock.
+    """
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    there = folder.stat()
+    place, me = (there.st_dev, there.st_ino), (os.getpid(), threading.get_ident())
+    if _held.get(place) == me:
+        yield
+        return
+    number = _taken(folder, say)
+    _held[place] = me
+    try:
+        remove_parts(folder)
+        yield
+    finally:
+        del _held[place]
+        _leave(folder, number, made)
+
+
+def writer(folder: str | PathLike) -> str | None:
+    """Who has the lock of a folder, None when nobody has."""
+    try:
+        number = os.open(Path(folder) / LOCK, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        _lock(number, shared=True)
+    except (BlockingIOError, PermissionError):
+        return _read(number)
+    except OSError:  # a file system that cannot lock
+        return None
+    finally:
+        os.close(number)
+    return None
+
+
+def _taken(folder, say):
+    """The number of the lock's file, open and locked, with the name of this process in it."""
+    path = folder / LOCK
+    while True:
+        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(number)
+        except (BlockingIOError, PermissionError):
+            who = _read(number)
+            os.close(number)
+            raise LockedError(f"{folder} is in use by {who}: wait for it, or choose another folder") from None
+        except OSError as error:
+            say(f"{folder} cannot be locked here ({error.strerror}): make sure that nothing else trains in it")
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(number), path.stat()):  # else it was removed by who had it before
+                break
+        os.close(number)
+    os.ftruncate(number, 0)
+    os.write(number, f"process {os.getpid()} on {socket.gethostname()}".encode())
+    return number
+
+
+def _read(number):
+    with contextlib.suppress(OSError):
+        return os.read(number, 200).decode(errors="replace") or "another process"
+    return "another process"
+
+
+def _leave(folder, number, made):
+    """Give the lock free; folders in which nothing came to be go with it."""
+    with contextlib.suppress(OSError):  # not empty, or a system that removes no open file
+        (folder / LOCK).unlink()
+        for path in made:
+            path.rmdir()
+    os.close(number)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    FAR = 1 << 30  # a byte beyond the text, which others may go on reading
+
+    def _lock(number, shared=False):
+        os.lseek(number, FAR, os.SEEK_SET)
+        msvcrt.locking(number, msvcrt.LK_NBLCK, 1)  # raises PermissionError where another has it
+        os.lseek(number, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(number, shared=False):
+        fcntl.flock(number, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -1,0 +1,42 @@
+"""Looking a run over: is every file whole, and do they belong together?"""
+
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+
+from numseq.errors import NumseqError
+from numseq.models import Seq2Seq
+from numseq.training.arrays import CheckpointError
+from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING, load_config, load_model, load_tokens
+from numseq.training.lock import LockedError, writer
+from numseq.training.options import TrainingOptions
+from numseq.training.trainer import Trainer
+
+
+def verify(folder: str | PathLike) -> Iterator[tuple[str, str | None]]:
+    """Load each file of a run as whoever uses it would, and change none.
+
+    Yields: (name, what is wrong with it, a line; None when all is well).
+    Raises: CheckpointError, when the folder holds no run. LockedError, while a process trains there.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).exists():
+        raise CheckpointError(f"{folder}: not a run of numseq (it has no {CONFIG})")
+    if who := writer(folder):
+        raise LockedError(f"{folder} is in use by {who}, and its files change: look it over when that has ended")
+    looks = ((CONFIG, load_config), (" and ".join(TOKENS), load_tokens), (MODEL, load_model))
+    for name, look in (*looks, (f"{TRAINING} and {METRICS}", _load_state)):
+        try:
+            look(folder)
+        except NumseqError as error:
+            yield name, str(error)
+        else:
+            yield name, None
+
+
+def _load_state(folder):
+    """Load what a run loads that is resumed."""
+    config, training = load_config(folder)
+    options = TrainingOptions(**training["options"])
+    if not Trainer(Seq2Seq.create(config, seed=None), None, None, folder, options, resume=True).state.begun:
+        raise CheckpointError(f"{folder}: not begun yet")

@@ -1,0 +1,245 @@
+"""What is loaded is what was written, of this run and no other; what cannot be gone on with is said, and stays."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from helpers_run import digits, edit_config, numseq_cli, snapshot
+
+from numseq.errors import NumseqError
+from numseq.training import CheckpointError, DataOptions, TrainingOptions, load_model, train_run
+from numseq.training.arrays import load_arrays, save_arrays
+from numseq.training.checkpoint import CONFIG, METRICS, MODEL, SOURCE_TOKENS, TARGET_TOKENS, TOKENS, TRAINING
+from numseq.training.verify import verify
+
+DATA = DataOptions(source_tokens="char", target_tokens="char")
+SMALL = {"embedding": 4, "hidden": 6, "attention_size": 3}
+FILES = (CONFIG, *TOKENS, MODEL, TRAINING, METRICS)
+
+
+def train(folder, epochs=2, resume=False, pairs=None, data=DATA, **options):
+    model = SMALL | {name: options.pop(name) for name in ("hidden", "cell") if name in options}
+    options = TrainingOptions(**{"epochs": epochs, "batch": 8, "lr": 0.02} | options)
+    return train_run(
+        folder, pairs or digits(40), digits(8, 1), model, data, options, resume=resume, say=lambda line: None
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Runs: one, and others that differ from it in one thing."""
+    folder = tmp_path_factory.mktemp("runs")
+    train(folder / "run")
+    train(folder / "seed", seed=1)
+    train(folder / "lr", lr=0.03)
+    train(folder / "data", pairs=digits(40, 5))
+    return folder
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    return shutil.copytree(made / "run", tmp_path / "run")
+
+
+def refused(run, *words, resumes=False):
+    """Using the run ends in one line with the words, and changes nothing; resuming it does in any case."""
+    before = snapshot(run)
+    said = []
+    for call in ([] if resumes else [lambda: load_model(run)]) + [lambda: train(run, epochs=3, resume=True)]:
+        with pytest.raises(NumseqError) as error:
+            call()
+        said.append(str(error.value))
+    assert all("\n" not in line and all(word in line for word in words) for line in said), said
+    assert snapshot(run) == before
+    assert any(wrong and all(word in wrong for word in words) for _, wrong in verify(run))
+
+
+# every bit
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_bit_anywhere_is_noticed(made, tmp_path, name):
+    rng, data = np.random.default_rng(0), (made / "run" / name).read_bytes()
+    for k in [0, 7, len(data) - 1, *rng.integers(len(data), size=20)]:
+        run = shutil.copytree(made / "run", tmp_path / "run", dirs_exist_ok=True)
+        broken = bytearray(data)
+        broken[k] ^= 1 << int(rng.integers(8))
+        (run / name).write_bytes(broken)
+        try:
+            refused(run, name, resumes=name in (TRAINING, METRICS))
+        except BaseException as error:
+            raise AssertionError(f"byte {k} of {name}") from error
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("how", ["empty", "cut", "longer", "zeros"])
+def test_a_file_of_another_length_is_noticed(run, name, how):
+    data = (run / name).read_bytes()
+    if (name, how) == (METRICS, "longer"):
+        return  # lines that the state does not count are of an epoch that is trained again
+    changed = {"empty": b"", "cut": data[:-2], "longer": data + b"x", "zeros": bytes(len(data))}
+    (run / name).write_bytes(changed[how])
+    refused(run, name, resumes=name in (TRAINING, METRICS))
+
+
+# of another run
+
+
+@pytest.mark.parametrize("other", ["seed", "lr", "data"])
+@pytest.mark.parametrize("name", [MODEL, TRAINING, SOURCE_TOKENS, CONFIG])
+def test_a_file_of_another_run_is_refused(made, run, other, name):
+    if (made / other / name).read_bytes() == (run / name).read_bytes():
+        assert name == SOURCE_TOKENS  # the same words make the same vocabulary
+        return
+    shutil.copy(made / other / name, run)
+    resumes = name == TRAINING
+    words = {MODEL: (MODEL, "another run"), TRAINING: (TRAINING, "another run")}.get(name, ())
+    refused(run, *words, resumes=resumes)
+
+
+def test_an_older_model_of_the_same_run_is_refused_where_the_state_is_newer(run, tmp_path):
+    older = shutil.copytree(run, tmp_path / "older")
+    _, metrics = train(run, epochs=4, resume=True)
+    assert min(line["valid_loss"] for line in metrics[2:]) < min(line["valid_loss"] for line in metrics[:2])
+    shutil.copy(older / MODEL, run)
+    refused(run, MODEL, TRAINING, resumes=True)
+
+
+def test_a_newer_model_is_what_a_crash_leaves(run, tmp_path):
+    """The model of an epoch is kept before the state that counts on it."""
+    before = (run / TRAINING).read_bytes()
+    train(run, epochs=3, resume=True)
+    shutil.copytree(run, tmp_path / "whole")
+    (run / TRAINING).write_bytes(before)
+    assert all(wrong is None for _, wrong in verify(run))
+    train(run, epochs=3, resume=True)
+    assert (run / MODEL).read_bytes() == (tmp_path / "whole" / MODEL).read_bytes()
+
+
+# what is lost
+
+
+@pytest.mark.parametrize(("lost", "resumes"), [(TRAINING, True), (MODEL, True), (TARGET_TOKENS, False)])
+def test_what_is_lost_is_named_and_the_rest_stays(run, lost, resumes):
+    (run / lost).unlink()
+    refused(run, lost, resumes=resumes)
+
+
+def test_without_its_configuration_a_folder_is_no_run_and_nothing_begins_there(run):
+    (run / CONFIG).unlink()
+    before = snapshot(run)
+    with pytest.raises(CheckpointError, match=MODEL):
+        train(run, resume=True)
+    assert snapshot(run) == before
+
+
+def test_lost_metrics_are_begun_again(run):
+    (run / METRICS).unlink()
+    _, metrics = train(run, epochs=4, resume=True)
+    assert [line["epoch"] for line in metrics] == [3, 4]
+    assert all(wrong is None for _, wrong in verify(run))
+
+
+# what may change
+
+
+@pytest.mark.parametrize("change", [{"lr": 0.5}, {"seed": 3}, {"batch": 4}, {"hidden": 8}, {"cell": "gru"},
+                                    {"optimizer": "sgd"}, {"data": DataOptions(max_length=9)}])  # fmt: skip
+def test_an_option_that_would_make_it_another_run_is_refused_by_name(run, change):
+    before, name = snapshot(run), "source_tokens" if "data" in change else next(iter(change))
+    with pytest.raises(CheckpointError, match=f"{name} is .*, but the run began with .*epochs"):
+        train(run, resume=True, **change)
+    assert snapshot(run) == before
+
+
+def test_more_epochs_are_no_other_run(run):
+    run_id = load_arrays(run / MODEL)[1]["run"]
+    train(run, epochs=3, resume=True)
+    assert load_arrays(run / TRAINING)[1]["run"] == run_id and json.loads((run / CONFIG).read_text())["training"]
+
+
+# what is whole and makes no sense
+
+
+def resealed(path, **changed):
+    """Write the metadata of a file of arrays with other numbers, and a checksum that fits."""
+    arrays, said = load_arrays(path)
+    save_arrays(path, arrays, said | changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epoch", "x"), ("epoch", 0), ("epoch", 1.5), ("step", -5), ("loss", float("nan")), ("updates", "x"),
+     ("updates", -1), ("best", {}), ("metrics_bytes", 5), ("metrics_bytes", -1), ("seconds", []), ("weight", None),
+     ("metrics_crc32", 1 << 40), ("model_crc32", 7), ("setbacks", True)],
+)  # fmt: skip
+def test_numbers_of_a_state_that_cannot_be_are_refused(run, name, value):
+    resealed(run / TRAINING, **{name: value})
+    before = snapshot(run)
+    with pytest.raises(CheckpointError):
+        train(run, epochs=3, resume=True)
+    assert snapshot(run) == before
+
+
+def test_more_batches_than_there_are_cannot_be_done(run):
+    resealed(run / TRAINING, step=1000)
+    with pytest.raises(CheckpointError, match=r"batch 1000 of \d+ is said to be done"):
+        train(run, epochs=3, resume=True)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", [MODEL, TRAINING])
+def test_weights_that_are_not_finite_are_refused(run, name, number):
+    arrays, said = load_arrays(run / name)
+    next(array for array in arrays.values() if array.size > 3).flat[3] = number
+    save_arrays(run / name, arrays, said)
+    refused(run, name, resumes=name == TRAINING)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16", "complex64", "int32"])
+@pytest.mark.parametrize("name", [MODEL, TRAINING])
+def test_an_array_of_another_precision_is_refused(run, name, kind):
+    arrays, said = load_arrays(run / name)
+    key = next(iter(arrays))
+    save_arrays(run / name, arrays | {key: arrays[key].astype(kind)}, said)
+    refused(run, name, resumes=name == TRAINING)
+
+
+@pytest.mark.parametrize(("field", "value"), [("hidden", 8), ("embedding", 10**9), ("layers", 2**31), ("cell", "gru")])
+def test_a_configuration_of_other_shapes_is_refused_before_memory_is_taken(run, field, value, monkeypatch):
+    edit_config(run, lambda said: said["model"].update({field: value}))
+    monkeypatch.setattr("numseq.training.checkpoint.Seq2Seq.create", lambda *args: pytest.fail("memory was taken"))
+    with pytest.raises(CheckpointError, match=MODEL):
+        load_model(run)
+
+
+def test_a_deeply_nested_configuration_is_a_line(run):
+    (run / CONFIG).write_text("[" * 100_000 + "]" * 100_000)
+    refused(run, CONFIG, "nested")
+
+
+def test_a_vocabulary_in_another_order_is_refused(run):
+    path = run / TARGET_TOKENS
+    said = json.loads(path.read_text())
+    words = [word for word, k in said["model"]["vocab"].items() if k > 3]
+    said["model"]["vocab"] |= dict(zip(words, [said["model"]["vocab"][w] for w in reversed(words)], strict=True))
+    path.write_text(json.dumps(said))
+    refused(run, TARGET_TOKENS)
+
+
+# the command
+
+
+def test_verify_says_of_every_file_how_it_is(run):
+    result = numseq_cli("verify", run)
+    assert (result.code, result.err) == (0, "") and result.out.count(": good\n") == len(result.out.splitlines())
+    assert all(name in result.out for name in FILES)
+    (run / MODEL).write_bytes((run / MODEL).read_bytes()[:-1])
+    result = numseq_cli("verify", run)
+    assert result.code == 1 and f"{MODEL}: WRONG, " in result.out and f"{CONFIG}: good" in result.out
+
+
+def test_verify_of_what_is_no_run_is_a_line(tmp_path):
+    result = numseq_cli("verify", tmp_path)
+    assert result.code == 1 and result.out == "" and "not a run" in result.err

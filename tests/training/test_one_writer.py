@@ -1,0 +1,159 @@
+"""Two processes do not write in one folder: the second is told of the first, and nothing is lost."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from helpers_run import ENVIRONMENT, digits, numseq_cli, snapshot, words, write_parallel
+
+from numseq.training import DataOptions, TrainingOptions, train_run
+from numseq.training import lock as locks
+from numseq.training.lock import LOCK, LockedError, locked, writer
+
+HOLDER = """
+import os, sys
+from numseq.training.lock import locked
+with locked(sys.argv[1]):
+    print("has it", flush=True)
+    sys.stdin.readline()
+"""
+DATA = DataOptions(source_tokens="char", target_tokens="char")
+MODEL = {"embedding": 4, "hidden": 4, "attention_size": 4}
+
+
+def train(folder, resume=False, epochs=1):
+    options = TrainingOptions(epochs=epochs, batch=8)
+    return train_run(folder, digits(20), digits(4, 1), MODEL, DATA, options, resume=resume, say=lambda line: None)
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that has the lock of tmp_path / "run"."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "run")],
+        env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "has it\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def run(tmp_path):
+    train(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_the_second_is_refused_in_a_line_that_names_the_first(run, holder):
+    before = snapshot(run)
+    for what in (lambda: train(run, resume=True, epochs=2), lambda: locked(run).__enter__()):
+        with pytest.raises(LockedError, match=rf"in use by process {holder.pid} on \S+: wait") as error:
+            what()
+        assert "\n" not in str(error.value)
+    assert snapshot(run) == before
+    assert f"process {holder.pid} on " in writer(run)
+
+
+def test_a_new_run_where_another_begins_is_refused(tmp_path, holder):
+    with pytest.raises(LockedError):
+        train(tmp_path / "run")
+    assert os.listdir(tmp_path / "run") == [LOCK]
+
+
+@pytest.mark.parametrize("command", ["train --out {run} {corpus}", "convert {run}", "verify {run}", "demo --out {run}"])
+def test_every_command_that_writes_there_is_refused(run, holder, command, tmp_path):
+    source, target = write_parallel(tmp_path, words(12))
+    before = snapshot(run)
+    result = numseq_cli(*command.format(run=run, corpus=f"--source {source} --target {target}").split())
+    assert result.code == 1 and f"process {holder.pid} on" in result.err and result.err.count("\n") == 1
+    assert snapshot(run) == before
+
+
+def test_reading_needs_no_lock(run, holder, tmp_path):
+    (tmp_path / "in").write_text("1 2\n")
+    assert numseq_cli("translate", run, "--input", tmp_path / "in").code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_system_gives_the_lock_free_when_its_process_dies(run, holder, number):
+    os.kill(holder.pid, number)
+    holder.wait()
+    assert writer(run) is None
+    train(run, resume=True, epochs=2)
+    assert not (run / LOCK).exists()
+
+
+def test_one_thread_may_ask_again_another_may_not(tmp_path):
+    refused = []
+
+    def other():
+        try:
+            with locked(tmp_path / "run"):
+                pass
+        except LockedError as error:
+            refused.append(str(error))
+
+    with locked(tmp_path / "run"):
+        with locked(tmp_path / "run"):
+            assert (tmp_path / "run" / LOCK).exists()
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert len(refused) == 1 and f"process {os.getpid()}" in refused[0]
+
+
+def test_a_folder_in_which_nothing_came_to_be_goes_again(tmp_path):
+    with locked(tmp_path / "new" / "folder"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").mkdir()
+    with locked(tmp_path / "there"):
+        pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "there"]
+
+
+def test_two_names_of_one_folder_are_one_folder(tmp_path, holder):
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with pytest.raises(LockedError):
+        train(tmp_path / "link")
+
+
+def test_a_lock_that_was_removed_by_who_had_it_is_no_lock(tmp_path, monkeypatch):
+    """Between the opening of the lock's file and the locking, the one who had it may end, and remove it."""
+    folder, lock = tmp_path / "run", locks._lock
+    calls = []
+
+    def late(number, shared=False):
+        calls.append(number)
+        if len(calls) == 1:
+            (folder / LOCK).unlink()
+        return lock(number, shared)
+
+    monkeypatch.setattr(locks, "_lock", late)
+    folder.mkdir()
+    with locked(folder):
+        assert (folder / LOCK).exists() and writer(folder)
+    assert len(calls) >= 2
+
+
+def test_a_file_system_that_cannot_lock_is_told_of(tmp_path, monkeypatch):
+    def cannot(number, shared=False):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks, "_lock", cannot)
+    said = []
+    with locked(tmp_path / "run", said.append):
+        pass
+    assert said == [
+        f"{tmp_path}/run cannot be locked here (No locks available): make sure that nothing else trains in it"
+    ]
+
+
+def test_parts_that_a_dead_writer_left_are_removed(run):
+    (run / ".model.safetensors.0123456789abcdef.part").write_bytes(b"half")
+    train(run, resume=True, epochs=2)
+    assert not list(run.glob(".*"))

@@ -6,6 +6,7 @@ import json
 import lzma
 import math
 import os
+import shutil
 import tracemalloc
 import unicodedata
 from unittest import mock
@@ -18,6 +19,7 @@ from numseq.data import Pairs
 from numseq.search import score
 from numseq.training import DataOptions, Trainer, TrainingOptions, progress, train_run
 from numseq.training.checkpoint import load_config, load_model
+from numseq.training.run import resumed_options
 
 ACCENTED = [("café noir", "black coffee"), ("thé vert", "green tea"), ("été noir", "black summer")]
 
@@ -349,12 +351,12 @@ def test_old_vocabularies_take_text_as_it_is(accented):
     assert load_config(accented / "nfc")[1]["data"]["normalization"] == "nfc"
 
 
-def test_a_run_from_before_the_choice_goes_on_as_it_began(accented):
-    edit_config(accented / "none", lambda said: said["training"]["data"].pop("normalization"))
-    resume = ("train", "--out", accented / "none", "--resume", "--epochs", 7)
-    refused = numseq_cli(*resume, "--normalization", "nfc")
+def test_a_run_from_before_the_choice_takes_text_as_it_is(accented, tmp_path):
+    run = shutil.copytree(accented / "none", tmp_path / "run")
+    edit_config(run, lambda said: said["training"]["data"].pop("normalization"))
+    assert resumed_options(run)[1] == DataOptions(normalization="none")
+    refused = numseq_cli("train", "--out", run, "--resume", "--normalization", "nfc")
     assert refused.code == 2 and "began with none" in " ".join(refused.err.split())
-    done(*resume)
 
 
 def test_references_are_composed_to_compare_and_it_is_said(accented, tmp_path):

@@ -99,8 +99,11 @@ def _opened(path):
     if path is None and sys.stdin is None:
         raise DataError("standard input is closed: give --input")
     try:
-        with open(0 if path is None else path, "rb", buffering=0, closefd=path is not None) as file:
-            yield file
+        if path is None:
+            yield getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+        else:
+            with open(path, "rb", buffering=0) as file:
+                yield file
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
     except OSError as error:

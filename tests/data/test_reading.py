@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import threading
@@ -182,3 +183,15 @@ def test_a_third_column_is_left_out_and_said(tmp_path):
 def test_other_columns_are_refused_with_what_to_do(tmp_path, text, message):
     with pytest.raises(DataError, match=f"{message} were expected, with a tab between; to choose two: cut -f 1,2"):
         read_tsv(put(tmp_path, text.encode()), say=pytest.fail)
+
+
+def test_standard_input_is_whatever_stands_there(monkeypatch, tmp_path):
+    with open(put(tmp_path, gzip.compress(b"a\nb\n"))) as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert list(lines_as_they_come(None, 9)) == [["a", "b"]]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\n\xff\n")))
+    with pytest.raises(DataError, match="standard input, line 2: not UTF-8"):
+        list(lines_as_they_come(None, 9))
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(DataError, match="standard input is closed"):
+        list(lines_as_they_come(None, 9))

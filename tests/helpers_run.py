@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import random
 import shlex
@@ -14,7 +15,7 @@ from unittest import mock
 
 import numseq
 from numseq import backend, cli
-from numseq.training import checkpoint
+from numseq.training import checkpoint, progress
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(numseq.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 TINY = ("--hidden", 8, "--embedding", 6, "--batch", 8, "--lr", 0.03)  # options of numseq train
@@ -72,7 +73,8 @@ def numseq_cli(*args, encoding="utf-8"):
     before, code = backend._current, 0
     argv = ["numseq", *map(str, args)]
     try:
-        with mock.patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
+        quiet = mock.patch.object(progress, "FIRST", math.inf)  # however slow the machine
+        with quiet, mock.patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
             cli.main()
     except SystemExit as stop:
         code = stop.code or 0

@@ -10,7 +10,7 @@ import typer
 from typer import Option
 
 from numseq import __version__
-from numseq.cli import data, decode, gradcheck, runs, train  # noqa: F401  (they bring their commands)
+from numseq.cli import attention, data, evaluate, gradcheck, runs, score, train, translate  # noqa: F401  (they bring their commands)
 from numseq.cli.common import Threads, app, how_to_resume, program
 from numseq.errors import ConfigError, NumseqError
 
@@ -39,7 +39,8 @@ def demo(
 def main():
     """Run the command line; a mistake that one line can explain is shown as that line."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter shows its code
+        # a terminal that lacks a letter shows its code; a log has a line as soon as it is said
+        stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
         try:
             app()

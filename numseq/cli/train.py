@@ -22,7 +22,7 @@ class Files:
 
     source: PathLike | None = option(None, "Source sentences, one a line.")
     target: PathLike | None = option(None, "Target sentences, one a line.")
-    tsv: PathLike | None = option(None, "Two columns, in place of --source and --target.")
+    tsv: PathLike | None = option(None, "Both as two columns with a tab between.")
     val_source: PathLike | None = option(None, "Validation; else 1 in 20 pairs is held out.")
     val_target: PathLike | None = option(None, "The same for the targets.")
     val_tsv: PathLike | None = option(None, "The same as two columns.")
@@ -88,7 +88,11 @@ def _of_attentions():
 
 
 def _full(path):
-    return str(Path(path).resolve()) if path else None
+    if not path:
+        return None
+    path = Path(path)
+    special = path.exists() and not path.is_file()  # the link of a pipe leads nowhere
+    return str(path.absolute() if special else path.resolve())
 
 
 def _as_begun(context, out, parts, model, data, training, origin):
@@ -104,6 +108,9 @@ def _as_begun(context, out, parts, model, data, training, origin):
             began["training"][name] = parts["training"][name]
     # files may have moved: train_run compares what is in them
     began["origin"] |= {name: path for name, path in parts["origin"].items() if path}
+    for name, path in began["origin"].items():
+        if path and not parts["origin"].get(name) and not Path(path).is_file():
+            raise BadParameter(f"{path}, which the run in {out} began with, is no file now: say {flag(name)} again")
     for part in parts:
         for name, now in parts[part].items():
             if _given(context, name) and began[part][name] != now:

@@ -10,6 +10,8 @@ from numseq.backend import Array, Generator, asarray
 from numseq.data.tokens import BOS, EOS, PAD, Tokens
 from numseq.record import Record
 
+CELLS = 1 << 21  # rows * source * target of a batch that nobody trains on: some attentions keep A numbers for each
+
 
 @dataclass(slots=True)
 class Batch(Record):
@@ -64,8 +66,9 @@ class Pairs:
         return len(self.source)
 
     def plan(self, size: int, rng: Generator | None = None) -> list[Array]:
-        """Which rows go together in batches of `size`; see `plan_batches`."""
-        return plan_batches(self.source.lengths, self.target.lengths, size, rng)
+        """Which rows go together in batches of `size`, fewer where they are long; see `plan_batches`."""
+        cells = CELLS if rng is None else np.inf
+        return plan_batches(self.source.lengths, self.target.lengths, size, rng, max_cells=cells)
 
     def padding(self, plan: list[Array]) -> float:
         """The share of padding in all batches of a plan."""
@@ -95,11 +98,13 @@ def plan_batches(
     rng: Generator | None = None,
     pool: int = 100,
     max_padding: float = 0.25,
+    max_cells: float = np.inf,
 ) -> list[Array]:
     """Which rows go together: a list of index arrays that covers every row once.
 
     Rows are shuffled, sorted by length within pools of `pool` batches, and cut into batches; then the batches are
-    shuffled. A batch ends before it is full if one row more would make over `max_padding` of it padding.
+    shuffled. A batch ends before it is full if one row more would make over `max_padding` of it padding, or rows times
+    longest source times longest target more than `max_cells`.
 
     Args: source_lengths, target_lengths, (N,) tokens. size, rows a batch. rng, a generator; None keeps everything
         sorted, for evaluation.
@@ -115,20 +120,21 @@ def plan_batches(
         s, t = source_lengths[rows], target_lengths[rows]
         # by target length; within it by source length, up and down in turn, so that neighbours stay alike
         rows = rows[np.lexsort((np.where(t % 2 == 0, s, -s), t))]
-        batches += _cut(rows, source_lengths, target_lengths, size, max_padding)
+        batches += _cut(rows, source_lengths, target_lengths, size, max_padding, max_cells)
     if rng is not None:
         rng.shuffle(batches)
     return batches
 
 
-def _cut(rows, source_lengths, target_lengths, size, max_padding):
-    """Cut sorted rows into batches of at most `size` rows and at most `max_padding` padding."""
+def _cut(rows, source_lengths, target_lengths, size, max_padding, max_cells):
+    """Cut sorted rows into batches of at most `size` rows, `max_padding` padding and `max_cells`, or of one row."""
     batches, first = [], 0
     longest_s = longest_t = real = 0
     for k, (s, t) in enumerate(zip(source_lengths[rows].tolist(), target_lengths[rows].tolist(), strict=True)):
         longest_s, longest_t, real = max(longest_s, s), max(longest_t, t), real + s + t
-        cells = (k - first + 1) * (longest_s + longest_t)
-        if k - first == size or real < (1 - max_padding) * cells:
+        n = k - first + 1
+        too_large = n > 1 and n * longest_s * longest_t > max_cells
+        if n > size or real < (1 - max_padding) * n * (longest_s + longest_t) or too_large:
             batches.append(rows[first:k])
             first, longest_s, longest_t, real = k, s, t, s + t
     return [*batches, rows[first:]]

@@ -1,42 +1,62 @@
 """Reading text: parallel files with one sentence a line, and two-column TSV. Says what is wrong, and where."""
 
 import codecs
+from collections.abc import Callable, Iterator
 from os import PathLike
-from pathlib import Path
+from typing import Any
 
-from numseq.errors import NumseqError
-
-
-class DataError(NumseqError):
-    """Text that cannot be used; the message says which file and line."""
+from numseq.data.reading import DataError, as_they_come, read_bytes
 
 
 def read_lines(path: str | PathLike) -> list[str]:
     """The lines of a UTF-8 file, without their ends. Only a line feed ends a line, as `wc -l` counts.
 
-    Raises: DataError, when the file is missing, is a folder, cannot be read, or is not UTF-8 (which line).
+    The file may be packed by gzip, bzip2 or xz, and may be a pipe; it is read once.
+
+    Raises: DataError, when the file is missing, is a folder, cannot be read, is damaged, or is not UTF-8 (which line).
     """
-    try:
-        raw = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    return decode_lines(raw, path)
+    return decode_lines(read_bytes(path), path)
 
 
-def decode_lines(raw: bytes, name: object) -> list[str]:
-    """The lines of UTF-8 bytes; `name` says in an error where they are from. Raises: DataError, not UTF-8."""
-    raw = raw.removeprefix(codecs.BOM_UTF8)
+def decode_lines(raw: bytes, name: object, number: int = 1) -> list[str]:
+    """The lines of UTF-8 bytes. Args: name and number, where they are from and of the first, for errors.
+
+    Raises: DataError, not UTF-8.
+    """
+    raw = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
+        line = raw.count(b"\n", 0, error.start) + number
         raise DataError(f"{name}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x})") from None
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
     return [line.removesuffix("\r") for line in lines]
+
+
+def lines_as_they_come(path: str | PathLike | None, many: int) -> Iterator[list[str]]:
+    """The lines of a file in one list; those of a pipe, or of standard input, in lists of what is there already.
+
+    Args: path, None for standard input. many, lines of a list that is long enough. Raises: as `read_lines`.
+    """
+    number, name = 1, "standard input" if path is None else path
+    for lines in as_they_come(path, many):
+        yield decode_lines(b"\n".join([*lines, b""]), name, number)
+        number += len(lines)
+
+
+def read_columns(*paths: str | PathLike) -> list[list[str]]:
+    """The lines of several files, without space around them, which go together line by line.
+
+    Raises: DataError, also when the files have different numbers of lines.
+    """
+    columns = [[line.strip() for line in read_lines(path)] for path in paths]
+    first = len(columns[0])
+    for path, column in zip(paths, columns, strict=True):
+        if len(column) != first:
+            raise DataError(f"{paths[0]} has {first:,} lines and {path} {len(column):,}: they must pair up")
+    return columns
 
 
 def read_parallel(source: str | PathLike, target: str | PathLike) -> tuple[list[tuple[str, str]], int]:
@@ -46,27 +66,35 @@ def read_parallel(source: str | PathLike, target: str | PathLike) -> tuple[list[
         empty.
     Raises: DataError, also when the line counts differ or nothing is left.
     """
-    sources, targets = read_lines(source), read_lines(target)
-    if len(sources) != len(targets):
-        raise DataError(f"{source} has {len(sources):,} lines and {target} {len(targets):,}: they must pair up")
-    return _real_pairs(zip(sources, targets, strict=True), f"{source} and {target}")
+    return _real_pairs(list(zip(*read_columns(source, target), strict=True)), f"{source} and {target}")
 
 
-def read_tsv(path: str | PathLike) -> tuple[list[tuple[str, str]], int]:
-    """Pairs of a file with two columns separated by a tab; returns and raises as `read_parallel`."""
-    pairs = []
+def read_tsv(path: str | PathLike, say: Callable[[str], Any] = print) -> tuple[list[tuple[str, str]], int]:
+    """Pairs of a file whose first two columns are source and target, with a tab between; returns and raises as
+    `read_parallel`.
+
+    A third column, as where each pair has its author, is left out. Args: say, called with a line that says so.
+    """
+    pairs, width = [], 0
     for number, line in enumerate(read_lines(path), 1):
-        columns = line.split("\t") if line.strip() else ["", ""]
-        if len(columns) != 2:
-            raise DataError(f"{path}, line {number}: {len(columns)} columns where 2 were expected")
-        pairs.append(columns)
+        if not line.strip():
+            pairs.append(("", ""))
+            continue
+        columns = line.split("\t")
+        width = width or (3 if len(columns) == 3 else 2)
+        if len(columns) != width:
+            raise DataError(
+                f"{path}, line {number}: {len(columns)} columns where {width} were expected, with a tab between; "
+                "to choose two: cut -f 1,2"
+            )
+        pairs.append((columns[0].strip(), columns[1].strip()))
+    if width == 3:
+        say(f"{path} has 3 columns: the first is the source, the second the target, the third is left out")
     return _real_pairs(pairs, path)
 
 
 def _real_pairs(pairs, where):
-    pairs = list(pairs)
-    real = [(source.strip(), target.strip()) for source, target in pairs]
-    real = [(source, target) for source, target in real if source and target]
+    real = [(source, target) for source, target in pairs if source and target]
     if not real:
         raise DataError(f"{where}: no sentence pair in it")
     return real, len(pairs) - len(real)

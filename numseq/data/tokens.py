@@ -14,6 +14,7 @@ from numseq.errors import NumseqError
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")
 KINDS = ("word", "char")
+NORMALIZATIONS = ("nfc", "nfkc", "none")
 
 
 class TokenError(NumseqError):
@@ -25,23 +26,33 @@ class Tokens:
 
     Words are what white space separates; characters are Unicode code points, spaces included. Joining words by one
     space, or characters by nothing, gives the text back when nothing in it was unknown or an odd space.
+
+    A letter with an accent can be written as one code point or as two. "nfc" composes all text that comes in, "nfkc"
+    makes one also of what only looks different, as a no-break space and a space; "none" takes text as it is. The form
+    is kept with the vocabulary. Source: Unicode Standard Annex 15.
     """
 
     def __init__(self, tokenizer: Any):
         self._tokenizer = tokenizer
 
     @classmethod
-    def train(cls, lines: Iterable[str], kind: str, min_count: int = 1) -> Self:
+    def train(cls, lines: Iterable[str], kind: str, min_count: int = 1, normalization: str = "none") -> Self:
         """Build the vocabulary of the tokens that occur at least `min_count` times, most frequent first.
 
         Args: lines, an iterable of str. kind, "word" or "char". min_count, rarer tokens become <unk>.
-        Raises: TokenError, unknown kind, or no token occurs often enough.
+            normalization, "nfc", "nfkc" or "none".
+        Raises: TokenError, unknown kind or normalization, or no token occurs often enough.
         """
-        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+        from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
         if kind not in KINDS:
             raise TokenError(f"tokens are {kind!r}: choose one of {', '.join(KINDS)}")
+        if normalization not in NORMALIZATIONS:
+            raise TokenError(f"normalization is {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}")
         tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNK]))
+        if normalization != "none":
+            tokenizer.normalizer = {"nfc": normalizers.NFC, "nfkc": normalizers.NFKC}[normalization]()
+            lines = map(tokenizer.normalizer.normalize_str, lines)  # before it is seen what looks like a special token
         if kind == "word":
             tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         else:
@@ -71,8 +82,15 @@ class Tokens:
         """The text of some ids; <pad>, <bos> and <eos> are left out, <unk> is shown."""
         return self._tokenizer.decode([k for k in ids if k not in (PAD, BOS, EOS)], skip_special_tokens=False)
 
+    def normalize(self, line: str) -> str:
+        """The line in the Unicode form of this vocabulary."""
+        normalizer = self._tokenizer.normalizer
+        return normalizer.normalize_str(line) if normalizer else line
+
     def split(self, line: str) -> list[str]:
-        """The tokens of a line as they are written there, unknown ones too; as many as `encode` gives."""
+        """The tokens of a line as they are written there, in the form of `normalize`, unknown ones too; as many as
+        `encode` gives."""
+        line = self.normalize(line)  # offsets into what is not composed would leave accents out
         return [line[start:end] for start, end in self._tokenizer.encode(line).offsets]
 
     def join(self, tokens: Iterable[str]) -> str:
@@ -115,7 +133,8 @@ class Tokens:
                 and sorted(vocabulary.values()) == list(range(len(vocabulary)))
                 and [token["id"] for token in said["added_tokens"]] == list(range(len(SPECIAL)))
                 and said["pre_tokenizer"]["type"] in ("WhitespaceSplit", "Split")
-                and said["normalizer"] is said["truncation"] is said["padding"] is said["post_processor"] is None
+                and said["normalizer"] in (None, {"type": "NFC"}, {"type": "NFKC"})
+                and said["truncation"] is said["padding"] is said["post_processor"] is None
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise TokenError(f"{path}: not a tokenizer file ({type(error).__name__}: {error})") from None

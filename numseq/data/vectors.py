@@ -1,16 +1,12 @@
 """Pretrained word vectors: the rows of a text file that belong to the words of a vocabulary."""
 
-import gzip
-import io
-import zlib
 from os import PathLike
 
 import numpy as np
 
-from numseq.data.corpus import DataError
+from numseq.data.reading import DataError, byte_lines
 from numseq.data.tokens import SPECIAL, Tokens
 
-GZIP = b"\x1f\x8b"  # how such a file begins, whatever its name
 BOM = b"\xef\xbb\xbf"
 
 
@@ -19,10 +15,11 @@ def load_vectors(path: str | PathLike, tokens: Tokens, size: int) -> tuple[np.nd
 
     A line is a word and its numbers, with single spaces between. A first line of two whole numbers, "count dimension",
     is a header and skipped. The last `size` fields are the numbers, so that a word may hold spaces, as some of GloVe's
-    do. Words match exactly, capitals too; the special tokens get no vector, and of a word's lines the first counts.
+    do. Words match exactly, capitals too, in the vocabulary's Unicode form; the special tokens get no vector, and of a
+    word's lines the first counts.
     The file is read line by line, no further than the last word that is wanted, and only wanted numbers are parsed.
 
-    Args: path, a UTF-8 text file, plain or gzip. tokens, a Tokens. size, the numbers of a vector.
+    Args: path, a UTF-8 text file, plain or packed. tokens, a Tokens. size, the numbers of a vector.
     Returns: (ids (n,) int64, vectors (n, size) float32), in the order of the file, each id once.
     Raises: DataError, when the file is missing, cannot be read, is not UTF-8 or lacks numbers where they are wanted
         (which line), when its vectors are not of this size, or when it has no word of the vocabulary.
@@ -35,13 +32,14 @@ def load_vectors(path: str | PathLike, tokens: Tokens, size: int) -> tuple[np.nd
     for number, line in _vector_lines(path, size):
         start = line.partition(b" ")[0]
         try:
-            start.decode()
+            start = _spelt(start, tokens)
         except UnicodeDecodeError as error:
             byte = start[error.start]
             raise DataError(f"{path}, line {number}: not UTF-8 text (byte 0x{byte:02x}): convert it first") from None
         if start not in starts:  # nearly all lines end here, before the slow cut into fields
             continue
         word, *numbers = line.rstrip().rsplit(b" ", size)
+        word = _spelt(word, tokens)
         if word in wanted:
             ids.append(wanted.pop(word))
             rows.append(_parse(numbers, size))
@@ -54,29 +52,23 @@ def load_vectors(path: str | PathLike, tokens: Tokens, size: int) -> tuple[np.nd
     return np.array(ids, dtype=np.int64), np.stack(rows)
 
 
+def _spelt(word, tokens):
+    """The bytes of a word in the vocabulary's Unicode form."""
+    return word if word.isascii() else tokens.normalize(word.decode()).encode()
+
+
 def _vector_lines(path, size):
     """(line number, line) of every vector, as bytes. Raises: DataError, also when the first is not of this size."""
     number = 0
     header = False
-    try:
-        with open(path, "rb") as raw:
-            packed = raw.peek(len(GZIP)).startswith(GZIP)
-            # buffered once more, since lines come slowly from a GzipFile itself
-            file = io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 16) if packed else raw
-            for number, line in enumerate(file, 1):
-                if number == 1:
-                    line = line.removeprefix(BOM)
-                    header = _is_header(line)
-                if number == 1 + header:
-                    _check_size(path, number, line, size)
-                if number > header:
-                    yield number, line
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(f"{path}: damaged or cut short: fetch it again") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    for number, line in enumerate(byte_lines(path), 1):
+        if number == 1:
+            line = line.removeprefix(BOM)
+            header = _is_header(line)
+        if number == 1 + header:
+            _check_size(path, number, line, size)
+        if number > header:
+            yield number, line
     if number == header:
         raise DataError(f"{path}: no vector in it")
 

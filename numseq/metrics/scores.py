@@ -1,7 +1,8 @@
 """How good translations are, by the standard scorers: sacrebleu, rouge-score, jiwer."""
 
 import math
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from numseq.data.batches import Pairs
 from numseq.errors import ConfigError
+from numseq.search.scoring import MAX_LENGTH
 from numseq.threads import blas_threads, choose_threads
 from numseq.training.trainer import mean_loss
 
@@ -30,6 +32,8 @@ def evaluate(
     metrics: str | Iterable[str] = ("bleu", "chrf", "exact", "ppl"),
     search: Any = None,
     references: Iterable[str | Iterable[str]] | None = None,
+    max_length: int = MAX_LENGTH,
+    progress: Callable[[Iterable, int], Iterable] = lambda found, total: found,
     **options: Any,
 ) -> dict[str, Any]:
     """Translate the sources of some pairs and score them against the targets.
@@ -37,10 +41,13 @@ def evaluate(
     Args: translator, a Translator. pairs, a list of (source, reference) strings. tokenize, see `corpus_scores`.
         batch_size, lines worked on together. metrics, some of METRICS, or their names with commas between. search and
         options, see `Translator.stream`. references, further references of each pair (a string, or a list of them), or
-        None.
-    Returns: a dict: what `corpus_scores` returns, and for "ppl" perplexity, that of the pairs' own references (per
-        token, <eos> included, unknown words counting as <unk>), whatever the search.
-    Raises: ConfigError, see `corpus_scores`; and when perplexity is asked of an ensemble, or given an empty source.
+        None. max_length, pairs of more tokens are left out; see `fitting`. progress, called with the Translations as
+        they come and their number; gives them back, as tqdm does.
+    Returns: a dict: what `corpus_scores` returns; for "ppl" perplexity, that of the pairs' own references (per
+        token, <eos> included, unknown words counting as <unk>), whatever the search; left_out, how many pairs were too
+        long, if any was.
+    Raises: ConfigError, see `corpus_scores`; and when perplexity is asked of an ensemble, or given an empty source, or
+        every pair is too long.
     """
     metrics = _metrics(metrics, METRICS)
     if "ppl" in metrics and translator.others:
@@ -52,22 +59,39 @@ def evaluate(
         more = _references(pairs, references, "pairs", least=0)
         wanted = [own + others for own, others in zip(wanted, more, strict=True)]
     wanted = _references(pairs, wanted, "pairs")
+    kept = fitting(translator, pairs, max_length, "ppl" in metrics)
+    if not len(kept):
+        raise ConfigError(f"every pair has a side of more than {max_length:,} tokens: max_length can be set higher")
+    left_out = len(pairs) - len(kept)
+    pairs, wanted = [pairs[k] for k in kept], [wanted[k] for k in kept]
     scored = [name for name in metrics if name != "ppl"]
     if "ppl" in metrics:
         coded = Pairs.encode(pairs, translator.source_tokens, translator.target_tokens)
         if not coded.source.lengths.all():
-            line = int(np.argmin(coded.source.lengths)) + 1
+            line = int(kept[np.argmin(coded.source.lengths)]) + 1
             raise ConfigError(f"pairs has an empty source, number {line:,}: there is no perplexity (ppl) given nothing")
     scores = {"sentences": len(pairs)}
     if scored:
         sources = [source for source, _ in pairs]
-        found = translator.translate(sources, batch_size, search, **options)
-        scores = corpus_scores([result.text for result in found], wanted, scored, tokenize)
+        found = translator.stream(sources, batch_size, search, max_length=max_length, **options)
+        scores = corpus_scores([result.text for result in progress(found, len(sources))], wanted, scored, tokenize)
     if "ppl" in metrics:
         with blas_threads(choose_threads(options.get("threads"), translator.model.params, batch_size)):
             loss = mean_loss(translator.model, coded, batch_size)
         scores = {"perplexity": math.exp(min(loss, 700))} | scores  # exp of more would overflow
-    return scores
+    return scores | ({"left_out": left_out} if left_out else {})
+
+
+def fitting(
+    translator: "Translator", pairs: Iterable[tuple[str, str]], max_length: int = MAX_LENGTH, references: bool = True
+) -> np.ndarray:
+    """Which pairs can be evaluated, as numbers from 0: those whose source, and reference where that is read too, has at
+    most `max_length` tokens. Memory grows with the product of both.
+    """
+    sides = [translator.source_tokens, translator.target_tokens][: 1 + references]
+    columns = zip(sides, zip(*pairs, strict=True), strict=False)
+    lengths = [[len(ids) for ids in tokens.encode(column)] for tokens, column in columns]
+    return np.flatnonzero(np.max(lengths, axis=0) <= max_length)
 
 
 def corpus_scores(
@@ -76,7 +100,8 @@ def corpus_scores(
     metrics: str | Iterable[str] = ("bleu", "chrf", "exact"),
     tokenize: str = "13a",
 ) -> dict[str, Any]:
-    """Score lines against their references.
+    """Score lines against their references. All text is compared in its composed form (NFC), so that letters are equal
+    whether their accents are code points of their own or not.
 
     Args: hypotheses, a list of strings. references, for each of them a string, or a list of one or more. metrics, some
         of METRICS but "ppl", or their names with commas between. tokenize, sacrebleu's tokeniser for BLEU, or "none"
@@ -98,7 +123,7 @@ def corpus_scores(
     """
     metrics = _metrics(metrics, [name for name in METRICS if name != "ppl"])
     bleu = scorer_of("bleu", tokenize)
-    hypotheses = list(hypotheses)
+    hypotheses = [composed(line) for line in hypotheses]
     references = _references(hypotheses, references)
     lines = list(zip(hypotheses, references, strict=True))
     scores, signatures = {}, {}
@@ -153,7 +178,7 @@ def compare(
     if seed < 0:
         raise ConfigError(f"seed is {seed}: it cannot be negative")
     scorer = scorer_of(metric, tokenize)
-    systems = [list(hypotheses_a), list(hypotheses_b)]
+    systems = [[composed(line) for line in lines] for lines in (hypotheses_a, hypotheses_b)]
     references = _references(systems[0], references, "hypotheses_a")
     streams = _streams(_references(systems[1], references, "hypotheses_b"))
     named = list(zip("ab", systems, strict=True))
@@ -178,6 +203,11 @@ def compare(
     }
 
 
+def composed(text: str) -> str:
+    """The text in Unicode's form NFC: an accent and its letter are one code point where there is one."""
+    return unicodedata.normalize("NFC", text)
+
+
 def _metrics(names, known):
     names = names.split(",") if isinstance(names, str) else list(names)
     names = [name.strip() for name in names]
@@ -196,6 +226,7 @@ def _metrics(names, known):
 def _references(hypotheses, references, name="hypotheses", least=1):
     """A list of references for each hypothesis; name, what the caller calls those."""
     references = [[line] if isinstance(line, str) else list(line) for line in references]
+    references = [[composed(line) for line in lines] for lines in references]
     if len(references) != len(hypotheses):
         counts = f"{len(references):,} lines, {name} {len(hypotheses):,}"
         raise ConfigError(f"references has {counts}: they must pair up")

@@ -1,7 +1,9 @@
 """Lines of text in, lines of text out: tokens, batches, search, and back."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -13,18 +15,20 @@ from numseq.errors import ConfigError
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.greedy import greedy
 from numseq.search.sampling import SamplingOptions, sample
-from numseq.search.scoring import score
+from numseq.search.scoring import MAX_LENGTH, score
 from numseq.threads import blas_threads, choose_threads
 
 POOL = 20  # batches whose lines are sorted by length together: lines come out in order, soon after they went in
+CELLS = 1 << 23  # of a batch, sentences * hypotheses * squared tokens of the source: where hypotheses looked is kept
 
 
 @dataclass(slots=True)
 class Translation:
     """One line's result. alpha (len(target), len(places)): a row for each token said, None without an attention.
 
-    score, what hypotheses are ordered by, and logp, log p(target | source) in nats; None of an empty line. others: the
-    next best Translations, or the other samples, of the same line.
+    score, what hypotheses are ordered by, and logp, log p(target | source) in nats; None of a line that is empty or too
+    long. others: the next best Translations, or the other samples, of the same line. unknown: the tokens of source that
+    the model does not know.
     """
 
     text: str
@@ -34,6 +38,12 @@ class Translation:
     score: float | None = None
     logp: float | None = None
     others: list["Translation"] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    @property
+    def too_long(self) -> bool:
+        """Was the line not translated since it has more tokens than `max_length`?"""
+        return bool(self.source) and not self.target
 
     @property
     def places(self) -> list[str]:
@@ -84,46 +94,58 @@ class Translator:
         replace_unk: dict[str, str] | None = None,
         max_ratio: float = 2.0,
         extra: int = 10,
+        max_length: int = MAX_LENGTH,
         numbered_from: int = 0,
         threads: int | None = None,
     ) -> Iterator[Translation]:
         """Translate lines and yield a Translation for each, in their order, as soon as it is there.
 
-        Args: lines, strings. batch_size, lines worked on together. search, GreedyOptions, BeamOptions or
-            SamplingOptions; None for greedy search without bans. replace_unk, a dict of source word to translation: an
-            <unk> becomes the translation of the source word that it attended to most, or that word itself when the dict
-            has none; None leaves <unk>. max_ratio, extra: a line of n tokens becomes at most max_ratio * n + extra.
-            numbered_from, the number of the first line: sampling draws by line number. threads, of the matrix products;
-            None for as many as suit the model and batch_size (`numseq.threads.choose_threads`).
-        Raises: ConfigError, when max_ratio or extra is out of bounds, or <unk> is to be replaced without an attention
-            to the words of the source, as where an encoder shortens time.
+        Args: lines, strings, of which POOL batches are taken at a time. batch_size, lines worked on together. search,
+            GreedyOptions, BeamOptions or SamplingOptions; None for greedy search without bans. replace_unk, a dict of
+            source word to translation: an <unk> becomes the translation of the source word that it attended to most, or
+            that word itself when the dict has none; None leaves <unk>. max_ratio, extra: a line of n tokens becomes at
+            most max_ratio * n + extra. max_length, a line of more tokens is not translated: its Translation is empty
+            and `too_long`. numbered_from, the number of the first line: sampling draws by line number. threads, of the
+            matrix products; None for as many as suit the model and batch_size (`numseq.threads.choose_threads`).
+        Raises: ConfigError, when max_ratio, extra or max_length is out of bounds, or <unk> is to be replaced without an
+            attention to the words of the source, as where an encoder shortens time.
         """
         if not (0 <= max_ratio <= 1e6 and 0 <= extra <= 1e6):
             raise ConfigError(f"at most {max_ratio} * n + {extra} tokens: both numbers must be from 0 to a million")
+        if max_length < 1:
+            raise ConfigError(f"max_length is {max_length}: it must be at least 1")
         if replace_unk is not None and any(not m.config.attends for m in (self.model, *self.others)):
             raise ConfigError("a plain model attends to nothing, so its unknown words cannot be replaced")
-        lines = [line.strip() for line in lines]
+        if replace_unk is not None:
+            replace_unk = {self.source_tokens.normalize(word): said for word, said in replace_unk.items()}
         threads = choose_threads(threads, self.model.params, batch_size)
-        for start in range(0, len(lines), POOL * batch_size):
-            pool = lines[start : start + POOL * batch_size]
-            results = [Translation("", [], [], None) for _ in pool]
-            sources = Ragged(self.source_tokens.encode(pool))
-            real = np.flatnonzero(sources.lengths)
-            lengths = sources.lengths[real]
-            most = (max_ratio * sources.lengths + extra).astype(np.int64)
-            done = sources.lengths == 0
-            said = 0
-            for batch in plan_batches(lengths, lengths, batch_size) if len(real) else []:
-                rows = real[batch]
-                for k, result in self._batch(
-                    sources, rows, pool, search, replace_unk, most[rows], numbered_from + start, threads
-                ):
-                    results[k] = result
-                done[rows] = True
-                while said < len(pool) and done[said]:
-                    yield results[said]
-                    said += 1
-            yield from results[said:]
+        lines, start = iter(lines), numbered_from
+        while pool := [line.strip() for line in islice(lines, POOL * batch_size)]:
+            limits = max_ratio, extra, max_length
+            yield from self._pool(pool, batch_size, search, replace_unk, limits, start, threads)
+            start += len(pool)
+
+    def _pool(self, pool, batch_size, search, replace_unk, limits, start, threads):
+        max_ratio, extra, max_length = limits
+        sources = Ragged(self.source_tokens.encode(pool))
+        done = (sources.lengths == 0) | (sources.lengths > max_length)
+        results = [Translation("", [], [], None) for _ in pool]
+        for k in np.flatnonzero(done):
+            results[k].source = self.source_tokens.split(pool[k])
+        real = np.flatnonzero(~done)
+        lengths = sources.lengths[real]
+        most = (max_ratio * sources.lengths + extra).astype(np.int64)
+        cells = CELLS / (getattr(search, "beam", 1) * getattr(search, "samples", 1))
+        said = 0
+        for batch in plan_batches(lengths, lengths, batch_size, max_cells=cells) if len(real) else []:
+            rows = real[batch]
+            for k, result in self._batch(sources, rows, pool, search, replace_unk, most[rows], start, threads):
+                results[k] = result
+            done[rows] = True
+            while said < len(pool) and done[said]:
+                yield results[said]
+                said += 1
+        yield from results[said:]
 
     def rescore(self, translations: list[Translation], batch_size: int = 64) -> list[Translation]:
         """Put n-best lists in the order of this model's own mean log-probability of a token.
@@ -131,12 +153,14 @@ class Translator:
         Args: translations, as another translator gave them with `others`; batch_size, hypotheses scored together.
         Returns: a list of Translations with new score and logp, the best first and the rest in its `others`.
         """
-        lists = [[first, *first.others] if first.source else [] for first in translations]
+        lists = [[first, *first.others] if first.target else [] for first in translations]
         flat = [one for found in lists for one in found]
         pairs = [(self.source_tokens.join(one.source), self.target_tokens.join(one.target[:-1])) for one in flat]
         coded = Pairs.encode(pairs, self.source_tokens, self.target_tokens) if pairs else Pairs(Ragged([]), Ragged([]))
         with blas_threads(choose_threads(None, self.model.params, batch_size)):
-            scored = iter(score(self.model, coded, batch_size))
+            scored = iter(
+                score(self.model, coded, batch_size, max_length=sys.maxsize)
+            )  # what was found is not too long
         results = []
         for first, found in zip(translations, lists, strict=True):
             known = [(one, next(scored)) for one in found]
@@ -151,8 +175,9 @@ class Translator:
             found = self._search(search, asarray(source), asarray(mask), limits, first + rows)
         for b, k in enumerate(rows):
             words = self.source_tokens.split(lines[k])
+            unknown = [word for word, known in zip(words, source[:, b].tolist(), strict=False) if known == UNK]
             real = slice(None) if found.places is None else found.places[b]
-            hypotheses = [self._translation(words, one, real) for one in found.of_sentence(b)]
+            hypotheses = [self._translation(words, unknown, one, real) for one in found.of_sentence(b)]
             if replace_unk is not None:
                 for hypothesis in hypotheses:
                     self._replace(hypothesis, replace_unk)
@@ -167,7 +192,7 @@ class Translator:
             return sample(*given, options, numbers)
         return greedy(*given, options)
 
-    def _translation(self, words, found, real):
+    def _translation(self, words, unknown, found, real):
         said = found.tokens.tolist()
         return Translation(
             text=self.target_tokens.decode(said),
@@ -176,6 +201,7 @@ class Translator:
             alpha=None if found.alpha is None else found.alpha[:, real],
             score=found.score,
             logp=found.logp,
+            unknown=unknown,
         )
 
     def _replace(self, hypothesis, dictionary):

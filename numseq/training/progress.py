@@ -1,5 +1,6 @@
 """Where a run stands, and how that is shown and asked for: numbers, a bar, and Ctrl-C."""
 
+import math
 import signal
 import sys
 import threading
@@ -8,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Self
+from typing import Any, Self
 
 from numseq.options import option
+
+FIRST, SELDOM = 30, 600  # seconds between lines that show progress where there is no terminal
 
 
 @dataclass
@@ -63,19 +66,53 @@ class Clock:
         return True
 
 
+def progress_bar(total: int | None, unit: str, desc: str = "", initial: int = 0, hidden: bool = False) -> Any:
+    """What shows progress on standard error: in a terminal tqdm's bar, in a notebook that has ipywidgets its widget,
+    elsewhere `Lines`. All have `total`, `update`, `set_postfix_str` and `close`.
+    """
+    if sys.stderr is None or hidden:
+        return Lines(total, unit, desc, initial, silent=True)
+    if "ipykernel" in sys.modules and find_spec("ipywidgets"):
+        from tqdm.notebook import tqdm
+    elif sys.stderr.isatty():
+        from tqdm import tqdm
+    else:
+        return Lines(total, unit, desc, initial)
+    return tqdm(total=total, unit=unit, desc=desc or None, initial=initial, leave=False, mininterval=0.5)
+
+
+class Lines:
+    """Progress where there is no terminal: a line on standard error now and then, after FIRST seconds and then after
+    twice as long each time, but at least every SELDOM."""
+
+    def __init__(self, total: int | None, unit: str, desc: str, initial: int, silent: bool = False):
+        self.total, self.unit, self.desc, self.n, self.postfix = total, unit, desc, initial, ""
+        self._began, self._wait = time.monotonic(), math.inf if silent else FIRST
+        self._next = self._began + self._wait
+
+    def set_postfix_str(self, text: str, refresh: bool = False) -> None:
+        self.postfix = text
+
+    def update(self, n: int = 1) -> None:
+        self.n += n
+        now = time.monotonic()
+        if now >= self._next:
+            self._wait = min(2 * self._wait, SELDOM)
+            self._next = now + self._wait
+            of = f" of {self.total:,}" if self.total else ""
+            parts = [self.desc, f"{self.unit} {self.n:,}{of}", self.postfix, f"{now - self._began:.0f} s"]
+            print(", ".join(filter(None, parts)), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing has to be wiped away."""
+
+
 class Bar:
-    """The progress of one epoch: in a terminal a bar, in a notebook that has ipywidgets a widget, elsewhere nothing."""
+    """The progress of one epoch; see `progress_bar`."""
 
     def __init__(self, progress: Progress, epochs: int, batches: int):
-        options = {"total": batches, "initial": progress.step, "desc": f"epoch {progress.epoch}/{epochs}"}
-        if "ipykernel" in sys.modules and find_spec("ipywidgets"):
-            from tqdm.notebook import tqdm
-        else:
-            from tqdm import tqdm
-
-            options |= {"disable": None, "mininterval": 0.5}
-        self._bar, self._progress = tqdm(unit="batch", leave=False, **options), progress
-        self._began, self._before = time.monotonic(), progress.weight
+        self._bar = progress_bar(batches, "batch", f"epoch {progress.epoch}/{epochs}", progress.step)
+        self._progress, self._before, self._began = progress, progress.weight, time.monotonic()
 
     def __enter__(self) -> Self:
         return self

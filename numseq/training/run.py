@@ -11,7 +11,8 @@ from numseq import params as trees
 from numseq.backend import asarray, generator
 from numseq.data.batches import Pairs, Ragged
 from numseq.data.corpus import DataError
-from numseq.data.tokens import KINDS, Tokens
+from numseq.data.tokens import KINDS, NORMALIZATIONS, Tokens
+from numseq.data.unknown import count_unknown
 from numseq.data.vectors import load_vectors
 from numseq.errors import ConfigError
 from numseq.models import Seq2Seq, Seq2SeqConfig
@@ -47,6 +48,12 @@ class DataOptions:
     min_count: int | None = option(
         None, "Rarer tokens become <unk>.", least=1, otherwise="2 for words, 1 for characters"
     )
+    normalization: str = option(
+        "nfc",
+        "Unicode form of all text: nfc composes letters and accents, nfkc also makes one of what looks alike.",
+        choices=NORMALIZATIONS,
+        source="Unicode Standard Annex 15",
+    )
     max_length: int = option(150, "Leave out training pairs with a side of more tokens.", least=1)
     source_vectors: str | PathLike | None = option(
         None, "File of word vectors, word2vec or GloVe text, to begin the source embedding with."
@@ -58,7 +65,7 @@ class DataOptions:
 
     def build(self, lines: Iterable[str], kind: str) -> Tokens:
         """The vocabulary of some lines."""
-        return Tokens.train(lines, kind, self.min_count or {"word": 2, "char": 1}[kind])
+        return Tokens.train(lines, kind, self.min_count or {"word": 2, "char": 1}[kind], self.normalization)
 
 
 def train_run(
@@ -184,7 +191,8 @@ def resumed_options(
     model = asdict(config)
     del model["source_vocabulary"], model["target_vocabulary"]
     try:
-        data, training = DataOptions(**described["data"]), TrainingOptions(**described["options"])
+        data = DataOptions(**{"normalization": "none"} | described["data"])  # as before there was a choice
+        training = TrainingOptions(**described["options"])
         described["fingerprint"]  # what train_run will compare
         return model, data, training, described["origin"]
     except (KeyError, TypeError, ConfigError) as error:
@@ -229,13 +237,18 @@ def _put_vectors(model, data, tokens, say):
 
 def _encode(name, pairs, tokens, longest, say):
     """Pairs as ids, without those that have a side of more than `longest` tokens."""
-    sides = (kind.encode(column) for kind, column in zip(tokens, zip(*pairs, strict=True), strict=True))
-    kept = [pair for pair in zip(*sides, strict=True) if max(map(len, pair)) <= longest]
+    columns = list(zip(*pairs, strict=True))
+    coded = list(zip(*(kind.encode(column) for kind, column in zip(tokens, columns, strict=True)), strict=True))
+    kept = [k for k, sides in enumerate(coded) if max(map(len, sides)) <= longest]
     if len(kept) < len(pairs):
         say(f"left out {len(pairs) - len(kept):,} {name} pairs of more than {longest} tokens")
     if not kept:
         raise DataError(f"no {name} pair is left: every one has more than {longest} tokens (see --max-length)")
-    return Pairs(*(Ragged(side) for side in zip(*kept, strict=True)))
+    sides = list(zip(*(coded[k] for k in kept), strict=True))
+    for side, kind, column, ids in zip(("source", "target"), tokens, columns, sides, strict=True):
+        if unknown := count_unknown(kind, [column[k] for k in kept], ids):
+            say(f"{name} pairs, {side} tokens that are unknown: {unknown}")
+    return Pairs(*map(Ragged, sides))
 
 
 def _fingerprint(train, valid):

@@ -156,6 +156,7 @@ SMALL = {"hidden": 4, "embedding": 3, "epochs": 1}
 GIVEN = {  # between them every option of numseq train that says how, each at a value that is not its default
     "plain": SMALL | {
         "source-tokens": "char", "min-count": 1, "max-length": 9, "attention": "none", "cell": "gru", "layers": 2,
+        "normalization": "nfkc",
         "readout": "maxout", "readout-embedding": True, "tied": "target", "init": "uniform", "recurrent-init": "same",
         "dropout": 0.1, "variational": True, "word-dropout": 0.2, "weight-drop": 0.3, "batch": 7, "lr": 0.02,
         "optimizer": "adamw", "weight-decay": 0.2, "decay": 0.7, "clip": 0.5, "seed": 5, "backend": "numpy",

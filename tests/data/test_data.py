@@ -14,6 +14,7 @@ from numseq.data import (
     Pairs,
     TokenError,
     Tokens,
+    batches,
     padding_share,
     plan_batches,
     read_lines,
@@ -289,6 +290,22 @@ def test_plan_covers_every_row_once_in_batches_of_the_size_at_most(lengths, size
 def test_no_batch_holds_more_padding_than_allowed(lengths, size, seed, most):
     for rows in planned(lengths, size, seed, max_padding=most):
         assert padding_share([np.arange(len(rows))], *lengths[rows].T) <= most + 1e-12
+
+
+@quick
+@given(lengths=lengths, size=st.integers(1, 20), seed=seeds, most=st.integers(1, 20_000))
+def test_no_batch_of_several_rows_has_more_cells_than_allowed(lengths, size, seed, most):
+    found = planned(lengths, size, seed, max_cells=most)
+    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
+    for rows in found:
+        assert len(rows) == 1 or len(rows) * np.prod(lengths[rows].max(axis=0)) <= most
+
+
+def test_only_batches_that_nobody_trains_on_are_smaller_where_they_are_long(monkeypatch):
+    monkeypatch.setattr(batches, "CELLS", 99)
+    pairs = Pairs(Ragged([[4] * 5] * 8), Ragged([[4] * 6] * 8))
+    assert [len(rows) for rows in pairs.plan(8)] == [3, 3, 2]
+    assert [len(rows) for rows in pairs.plan(8, np.random.default_rng(0))] == [8]
 
 
 @quick

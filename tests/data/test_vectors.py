@@ -139,7 +139,7 @@ def test_lines_that_lack_numbers_are_named_or_no_match(tmp_path, bad, header):
     path = put(tmp_path, f"{header}x 1 2\nx 3 4\n{bad}\n")
     number = 4 if header else 3
     message = f"vectors.txt, line {number}: after 'a' there must be 2 finite numbers$"
-    if bad in ("a", "a\t1\t2", "a 1  2 3"):  # other words, as far as single spaces tell
+    if bad in ("a\t1\t2", "a 1  2 3"):  # other words, as far as single spaces tell
         message = "vectors.txt: no word of the vocabulary is in it"
     with pytest.raises(DataError, match=message) as caught:
         load_vectors(path, vocabulary("a"), 2)

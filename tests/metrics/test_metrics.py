@@ -4,6 +4,7 @@ import math
 import os
 import random
 import sys
+import unicodedata
 from unittest import mock
 
 import jiwer
@@ -357,7 +358,7 @@ def test_evaluation_by_beam_search_with_further_references(translator):
 
 
 def test_perplexity_alone_translates_nothing(translator):
-    with mock.patch.object(Translator, "translate", side_effect=AssertionError):
+    with mock.patch.object(Translator, "stream", side_effect=AssertionError):
         assert evaluate(translator, words(3), metrics=["ppl"]).keys() == {"perplexity", "sentences"}
 
 
@@ -372,11 +373,50 @@ def test_what_cannot_be_evaluated_is_said_before_anything_is_translated(translat
         "metrics asks for ppl": lambda: evaluate(both, pairs),
         "pairs has an empty source, number 3": lambda: evaluate(translator, [*pairs, (" ", "1")]),
     }
-    with mock.patch.object(Translator, "translate", side_effect=AssertionError):
+    with mock.patch.object(Translator, "stream", side_effect=AssertionError):
         for message, call in wrong.items():
             with pytest.raises(ConfigError, match=f"^{message}"):
                 call()
     assert evaluate(both, [*pairs, ("", "")], metrics="exact") == {"exact_match": 1 / 3, "sentences": 3}
+
+
+def test_pairs_that_are_too_long_are_left_out_of_all_figures_and_counted(translator):
+    pairs = words(6, seed=1)
+    long = [*pairs[:2], ("1 " * 1001, "1"), *pairs[2:], ("1", "1 " * 1001)]
+    expected = evaluate(translator, pairs)
+    assert evaluate(translator, long) == expected | {"left_out": 2}
+    assert evaluate(translator, [(" ".join("1" * 9), "1"), *pairs], max_length=8) == expected | {"left_out": 1}
+    exact = evaluate(translator, long, metrics="exact")
+    assert (exact["sentences"], exact["left_out"]) == (7, 1), "a reference that is only compared may be long"
+    with pytest.raises(ConfigError, match="every pair has a side of more than 1 tokens: max_length can be set higher"):
+        evaluate(translator, [("1 2", "2 1")], max_length=1)
+
+
+def test_translations_can_be_watched_while_they_come(translator):
+    seen = []
+
+    def watch(found, total):
+        seen.append(total)
+        for one in found:
+            seen.append(one.text)
+            yield one
+
+    pairs = words(3, seed=1)
+    assert evaluate(translator, pairs, progress=watch) == evaluate(translator, pairs)
+    assert seen == [3, *(one.text for one in translator.translate([source for source, _ in pairs]))]
+
+
+@pytest.mark.parametrize("metric", ["bleu", "chrf", "ter", "rouge", "wer", "exact"])
+def test_letters_are_equal_however_their_accents_are_written(metric):
+    lines = ["un caf\u00e9 noir \u00e0 l'\u00e9t\u00e9 ,", "\u00e9t\u00e9 ou hiver , c'est \u00e9gal"]
+    other = [unicodedata.normalize("NFD", line) for line in lines]
+    assert other != lines
+    perfect = corpus_scores(lines, lines, [metric])
+    assert (
+        corpus_scores(other, lines, [metric]) == corpus_scores(lines, [[line] for line in other], [metric]) == perfect
+    )
+    if metric in ("bleu", "chrf", "ter"):
+        assert compare(other, lines, lines, metric, samples=2)["difference"] == 0
 
 
 @pytest.mark.parametrize("metric, package", [("rouge", "rouge_score"), ("wer", "jiwer"), ("per", "jiwer")])
@@ -384,7 +424,7 @@ def test_what_is_not_installed_is_said_before_anything_is_translated(translator,
     monkeypatch.setitem(sys.modules, package, None)
     message = rf"^metrics has '{metric}', which needs more: pip install 'numseq\[metrics\]'$"
     with (
-        mock.patch.object(Translator, "translate", side_effect=AssertionError),
+        mock.patch.object(Translator, "stream", side_effect=AssertionError),
         pytest.raises(ConfigError, match=message),
     ):
         evaluate(translator, words(3), metrics=["bleu", metric])

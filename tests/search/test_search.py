@@ -1057,6 +1057,88 @@ def test_a_line_may_become_twice_as_long_and_ten_more(way):
         assert {len(other.target) - 1 for other in (one, *one.others)} == {2 * len(line.split()) + 10}
 
 
+def test_lines_that_are_too_long_are_left_out_and_the_others_are_as_without_them(way):
+    made, lines = translator(), ["a b", "a " * 1001, "", "c", "b " * 1000]
+    found = made.translate(lines[:4], 2, way)
+    expected = made.translate(lines[:1], 2, way) + made.translate(lines[3:4], 2, way, numbered_from=3)
+    assert_translations([found[0], found[3]], expected)
+    long = found[1]
+    assert (long.text, len(long.source), long.target, long.alpha, long.score, long.others) == (
+        "",
+        1001,
+        [],
+        None,
+        None,
+        [],
+    )
+    assert [one.too_long for one in found] == [False, True, False, False]
+    assert made.rescore(found)[1] is long
+    assert [one.too_long for one in made.translate(lines[:1], max_length=1)] == [True]
+    if way is SEARCHES["greedy"]:
+        assert not made.translate(lines[4:], max_ratio=0, extra=1)[0].too_long
+    with pytest.raises(ConfigError, match="max_length is 0: it must be at least 1"):
+        made.translate(lines, max_length=0)
+
+
+def test_long_lines_are_worked_on_a_few_at_a_time(way, monkeypatch):
+    monkeypatch.setattr(translate, "CELLS", 100)
+    started = []
+
+    class Counting(Seq2Seq):
+        def start(self, source, source_mask):
+            started.append(source.shape)
+            return super().start(source, source_mask)
+
+    made = translator()
+    lines = ["a b c d e f g a b c", "b"] * 4
+    expected = made.translate(lines, search=way)
+    made = dataclasses.replace(made, model=Counting(made.model.config, made.model.params))
+    started.clear()
+    assert_translations(made.translate(lines, search=way), expected)
+    copies = getattr(way, "beam", 1) * getattr(way, "samples", 1)
+    assert max(B for S, B in started if S == 10) == 1
+    assert max(B for S, B in started if S == 1) == min(4, 100 // copies)
+
+
+def test_the_unknown_words_of_a_line_are_kept_with_it(way):
+    found = translator().translate(["a x b y x", "a", ""], search=way)
+    assert [one.unknown for one in found] == [["x", "y", "x"], [], []]
+    assert all(other.unknown == found[0].unknown for other in found[0].others)
+
+
+def test_lines_are_taken_as_they_are_needed(monkeypatch):
+    monkeypatch.setattr(translate, "POOL", 2)
+    lines, taken = ["a", "b c", "d", "e"], []
+    endless = (taken.append(k) or lines[k % 4] for k in itertools.count())
+    for k, one in zip(range(9), translator().stream(endless, 2), strict=False):
+        assert " ".join(one.source) == lines[k % 4] and len(taken) <= 4 * (k // 4 + 1)
+
+
+def test_a_dictionary_and_a_line_may_be_written_in_other_forms():
+    source, target = Tokens.train(["a b"], "word", 1, "nfc"), Tokens.train(["a"], "word")
+    config = Seq2SeqConfig(len(source), len(target), embedding=4, hidden=6, attention_size=5)
+    made = Translator(biased(Seq2Seq.create(config, dtype=np.float64), unk=50), source, target)
+    for line in ("caf\u00e9", "cafe\u0301"):
+        for word in ("caf\u00e9", "cafe\u0301"):
+            [one] = made.translate([line], replace_unk={word: "coffee"}, max_ratio=1, extra=0)
+            assert one.text == "coffee" and one.source == one.unknown == ["caf\u00e9"]
+
+
+def test_pairs_without_a_source_or_too_long_have_no_score_and_cost_the_others_nothing():
+    made = translator()
+    pairs = [("a b", "c"), ("", "a"), ("a " * 1001, "b"), ("c", ""), ("b", "a " * 1001)]
+    tokens = made.source_tokens, made.target_tokens
+    found = score(made.model, Pairs.encode(pairs, *tokens))
+    alone = [score(made.model, Pairs.encode([pairs[k]], *tokens))[0] for k in (0, 3)]
+    for one, other in zip((found[0], found[3]), alone, strict=True):
+        assert np.allclose(one.logp, other.logp, atol=EXACT) and len(one.logp) == len(other.logp) > 0
+    for k in (1, 2, 4):
+        assert len(found[k].logp) == len(found[k].rank) == len(found[k].entropy) == 0
+        assert np.isnan(found[k].total) and np.isnan(found[k].perplexity)
+    found = score(made.model, Pairs.encode(pairs, *tokens), max_length=1)
+    assert [len(one.logp) for one in found] == [0, 0, 0, 1, 0]
+
+
 def test_lines_come_out_before_all_have_gone_in(way, monkeypatch):
     monkeypatch.setattr(translate, "POOL", 2)
     started = []

@@ -1,0 +1,105 @@
+"""The command that scores a model against references: evaluate."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from numseq.cli.common import Backend, Batch, Runs, Threads, can_write, choose, command, load, threads_of
+from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode
+from numseq.cli.notes import tell_lines, tell_unknown, warn, with_progress
+from numseq.metrics import METRICS
+
+
+@command
+def evaluate(
+    folders: Runs,
+    source: Annotated[Path, Option(help="Source sentences, one a line.")],
+    reference: Annotated[list[Path], Option(help="Their right translations; several times for several references.")],
+    decoding: Annotated[dict, DECODING],
+    bans: Annotated[dict, BANS],
+    beam: Annotated[dict, BEAM],
+    sampling: Annotated[dict, SAMPLING],
+    metric: Annotated[
+        str | None, Option(help=f"Figures, with commas: {','.join(METRICS)}. [default: bleu,chrf,exact,ppl]")
+    ] = None,
+    compare: Annotated[Path | None, Option(metavar="DIR", help="Another model: is the difference significant?")] = None,
+    tokenize: Annotated[
+        str, Option(help="sacrebleu's tokeniser for BLEU; none for text that is tokenised already.")
+    ] = "13a",
+    json_file: Annotated[Path | None, Option("--json", help="Write the figures here too.")] = None,
+    batch: Batch = 64,
+    threads: Threads = None,
+    backend: Backend = None,
+):
+    """Score a model, or several together, against references.
+
+    A line counts if it has a source and a reference at least; what is left out is said. Perplexity is that of the first
+    reference that a line has.
+    """
+    from numseq import metrics
+    from numseq.files import write_atomically
+
+    choose(backend)
+    can_write(json=json_file)
+    how = how_to_decode(folders, decoding, bans, beam, sampling)
+    translator = ensemble(folders)
+    how["threads"] = threads_of(threads, translator, batch)
+    usual = "bleu,chrf,exact,ppl" if len(folders) == 1 else "bleu,chrf,exact"  # perplexity is of one model
+    names = tuple(name.strip() for name in (metric or usual).split(","))
+    pairs, more, left_out = _lines(translator, source, reference, "ppl" in names, how["max_length"])
+    ours, theirs = [], []
+
+    def watch(found, total, texts=ours):
+        for translation in with_progress(found, lambda: total):
+            texts.append(translation.text)
+            yield translation
+
+    scores = metrics.evaluate(
+        translator, pairs, tokenize, batch, metrics=names, references=more, progress=watch, **how
+    )  # fmt: skip
+    scores |= {"left_out": left_out} if left_out else {}
+    if compare:
+        sources = [line for line, _ in pairs]
+        for one, texts in ((translator, ours), (load(compare), theirs)):
+            if not texts:
+                found = watch(one.stream(sources, batch, **how), len(sources), texts)
+                if long := sum(translation.too_long for translation in found):
+                    warn(f"{compare} cuts {long:,} lines into more than {how['max_length']:,} tokens: not translated")
+        names = [name for name in names if name in ("bleu", "chrf", "ter")] or ["bleu"]
+        references = [[right, *others] for (_, right), others in zip(pairs, more, strict=True)]
+        for name in names:
+            found = metrics.compare(ours, theirs, references, name, tokenize)
+            scores |= {f"compare_{name}_{key}": value for key, value in found.items()}
+    width = max(16, *(len(name) + 2 for name in scores))
+    for name, value in scores.items():
+        print(f"{name:<{width}}{value:.4f}" if isinstance(value, float) else f"{name:<{width}}{value}")
+    if json_file:
+        write_atomically(json_file, (json.dumps(scores, indent=2) + "\n").encode())
+
+
+def _lines(translator, source, reference, perplexity, most):
+    """(pairs of source and first reference, the further references of each, how many lines are left out)."""
+    from numseq.data import DataError
+    from numseq.data.corpus import read_columns
+    from numseq.data.unknown import count_unknown
+    from numseq.metrics.scores import composed, fitting
+
+    sources, *columns = read_columns(source, *reference)
+    right = [[line for line in lines if line] for lines in zip(*columns, strict=True)]
+    real = [k for k, line in enumerate(sources) if line and right[k]]
+    if not real:
+        raise DataError(f"{source} and {reference[0]}: no sentence pair in it")
+    pairs = [(sources[k], right[k][0]) for k in real]
+    fit = set(fitting(translator, pairs, most, perplexity).tolist())
+    kept = [k for n, k in enumerate(real) if n in fit]
+    tell_lines([k + 1 for k, line in enumerate(sources) if not (line and right[k])], "a side is empty, so left out")
+    tell_lines(sorted(k + 1 for k in {*real} - {*kept}), f"more than {most:,} tokens, so left out (see --max-length)")
+    if not kept:
+        raise DataError(f"{source} and {reference[0]}: no pair is left to evaluate")
+    if changed := sum(any(composed(line) != line for line in right[k]) for k in kept):
+        warn(f"{changed:,} lines of the references have accents as code points of their own: composed (NFC) to compare")
+    tell_unknown("source", count_unknown(translator.source_tokens, [sources[k] for k in kept]))
+    tell_unknown("reference", count_unknown(translator.target_tokens, [right[k][0] for k in kept]))
+    return [(sources[k], right[k][0]) for k in kept], [right[k][1:] for k in kept], len(sources) - len(kept)

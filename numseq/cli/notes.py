@@ -1,0 +1,66 @@
+"""What commands tell on standard error beside their results: which lines were not usual, and which tokens unknown."""
+
+import sys
+
+from numseq.training.progress import progress_bar
+
+
+def warn(said):
+    """Say it at once, in a line."""
+    print(f"warning: {said}", file=sys.stderr, flush=True)
+
+
+class Notes:
+    """What is remarkable about lines while they come, in a few lines when all have come.
+
+    Args: longest, tokens of a line that a model has been trained on, None where that is not known. most, tokens of a
+        line that is worked on.
+    """
+
+    def __init__(self, longest, most):
+        from numseq.data.unknown import Unknown
+
+        self.longest, self.most = longest, most
+        self.long, self.left_out, self.unknown = [], [], Unknown()
+
+    def add(self, number, translation):
+        """Take the Translation of a line."""
+        tokens = len(translation.source)
+        if translation.too_long:
+            self.left_out.append(number)
+            return
+        if self.longest and tokens > self.longest:
+            self.long.append(number)
+        self.unknown.add(tokens, translation.unknown)
+
+    def tell(self):
+        tell_lines(self.left_out, f"more than {self.most:,} tokens, so not translated (see --max-length)")
+        if self.long:
+            trained = f"longer than the {self.longest:,} tokens that the model was trained on"
+            tell_lines(self.long, f"{trained}; translated all the same")
+        tell_unknown("source", self.unknown)
+
+
+def tell_lines(numbers, what):
+    """Say something of lines, by the number of the first."""
+    if numbers:
+        more = f" and {len(numbers) - 1:,} more" if len(numbers) > 1 else ""
+        warn(f"line {numbers[0]:,}{more}: {what}")
+
+
+def tell_unknown(side, unknown):
+    """Say how many tokens of a side the model does not know, if any."""
+    if unknown:
+        warn(f"{side} tokens that the model does not know: {unknown}")
+
+
+def with_progress(found, total, hidden=False):
+    """What comes, with its progress on standard error. Args: total, a function that says how many, None if unknown."""
+    bar = progress_bar(None, "line", hidden=hidden)
+    try:
+        for one in found:
+            yield one
+            bar.total = total()
+            bar.update()
+    finally:
+        bar.close()

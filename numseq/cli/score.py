@@ -1,0 +1,71 @@
+"""The command that scores given translations: score."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from numseq.cli.common import Backend, Batch, Run, Threads, app, can_write, choose, load, threads_of
+from numseq.cli.decode import longest
+from numseq.cli.json_list import json_list
+from numseq.cli.notes import tell_lines, tell_unknown, with_progress
+from numseq.threads import blas_threads
+
+
+@app.command()
+def score(
+    folder: Run,
+    source: Annotated[Path, Option(help="Source sentences, one a line.")],
+    target: Annotated[Path, Option(help="Translations to score, line by line.")],
+    max_length: Annotated[
+        int | None,
+        Option(min=1, help="Leave out pairs with a side of more tokens, and say so. [default: as of translate]"),
+    ] = None,
+    json_file: Annotated[Path | None, Option("--json", help="Write every token's figures here.")] = None,
+    batch: Batch = 64,
+    threads: Threads = None,
+    backend: Backend = None,
+):
+    """Score given translations: log-probability (nats) and perplexity of each, one a line.
+
+    Each pair has its row; where a side is empty or too long, both numbers are nan.
+    """
+    from numseq.data import DataError, Pairs
+    from numseq.data.batches import Ragged
+    from numseq.data.corpus import read_columns
+    from numseq.data.unknown import count_unknown
+    from numseq.search import score
+    from numseq.search.translate import POOL
+
+    choose(backend)
+    can_write(json=json_file)
+    most = longest(max_length, [folder])
+    translator = load(folder)
+    number = threads_of(threads, translator, batch)
+    columns, sides = read_columns(source, target), (translator.source_tokens, translator.target_tokens)
+    coded = [tokens.encode(column) for tokens, column in zip(sides, columns, strict=True)]
+    unknown = [count_unknown(*given) for given in zip(sides, columns, coded, strict=True)]
+    empty = [k for k, pair in enumerate(zip(*columns, strict=True)) if not all(pair)]
+    if len(empty) == len(columns[0]):
+        raise DataError(f"{source} and {target}: no sentence pair in it")
+    for k in empty:
+        coded[0][k] = []  # to which no translation can be scored
+
+    def scored():
+        for start in range(0, len(columns[0]), POOL * batch):
+            some = Pairs(*(Ragged(side[start : start + POOL * batch]) for side in coded))
+            with blas_threads(number):
+                found = score(translator.model, some, batch, most)
+            yield from found
+
+    with json_list(json_file) as keep:
+        for one in with_progress(scored(), lambda: len(columns[0]), hidden=sys.stdout.isatty()):
+            print(f"{one.total:.6f}\t{one.perplexity:.6f}")
+            figures = {"logp": one.logp.tolist(), "rank": one.rank.tolist(), "entropy": one.entropy.tolist()}
+            keep(figures if len(one.logp) else dict.fromkeys(figures))
+    tell_lines([k + 1 for k in empty], "a side is empty, so there is nothing to score")
+    long = [k for k, pair in enumerate(zip(*coded, strict=True), start=1) if all(pair) and max(map(len, pair)) > most]
+    tell_lines(long, f"more than {most:,} tokens, so not scored (see --max-length)")
+    for side, found in zip(("source", "target"), unknown, strict=True):
+        tell_unknown(side, found)

@@ -1,0 +1,74 @@
+"""Progress on standard error: a bar in a terminal, a line now and then elsewhere."""
+
+import io
+import itertools
+import sys
+
+from numseq.training import progress
+from numseq.training.progress import Bar, Progress, progress_bar
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
+
+
+def standard_error(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    return sys.stderr
+
+
+def test_lines_come_now_and_then_and_ever_more_seldom(monkeypatch):
+    err = standard_error(monkeypatch)
+    clock, bar = Clock(monkeypatch), progress_bar(None, "line")
+    said = []
+    for _ in range(4000):
+        clock.now += 1
+        bar.update()
+        if err.getvalue():
+            said.append(err.getvalue())
+            err.seek(err.truncate(0))
+    bar.close()
+    assert said[:4] == ["line 30, 30 s\n", "line 90, 90 s\n", "line 210, 210 s\n", "line 450, 450 s\n"]
+    times = [int(line.split()[1].rstrip(",").replace(",", "")) for line in said]
+    assert {b - a for a, b in itertools.pairwise(times[4:])} == {600}
+
+
+def test_an_epoch_says_where_it_is(monkeypatch):
+    err = standard_error(monkeypatch)
+    clock, stands = Clock(monkeypatch), Progress(epoch=2, step=7)
+    with Bar(stands, 5, 1200) as bar:
+        clock.now += 29
+        bar.show(1.5, 0.25)
+        assert err.getvalue() == ""
+        clock.now += 1
+        stands.weight += 3000
+        bar.show(1.25, 0.5)
+    assert err.getvalue() == "epoch 2/5, batch 9 of 1,200, loss 1.250, grad 0.50, 100 tokens/s, 30 s\n"
+
+
+def test_nothing_is_shown_where_it_is_hidden_or_nobody_could_see_it(monkeypatch):
+    err = standard_error(monkeypatch)
+    clock = Clock(monkeypatch)
+    bars = [progress_bar(9, "line", hidden=True)]
+    monkeypatch.setattr(sys, "stderr", None)
+    bars.append(progress_bar(9, "line"))
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    clock.now += 1e6
+    for bar in bars:
+        bar.update()
+        bar.close()
+    assert err.getvalue() == out.getvalue() == ""
+
+
+def test_a_terminal_has_a_bar(monkeypatch):
+    err = standard_error(monkeypatch)
+    monkeypatch.setattr(err, "isatty", lambda: True)
+    bar = progress_bar(4, "line", "reading")
+    bar.update()
+    bar.close()
+    assert "reading" in err.getvalue() and "\r" in err.getvalue()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numseq import arguments
 from numseq.backend import array_module, to_numpy
 from numseq.data.batches import Pairs, plan_batches
 
@@ -42,7 +43,10 @@ def score(model: "Seq2Seq", pairs: Pairs, batch_size: int = 64) -> list[Scored]:
 
     Args: model, a Seq2Seq. pairs, a Pairs. batch_size, rows computed together.
     Returns: a list of Scored, in the order of the pairs.
+    Raises: ArgumentError, when pairs are no Pairs, or have ids that the model lacks.
     """
+    batch_size = arguments.whole(batch_size, "batch_size", least=1)
+    arguments.one_of(pairs, "pairs", Pairs).fit("pairs", model.config.source_vocabulary, model.config.target_vocabulary)
     found: list[Scored] = [None] * len(pairs)
     for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, batch_size) if len(pairs) else []:
         batch = pairs.batch(rows)

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from numseq import arguments
 from numseq import params as trees
 from numseq.backend import Array, generator, keep_freed_memory
-from numseq.errors import NumseqError
+from numseq.data.batches import Pairs
+from numseq.errors import ArgumentError, NumseqError, shown
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
 from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm
@@ -44,7 +46,8 @@ class Trainer:
     Args: model, a Seq2Seq; its parameters are changed in place. train, valid: corpora, such as Pairs. folder: where
         checkpoints and metrics go; it must exist. options: TrainingOptions. say: called with a line of text after each
         epoch. resume: continue from the folder's training.safetensors if it has one.
-    Raises: CheckpointError, when there is something to resume that cannot be read.
+    Raises: ArgumentError, when one of these is of another kind, or a corpus has ids that the model lacks;
+        CheckpointError, when there is something to resume that cannot be read.
     """
 
     def __init__(
@@ -57,6 +60,13 @@ class Trainer:
         say: Callable[[str], Any] = print,
         resume: bool = False,
     ):
+        arguments.one_of(model, "model", Seq2Seq)
+        arguments.one_of(options, "options", TrainingOptions)
+        arguments.function(say, "say")
+        if not arguments.path(folder, "folder").is_dir():
+            raise ArgumentError(f"folder is {shown(str(folder))}: there is no such folder")
+        for called, corpus in (("train", train), ("valid", valid)):
+            _check_corpus(corpus, called, model.config)
         self.model, self.train, self.valid = model, train, valid
         self.options, self.say, self.state = options, say, State(folder)
         self.objective = OBJECTIVES.find(options.objective)(model.config)
@@ -166,6 +176,15 @@ class Trainer:
         return DivergedError(
             f"{what}; training stopped, {self.state.folder} {kept}; a new run with a lower --lr usually helps"
         )
+
+
+def _check_corpus(corpus, called, config):
+    """Raise ArgumentError, unless it is one, and has something that the model knows."""
+    arguments.having(corpus, called, "Pairs, or a corpus like it", "plan", "batch", "padding")
+    if isinstance(corpus, Pairs):
+        corpus.fit(called, config.source_vocabulary, config.target_vocabulary)
+        if not len(corpus):
+            raise ArgumentError(f"{called} has no pair in it")
 
 
 def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None) -> float:

@@ -101,9 +101,12 @@ def whole(given: int, called: str, least: int | None = None, most: int | None = 
     return Option(name=called, kinds=(int,), default=MISSING, least=least, most=most).checked(given)
 
 
-def number(given: float, called: str, **bounds: float) -> float:
-    """A finite number within bounds (least, above, most, below). Raises: ArgumentError."""
-    return Option(name=called, kinds=(float,), default=MISSING, **bounds).checked(given)
+def number(
+    given: float, called: str, least: float | None = None, above: float | None = None, most: float | None = None
+) -> float:
+    """A finite number within bounds. Raises: ArgumentError."""
+    known = Option(name=called, kinds=(float,), default=MISSING, least=least, above=above, most=most)
+    return known.checked(given)
 
 
 def numbers(given: Any, called: str, axes: str) -> np.ndarray:

@@ -1,6 +1,5 @@
 """numseq's errors: mistakes that one line can explain to the person who made them."""
 
-import textwrap
 from numbers import Real
 from typing import Any
 
@@ -23,4 +22,5 @@ def shown(value: Any) -> str:
         text = str(value) if isinstance(value, Real) else repr(value)
     except ValueError:  # Python writes no number of more digits than sys.get_int_max_str_digits()
         text = "a number of thousands of digits"
-    return textwrap.shorten(text, 80)
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -119,8 +119,15 @@ TAKE_PAIRS = {
 }
 
 
-def run(folder, train=PAIRS, valid=None, model=SMALL, data=DataOptions(), training=TrainingOptions(epochs=1), **more):
-    return train_run(folder, train, valid, model, data, training, **({"say": lambda line: None} | more))
+def run(folder, **given):
+    usual = {
+        "train": PAIRS,
+        "valid": None,
+        "model": SMALL,
+        "data": DataOptions(),
+        "training": TrainingOptions(epochs=1),
+    }
+    return train_run(folder, **(usual | {"say": lambda line: None} | given))
 
 
 @pytest.mark.parametrize("wrong", NO_PAIRS)
@@ -311,7 +318,7 @@ CHECKED = "a Check, as numseq.gradcheck.check returns it"
         (lambda t: alignment_error_rate("0-0", [[]], [[]]), "alignments is '0-0': "),
         # pictures
         (lambda t: plots.attention_map(None, LINES, LINES), "alpha is None: a plain model attends to nothing"),
-        (lambda t: plots.attention_map([["a"]], ["a"], ["b"]), "alpha holds <U1 of shape (1, 1): it must be numbers of "),
+        (lambda t: plots.attention_map([["a"]], ["a"], ["b"]), "alpha holds <U1 of shape (1, 1): it must be "),
         (lambda t: plots.attention_map(np.ones((1, 1)), ["a"], ["b"], title=5), "title is 5"),
         (lambda t: plots.learning_curve("run"), "metrics is 'run': it must be a list of dicts"),
         (lambda t: plots.learning_curve({"epoch": 1}), "metrics is {'epoch': 1}: "),

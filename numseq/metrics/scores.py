@@ -192,12 +192,10 @@ def _metrics(names, known):
 def _references(hypotheses, references, name="hypotheses", least=1):
     """A list of references for each hypothesis; name, what the caller calls those."""
     references = arguments.listed(references, "references", "a list of texts, or of lists of them")
-    references = [
-        [arguments.text(line, f"references[{k}]")]
-        if isinstance(line, str)
-        else arguments.texts(line, f"references[{k}]")
-        for k, line in enumerate(references)
-    ]
+    for k, line in enumerate(references):
+        of_line = arguments.text if isinstance(line, str) else arguments.texts
+        found = of_line(line, f"references[{k}]")
+        references[k] = [found] if isinstance(found, str) else found
     if len(references) != len(hypotheses):
         counts = f"{len(references):,} lines, {name} {len(hypotheses):,}"
         raise ConfigError(f"references has {counts}: they must pair up")

@@ -18,7 +18,8 @@ import typer
 from helpers_run import TINY, digits, how_to_go_on, numseq_cli, numseq_process, snapshot, words, write_parallel
 
 import numseq
-from numseq import cli, demo, layers
+from numseq import demo, layers
+from numseq.cli import commands
 from numseq.data import EOS
 from numseq.layers import DotAttention
 from numseq.mistakes import BUGS, Case, table, trial
@@ -28,7 +29,7 @@ from numseq.training import Optimizer, TrainingOptions
 from numseq.training.checkpoint import load_arrays, load_config, save_arrays
 
 CHARACTERS = ("--source-tokens", "char", "--target-tokens", "char")
-COMMANDS = typer.main.get_command(cli.app).commands
+COMMANDS = typer.main.get_command(commands.app).commands
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ WRONG = {
     "speed is False: it must be a number": {"speed": False},
     "speed is 1j: it must be a number": {"speed": 1j},
     "tilt is -inf: it must be finite": {"tilt": -np.inf},
-    "tilt is [...]: it must be finite": {"tilt": 10**400},
+    f"tilt is 1{'0' * 76}...: it must be finite": {"tilt": 10**400},
     "weight is -1: it must be finite and at least 0": {"weight": -1},
     "loud is 1: it must be true or false": {"loud": 1},
     "loud is 'yes': it must be true or false": {"loud": "yes"},

@@ -10,6 +10,8 @@ The mask's shape says what is dropped of x (T, B, D):
 from dataclasses import dataclass
 
 from numseq.backend import Array, DType, Generator
+from numseq.errors import ArgumentError
+from numseq.layers.fit import as_of, shape_of
 from numseq.params import common_dtype
 from numseq.record import Record, Trace
 
@@ -39,6 +41,7 @@ class DropoutTrace(Trace):
 
         A mask that stood for many positions stands for them again. It is no variable, so nothing is summed over them.
         """
+        as_of(dy, "dy", self.y, "y")
         return DropoutGrad(dx=dy if self.mask is None else dy * self.mask)
 
 
@@ -71,10 +74,17 @@ def dropout(x: Array, mask: Array | None) -> DropoutTrace:
 
     Args: x, any shape. mask: from `dropout_mask`, shape of x, some axes of size 1 if so wished; or None.
     Returns: a DropoutTrace with y.
-    Raises: TypeError, when mask and x differ in precision.
+    Raises: TypeError, when mask and x differ in precision; ArgumentError, when the mask is none for this shape.
     Source: "inverted": the scaling is done in training, where the paper scales the weights at test time.
     """
     if mask is None:
         return DropoutTrace(mask=None, y=x)
+    found, shape = shape_of(mask, "mask"), shape_of(x, "x")
+    if found != shape and not _stands_for(found, shape):
+        raise ArgumentError(f"mask has the shape {found}: it must be {shape}, as x, or have 1 for some of these")
     common_dtype(x.real, mask)  # a mask is real, also where the complex step makes x complex
     return DropoutTrace(mask=mask, y=x * mask)
+
+
+def _stands_for(mask, shape):
+    return len(mask) == len(shape) and all(m in (1, n) for m, n in zip(mask, shape, strict=True))

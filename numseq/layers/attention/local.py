@@ -73,6 +73,7 @@ class LocalAttention(GeneralAttention):
 
     record, grad = LocalStep, LocalStepGrad
     equations = "local_attention"
+    shapes = GeneralAttention.shapes | {"W_p": "Q A", "v": "A"}
     position_arrays = ("keys", "values", "projected", "lengths")
     options = ("window",)
 

@@ -125,6 +125,7 @@ class LocationAttention(PositionAttention):
 
     record, grad = LocationStep, LocationStepGrad
     equations = "location_attention"
+    shapes = AdditiveAttention.shapes | {"F": "W n", "U": "n A"}
 
     def __init__(self, keys: Array, values: Array, params: LocationParams, mask: Array | None = None):
         super().__init__(keys, values, params, mask)

@@ -79,6 +79,7 @@ class MultiHeadAttention(Attention):
 
     record, grad = MultiHeadStep, MultiHeadStepGrad
     equations = "multihead_attention"
+    shapes = {"W_q": "Q N", "W_k": "K N", "W_v": "C N", "W_o": "N O", "b_q": "N", "b_k": "N", "b_v": "N", "b_o": "O"}
     position_arrays = ("keys", "values", "k", "v", "seen")
     options = ("heads",)
     at_once = True

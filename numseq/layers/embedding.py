@@ -35,7 +35,8 @@ class EmbeddingTrace(Trace):
 
         A token that occurs several times used its row several times: the gradients add, they do not overwrite.
         """
-        dW = scatter_add_rows(len(self.params.W), self.ids.reshape(-1), rows(as_of(dy, "dy", self.y, "y")))
+        as_of(dy, "dy", self.y, "y")
+        dW = scatter_add_rows(len(self.params.W), self.ids.reshape(-1), rows(dy))
         if self.padding_id is not None:
             dW[self.padding_id] = 0
         return EmbeddingGrad(params=EmbeddingParams(W=dW))

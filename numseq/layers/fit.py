@@ -100,11 +100,10 @@ def shape_of(array: Array, called: str) -> tuple[int, ...]:
     return shape
 
 
-def as_of(array: Array, called: str, other: Array, name: str) -> Array:
-    """An array of the shape of another, as a gradient is of what it belongs to. Raises: ArgumentError."""
+def as_of(array: Array, called: str, other: Array, name: str) -> None:
+    """Raise ArgumentError, unless an array has the shape of another, as a gradient that of what it belongs to."""
     if (found := shape_of(array, called)) != other.shape:
         raise ArgumentError(f"{called} has the shape {found}: it must be {other.shape}, as {name}")
-    return array
 
 
 def in_table(ids: Array, called: str, size: int) -> None:

@@ -34,7 +34,8 @@ class LinearTrace(Trace):
 
     def backward(self, dy: Array) -> LinearGrad:
         """dx = dy W^T;  dW = sum over all leading positions of x^T dy;  db = sum of dy over the same."""
-        dy_rows = rows(as_of(dy, "dy", self.y, "y"))
+        as_of(dy, "dy", self.y, "y")
+        dy_rows = rows(dy)
         return LinearGrad(
             dx=(dy_rows @ self.params.W.T).reshape(self.x.shape),
             params=LinearParams(

@@ -24,7 +24,8 @@ class MaxoutTrace(Trace):
 
     def backward(self, dy: Array) -> MaxoutGrad:
         """dx = dy at the winner of each pair, 0 at the loser, which had no say in y."""
-        return MaxoutGrad(dx=maxout_backward(as_of(dy, "dy", self.y, "y"), self.first))
+        as_of(dy, "dy", self.y, "y")
+        return MaxoutGrad(dx=maxout_backward(dy, self.first))
 
 
 FIT = Fit(x="... K")

@@ -30,7 +30,8 @@ def texts(given: Iterable[str], called: str) -> list[str]:
     """
     lines = listed(given, called, "texts, such as a list of strings")
     for k, line in enumerate(lines):
-        text(line, f"{called}[{k}]")
+        if type(line) is not str or not line.isascii():
+            text(line, f"{called}[{k}]")
     return lines
 
 
@@ -102,10 +103,15 @@ def whole(given: int, called: str, least: int | None = None, most: int | None = 
 
 
 def number(
-    given: float, called: str, least: float | None = None, above: float | None = None, most: float | None = None
+    given: float,
+    called: str,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
 ) -> float:
     """A finite number within bounds. Raises: ArgumentError."""
-    known = Option(name=called, kinds=(float,), default=MISSING, least=least, above=above, most=most)
+    known = Option(name=called, kinds=(float,), default=MISSING, least=least, above=above, most=most, below=below)
     return known.checked(given)
 
 

@@ -9,6 +9,7 @@ The mask's shape says what is dropped of x (T, B, D):
 
 from dataclasses import dataclass
 
+from numseq.arguments import number
 from numseq.backend import Array, DType, Generator
 from numseq.errors import ArgumentError
 from numseq.layers.fit import as_of, shape_of
@@ -52,12 +53,11 @@ def dropout_mask(rng: Generator, shape: tuple[int, ...], rate: float, dtype: DTy
         shape, of the mask: that of x, or with 1 for the axes along which all is dropped together (see the module).
         rate in [0, 1). dtype of the mask.
     Returns: the mask, or None at rate 0 (nothing to do).
-    Raises: ValueError, when rate is outside [0, 1).
+    Raises: ArgumentError, when rate is outside [0, 1).
     Source: Gal & Ghahramani 2016, section 4 (one mask for all steps); Sennrich et al. 2016, "Edinburgh neural machine
         translation systems for WMT 16" (whole words, position by position; here the words kept are scaled as well).
     """
-    if not 0 <= rate < 1:
-        raise ValueError(f"dropout rate is {rate}: it must be at least 0 and below 1")
+    rate = number(rate, "dropout rate", least=0, below=1)
     if rate == 0:
         return None
     # 16 random bits a unit decide: a third of the time of floats, and the rate is right to 1 in 65,536.

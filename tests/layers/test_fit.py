@@ -280,6 +280,50 @@ def test_directions_of_two_sizes_are_named():
         layers.bidirectional(np.ones((T, B, D)), None, ways, weight_mask=mask)
 
 
+# what else a layer is given
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda x, p: layers.sequence(x, None, p, cell=layers.LSTM), "cell is <class .*LSTM'>: it must be a cell"),
+        (lambda x, p: layers.sequence(x, None, p, cell="lstm"), "cell is 'lstm': it must be a cell"),
+        (lambda x, p: layers.lstm(x, None, None), "params is None: it must be parameters of LSTM"),
+        (lambda x, p: layers.lstm(x, None, {"W_x": p.W_x}), "params is {.*: it must be parameters of LSTM"),
+        (lambda x, p: layers.dropout_mask(np.random.default_rng(0), x.shape, "0.5", float), "dropout rate is '0.5': "),
+        (lambda x, p: layers.dropout_mask(np.random.default_rng(0), x.shape, 1, float), "dropout rate is 1: "),
+        (
+            lambda x, p: layers.cross_entropy(x, np.zeros((T, B), dtype=int), smoothing="0.1"),
+            "label smoothing is '0.1'",
+        ),
+        (
+            lambda x, p: layers.cross_entropy(x, np.zeros((T, B), dtype=int), None, 0, None),
+            "confidence penalty is None",
+        ),
+        (lambda x, p: layers.log_uniform(np.random.default_rng(0), 9, 2.5, float), "count is 2.5: "),
+        (lambda x, p: layers.log_uniform(np.random.default_rng(0), "9", 2, float), "vocabulary is '9': "),
+        (lambda x, p: layers.MultiHeadAttention(*attended("multi-head"), heads=2.0), "heads is 2.0: "),
+        (lambda x, p: layers.LocalAttention(*attended("local"), window="5"), "window is '5': "),
+        (lambda x, p: layers.Initializer(scale="1"), "initial scale is '1': "),
+        (lambda x, p: layers.Initializer(forget_bias=None), "forget bias is None: "),
+        (lambda x, p: layers.softmax(np.float64(1)), r"z has the shape \(\): it must be \(..., K\)"),
+        (lambda x, p: layers.log_softmax([1.0, 2.0]), r"z is \[1.0, 2.0\]: it must be an array"),
+        (lambda x, p: layers.maxout(np.float64(1)), r"x has the shape \(\): it must be \(..., K\)"),
+    ],
+)
+def test_other_arguments_are_named(call, words):
+    params = layers.init_lstm(np.random.default_rng(0), D, H, float)
+    with pytest.raises(ArgumentError, match=f"^{words}"):
+        call(np.ones((T, B, D)), params)
+
+
+def attended(case):
+    """keys, values, params of an attention above."""
+    kind = {"multi-head": MultiHeadParams, "local": LocalParams}[case]
+    shapes = {name: shape for name, shape in CALLS[case][1].items() if name not in LOOK}
+    return np.ones((S, B, 9)), np.ones((S, B, 11)), kind(*(np.ones(shape) for shape in shapes.values()))
+
+
 # how a shape is written
 
 

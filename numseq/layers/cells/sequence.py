@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from numseq.backend import Array
+from numseq.errors import ArgumentError, shown
 from numseq.layers.cells.cell import Cell, state_of
 from numseq.layers.cells.unroll import Unroll, bptt
 from numseq.layers.dropout import DropoutTrace, dropout
@@ -103,6 +104,10 @@ def sequence(
 def check_shapes(cell: Cell, params: Any, x: Array, mask: Array | None, weight_mask: Array | None = None) -> None:
     """Raise ArgumentError, unless what a sequence is given fits together; of the parameters, those that the cell's kind
     has declared (`Cell.shapes`)."""
+    if isinstance(cell, type) or not hasattr(cell, "project_inputs"):
+        raise ArgumentError(f"cell is {shown(cell)}: it must be a cell, such as LSTM()")
+    if not hasattr(params, "W_h"):
+        raise ArgumentError(f"params is {shown(params)}: it must be parameters of {type(cell).__name__}, as its `init`")
     shapes = getattr(cell, "shapes", {})
     fit = _fit_of(type(cell))  # type: ignore[arg-type]  # mypy takes no class for hashable
     fit(*[getattr(params, name, None) for name in shapes], x, mask, weight_mask)

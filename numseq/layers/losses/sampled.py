@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numseq.arguments import whole
 from numseq.backend import Array, DType, Generator, array_module, asarray, scatter_add_rows
+from numseq.errors import ArgumentError
 from numseq.layers.activations import MASKED
 from numseq.layers.fit import Fit, in_table
 from numseq.layers.linear import LinearParams, rows
@@ -134,11 +136,14 @@ def log_uniform(rng: Generator, vocabulary: int, count: int, dtype: DType) -> tu
 
     Args: rng, a generator of the host (`numseq.backend.generator`). vocabulary, V. count, K, at most V. dtype of log_q.
     Returns: samples (K,), all different, and log_q (V,), log of the expected counts, both where new arrays live.
-    Raises: ValueError, when count is below 1 or above V.
+    Raises: ArgumentError, when count is below 1 or above V.
     Source: TensorFlow's log_uniform_candidate_sampler with unique=True.
     """
+    count, vocabulary = whole(count, "count"), whole(vocabulary, "vocabulary")
     if not 1 <= count <= vocabulary:
-        raise ValueError(f"{count} samples of a vocabulary of {vocabulary}: there must be at least 1, and at most all")
+        raise ArgumentError(
+            f"{count} samples of a vocabulary of {vocabulary}: there must be at least 1, and at most all"
+        )
     log_size = np.log(vocabulary + 1)
     drawn = found = np.empty(0, dtype=np.int64)
     while len(found) < count:

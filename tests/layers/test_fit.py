@@ -173,11 +173,11 @@ def test_a_list_is_no_array(case):
         call(**(given | {name: given[name].tolist()}))
 
 
-@pytest.mark.parametrize("case", [case for case, (_, shapes, _) in CALLS.items() if "mask" in shapes])
+@pytest.mark.parametrize(
+    "case", [case for case, (_, shapes, _) in CALLS.items() if "mask" in shapes and case != "dropout"]
+)
 @pytest.mark.parametrize("dtype", ["int64", "float64", "uint8"])
 def test_masks_are_booleans(case, dtype):
-    if case == "dropout":
-        return
     call, shapes, _ = CALLS[case]
     given = {name: array(name, shape, case) for name, shape in shapes.items()}
     with pytest.raises(ArgumentError, match=f"^mask holds {dtype}: it must hold booleans"):

@@ -9,7 +9,7 @@ What the public functions of all other files were given is put through these at 
 `numseq.layers.fit`.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING
 from os import PathLike
 from pathlib import Path
@@ -159,6 +159,12 @@ def function(given: Any, called: str) -> Any:
 
 def listed(given: Iterable, called: str, wanted: str) -> list:
     """What an iterable that has an order holds. Raises: ArgumentError, for a string, a dict, a set, or what is none."""
-    if isinstance(given, str | bytes | Mapping | Set) or not isinstance(given, Iterable):
+    no_list = isinstance(given, str | bytes | Mapping | set | frozenset)
+    if not no_list:
+        try:
+            given = iter(given)
+        except TypeError:
+            no_list = True
+    if no_list:
         raise ArgumentError(f"{called} is {shown(given)}: it must be {wanted}")
     return list(given)

@@ -52,6 +52,7 @@ NO_TEXTS = {
     "a number": (5, " is 5"),
     "a dict": ({"1 2": "3"}, " is {"),
     "a set": ({"1 2"}, " is {"),
+    "a frozen set": (frozenset({"1 2"}), " is frozenset({"),
     "None among them": (["1 2", None, "3"], "[1] is None"),
     "bytes among them": (["1 2", b"3", "4"], "[1] is b'3'"),
     "a number among them": (["1 2", "3", 7], "[2] is 7"),
@@ -84,11 +85,23 @@ def test_what_is_no_list_of_texts_is_named(translator, door, wrong):
     assert refusal(call, translator, given).startswith(called + words)
 
 
+class OldSequence:
+    """As before there was __iter__."""
+
+    def __getitem__(self, k):
+        return LINES[k]
+
+
 def test_any_iterable_that_has_an_order_is_taken(translator):
     expected = [one.text for one in translator.translate(LINES)]
-    for lines in (tuple(LINES), iter(LINES), (line for line in LINES), np.array(LINES), dict.fromkeys(LINES).keys()):
-        if isinstance(lines, type({}.keys())):
-            continue
+    for lines in (
+        tuple(LINES),
+        iter(LINES),
+        (line for line in LINES),
+        np.array(LINES),
+        dict.fromkeys(LINES).keys(),
+        OldSequence(),
+    ):
         assert [one.text for one in translator.translate(lines)] == expected
     assert TOKENS.encode(line for line in LINES) == TOKENS.encode(LINES)
     assert corpus_scores(iter(LINES), iter(LINES), "exact")["exact_match"] == 1
@@ -312,9 +325,9 @@ CHECKED = "a Check, as numseq.gradcheck.check returns it"
         (lambda t: align([[0.5, 0.5], [1.0]]), "alpha is [[0.5, 0.5], [1.0]]: it must be numbers of shape (T, S)"),
         (lambda t: align([0.5, 0.5]), "alpha holds float64 of shape (2,): it must be numbers of shape (T, S)"),
         (lambda t: align("ab"), "alpha holds <U2 of shape (): "),
-        (lambda t: alignment_error_rate([{(0, 0)}], [{(0, 0.5)}], [set()]), "sure[0] has (0, 0.5): "),
+        (lambda t: alignment_error_rate([{(0, 0)}], [{(0, 0.5)}], [set()]), "sure[0][0] is (0, 0.5): it must be a pair"),
         (lambda t: alignment_error_rate([["00"]], [[]], [[]]), "alignments[0][0] is '00': "),
-        (lambda t: alignment_error_rate([[(0, 0, 0)]], [[]], [[]]), "alignments[0] has (0, 0, 0): "),
+        (lambda t: alignment_error_rate([[(0, 0, 0)]], [[]], [[]]), "alignments[0][0] is (0, 0, 0): it must be a pair"),
         (lambda t: alignment_error_rate("0-0", [[]], [[]]), "alignments is '0-0': "),
         # pictures
         (lambda t: plots.attention_map(None, LINES, LINES), "alpha is None: a plain model attends to nothing"),

@@ -46,8 +46,10 @@ def _ending(error):
         return (2 if isinstance(error, ConfigError) else 1), why
     if isinstance(error, BrokenPipeError):  # whoever read our output has closed it: nobody is left to tell
         return 1, None
-    if isinstance(error, KeyboardInterrupt):
+    if _was_interrupted(error):  # some libraries make another error of it while they are imported
         return 130, "stopped"
+    if isinstance(error, ImportError):
+        return 1, f"{why} {_where(error)}: a library that numseq needs is missing or broken; install numseq anew"
     if isinstance(error, OSError):
         return 1, f"{error.filename}: {error.strerror}" if error.filename else error.strerror or why
     if isinstance(error, MemoryError):
@@ -63,6 +65,7 @@ def _ending(error):
 
 
 def _was_interrupted(error):
+    """Does an error come of Ctrl-C?"""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return error is not None
@@ -74,7 +77,7 @@ def _where(error):
     trace = error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if file.startswith(package):
+        if file.startswith(package + os.sep):
             found = f"({os.path.relpath(file, os.path.dirname(package))}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return found

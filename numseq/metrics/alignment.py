@@ -1,6 +1,6 @@
 """How well attention aligns words, against alignments that people made."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 
 import numpy as np
@@ -54,9 +54,11 @@ def alignment_error_rate(
 
 def _places(sentence, called):
     """The pairs of a sentence, a set of (source, target) whole numbers."""
-    pairs = list(sentence) if isinstance(sentence, Set) else arguments.listed(sentence, called, "pairs of places")
-    found = {tuple(arguments.listed(pair, f"{called}[{k}]", "a pair of places")) for k, pair in enumerate(pairs)}
-    for pair in found:
-        if len(pair) != 2 or any(isinstance(place, bool) or not isinstance(place, Integral) for place in pair):
-            raise ArgumentError(f"{called} has {shown(pair)}: it must be a pair (source, target) of whole numbers")
+    wanted, found = "a pair (source, target) of whole numbers", set()
+    pairs = sentence if isinstance(sentence, set | frozenset) else arguments.listed(sentence, called, "pairs of places")
+    for k, given in enumerate(pairs):
+        places = arguments.pair(given, f"{called}[{k}]", wanted)
+        if any(isinstance(place, bool) or not isinstance(place, Integral) for place in places):
+            raise ArgumentError(f"{called}[{k}] is {shown(given)}: it must be {wanted}")
+        found.add(places)
     return found

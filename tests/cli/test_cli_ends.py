@@ -30,6 +30,16 @@ def raising(error):
     return fails
 
 
+def raising_from(first, error):
+    def fails(*args):
+        try:
+            raise first
+        except BaseException as caught:
+            raise error from caught
+
+    return fails
+
+
 def failing(monkeypatch, function):
     """What `numseq convert` says when its work ends so."""
     monkeypatch.setattr("numseq.training.convert.convert", function)
@@ -54,6 +64,12 @@ ENDS = {
     "system": (raising(OSError(28, "No space left on device", "a.txt")), 1, ["numseq: a.txt: No space left on device"]),
     "system, no file": (raising(OSError("odd")), 1, ["numseq: odd"]),
     "Ctrl-C": (raising(KeyboardInterrupt()), 130, ["numseq: stopped"]),
+    "Ctrl-C, by another name": (raising_from(KeyboardInterrupt(), ImportError("x")), 130, ["numseq: stopped"]),
+    "a library is gone": (
+        raising(ModuleNotFoundError("No module named 'tqdm'")),
+        1,
+        ["No module named 'tqdm' (", "anew"],
+    ),
 }
 
 

@@ -85,13 +85,15 @@ def ids(given: Iterable[int], called: str, size: int) -> list[int]:
     """Whole numbers from 0 and below `size`, as Python's. Raises: ArgumentError, for the first that is none."""
     found = listed(given, called, "ids")
     for k, one in enumerate(found):
-        if type(one) is not int or not 0 <= one < size:
+        if type(one) is not int or not 0 <= one < size:  # no name is made of what is right
             found[k] = an_id(one, f"{called}[{k}]", size)
     return found
 
 
 def an_id(given: int, called: str, size: int) -> int:
     """The same of one."""
+    if type(given) is int and 0 <= given < size:  # nearly always, and quick
+        return given
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 0 <= given < size:
         raise ArgumentError(f"{called} is {shown(given)}: an id is a whole number from 0 to {size - 1:,}")
     return int(given)

@@ -76,7 +76,8 @@ def softmax(z: Array) -> Array:
     Returns: p, (..., K); each row sums to 1.
     Raises: ArgumentError, when z has no axis.
     """
-    SCORES(z)
+    if not getattr(z, "ndim", 0):  # asked first, since it is quicker, and a search asks at every step
+        SCORES(z)
     xp = array_module(z)
     p = xp.exp(z - z.real.max(axis=-1, keepdims=True))  # the real part orders complex scores; m is a mere constant
     p /= p.sum(axis=-1, keepdims=True)
@@ -97,7 +98,8 @@ def log_softmax(z: Array) -> Array:
     Returns: logp, (..., K).
     Raises: ArgumentError, when z has no axis.
     """
-    SCORES(z)
+    if not getattr(z, "ndim", 0):  # asked first, since it is quicker, and a search asks at every step
+        SCORES(z)
     xp = array_module(z)
     logp = z - z.real.max(axis=-1, keepdims=True)
     logp -= xp.log(xp.exp(logp).sum(axis=-1, keepdims=True))

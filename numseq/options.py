@@ -13,7 +13,6 @@ The rest is made from that line: what is refused, and with which words; the comm
 
 import math
 import os
-import textwrap
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from numbers import Integral, Real
@@ -22,7 +21,9 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
-from numseq.errors import ConfigError
+from numseq.errors import ArgumentError, shown
+
+LARGEST = 2**63 - 1  # whole numbers are of 64 bits, here and in most libraries
 
 
 def option(default: Any = MISSING, help: str = "", **more: Any) -> Any:
@@ -40,8 +41,8 @@ class Option:
 
     kinds, the types that its field is annotated with: bool, int, float, str, os.PathLike (kept as a string), None, or a
     class whose instances are taken as they are. choices, the names that a string may be: a tuple, or a registry, which
-    is looked at only when a value comes. least, above, most, below: bounds of a number, which is finite besides.
-    otherwise, what None stands for. source, the paper that it is from.
+    is looked at only when a value comes. least, above, most, below: bounds of a number, which is finite besides, and of
+    64 bits where it is whole. otherwise, what None stands for. source, the paper that it is from.
     """
 
     name: str
@@ -57,13 +58,17 @@ class Option:
     source: str = ""
 
     def checked(self, value: Any, called: str | None = None) -> Any:
-        """The value as it is kept: NumPy's numbers as Python's, a path as its name.
+        """The value as it is kept: NumPy's numbers as Python's, an array of no axis as its number, a path as its name.
 
-        Raises: ConfigError, which calls the option as it was `called`.
+        Raises: ArgumentError, which calls the option as it was `called`.
         """
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            value = value[()]
         if value is None and (self.default is None or NoneType in self.kinds):
             return None
         number = isinstance(value, Real) and not isinstance(value, bool)
+        if int in self.kinds and number and abs(value) > LARGEST:
+            raise ArgumentError(f"{called or self.name} is {shown(value)}: it must be a whole number of 64 bits")
         for kind in self.kinds:
             if kind is bool:
                 if isinstance(value, bool | np.bool_):
@@ -79,8 +84,7 @@ class Option:
                     return str(value)
             elif isinstance(value, kind):
                 return os.fspath(value) if kind is os.PathLike else value
-        shown = textwrap.shorten(str(value) if number else repr(value), 80)
-        raise ConfigError(f"{called or self.name} is {shown}: {self._wanted(number)}")
+        raise ArgumentError(f"{called or self.name} is {shown(value)}: {self._wanted(number)}")
 
     def _within(self, x):
         return (
@@ -136,6 +140,6 @@ def options_of(kind: type) -> dict[str, Option]:
 
 
 def validate(options: Any) -> None:
-    """Check every option of a dataclass's instance by itself, for its `__post_init__`. Raises: ConfigError."""
+    """Check every option of a dataclass's instance by itself, for its `__post_init__`. Raises: ArgumentError."""
     for known in options_of(type(options)).values():  # type: ignore[arg-type]  # mypy takes no class for hashable
         object.__setattr__(options, known.name, known.checked(getattr(options, known.name)))

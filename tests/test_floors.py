@@ -15,6 +15,7 @@ FLOORS = [  # a module stands on the floor of its longest prefix here
     {
         "numseq",
         "numseq.errors",
+        "numseq.arguments",
         "numseq.files",
         "numseq.backend",
         "numseq.params",

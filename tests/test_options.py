@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from numseq import cli
+from numseq.cli import commands
 from numseq.cli import common as cli_common
 from numseq.errors import ConfigError
 from numseq.models import HEADS, Seq2SeqConfig
@@ -26,7 +26,7 @@ TABLES = runpy.run_path(str(DOCS / "tables.py"))
 ALL = [Seq2SeqConfig, DataOptions, TrainingOptions, BeamOptions, SamplingOptions]
 GIVEN = {Seq2SeqConfig: {"source_vocabulary": 11, "target_vocabulary": 13}}
 EVERY = [pytest.param(kind, name, id=f"{kind.__name__}.{name}") for kind in ALL for name in options_of(kind)]
-COMMANDS = typer.main.get_command(cli.app).commands
+COMMANDS = typer.main.get_command(commands.app).commands
 
 
 class Horn:
@@ -118,7 +118,7 @@ WRONG = {
     "speed is False: it must be a number": {"speed": False},
     "speed is 1j: it must be a number": {"speed": 1j},
     "tilt is -inf: it must be finite": {"tilt": -np.inf},
-    "tilt is [...]: it must be finite": {"tilt": 10**400},
+    f"tilt is 1{'0' * 76}...: it must be finite": {"tilt": 10**400},
     "weight is -1: it must be finite and at least 0": {"weight": -1},
     "loud is 1: it must be true or false": {"loud": 1},
     "loud is 'yes': it must be true or false": {"loud": "yes"},
@@ -185,15 +185,15 @@ def play(monkeypatch):
     """Runs a command whose options are those of a toy; what it got is (result, dict)."""
     got = {}
     monkeypatch.setattr(cli_common, "app", typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False))
-    group = cli.common.Group("Toys", Toy, without=["name"], tilt={"default": None, "otherwise": "as the floor is"})
+    group = cli_common.Group("Toys", Toy, without=["name"], tilt={"default": None, "otherwise": "as the floor is"})
 
-    @cli.common.command
+    @cli_common.command
     def toys(out: str, toy: Annotated[dict, group], twice: bool = False):
         """Play."""
         got.update(toy, out=out, twice=twice)
 
     def run(*words):
-        return CliRunner().invoke(cli.common.app, [str(word) for word in words]), got
+        return CliRunner().invoke(cli_common.app, [str(word) for word in words]), got
 
     return run
 
@@ -232,14 +232,14 @@ def test_an_option_is_shown_in_help_under_its_title_with_default_and_bounds(play
 def test_an_option_with_one_choice_is_none_of_a_command_until_there_is_another():
     for name in list(HEADS)[1:]:
         del HEADS[name]
-    assert "head" not in cli.common.Group("Model", Seq2SeqConfig).options
+    assert "head" not in cli_common.Group("Model", Seq2SeqConfig).options
     HEADS["other"] = HEADS["vocabulary"]
-    assert "head" in cli.common.Group("Model", Seq2SeqConfig).options
+    assert "head" in cli_common.Group("Model", Seq2SeqConfig).options
 
 
 def test_a_change_of_what_is_not_there_is_a_mistake():
     with pytest.raises(AssertionError, match="Toy has no whels"):
-        cli.common.Group("Toys", Toy, whels={"default": 3})
+        cli_common.Group("Toys", Toy, whels={"default": 3})
 
 
 def shown(command):
@@ -293,7 +293,7 @@ def test_the_tables_of_the_documentation_are_those_of_the_options():
 
 
 def test_a_table_says_all_that_the_field_says():
-    group = cli.common.Group("Toys", Toy, wheels={"default": 6})
+    group = cli_common.Group("Toys", Toy, wheels={"default": 6})
     table = TABLES["table"](group, ["wheels", "speed", "loud", "sound", "colour"])
     assert table.splitlines() == [
         "| option | default | can be | what it does | source |",

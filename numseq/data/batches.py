@@ -6,8 +6,10 @@ from typing import Self
 
 import numpy as np
 
+from numseq import arguments
 from numseq.backend import Array, Generator, asarray
 from numseq.data.tokens import BOS, EOS, PAD, Tokens
+from numseq.errors import ArgumentError
 from numseq.record import Record
 
 CELLS = 1 << 21  # rows * source * target of a batch that nobody trains on: some attentions keep A numbers for each
@@ -29,12 +31,20 @@ class Batch(Record):
 
 
 class Ragged:
-    """Many id sequences of different lengths in one array, so that padding a batch is one assignment."""
+    """Many id sequences of different lengths in one array, so that padding a batch is one assignment.
+
+    Raises: ArgumentError, when something is no whole number from 0.
+    """
 
     def __init__(self, sequences: Iterable[Sequence[int]]):
+        sequences = list(sequences)
         self.lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
         self.starts = np.cumsum(self.lengths) - self.lengths
-        self.flat = np.fromiter((k for ids in sequences for k in ids), dtype=np.int64, count=self.lengths.sum())
+        flat = np.array([k for ids in sequences for k in ids] or np.empty(0, dtype=np.int64))
+        if flat.dtype.kind not in "iu" or (flat.size and flat.min() < 0):
+            wrong = f"{flat.dtype}" if flat.dtype.kind not in "iu" else f"{flat.min()}"
+            raise ArgumentError(f"sequences holds {wrong}: ids are whole numbers from 0")
+        self.flat = flat.astype(np.int64)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -58,12 +68,18 @@ class Pairs:
 
     @classmethod
     def encode(cls, pairs: Iterable[tuple[str, str]], source_tokens: Tokens, target_tokens: Tokens) -> Self:
-        """From (source, target) strings."""
-        sources, targets = zip(*pairs, strict=True)
+        """From (source, target) strings. Raises: ArgumentError, when they are none, or there is none."""
+        sources, targets = zip(*arguments.pairs(pairs, "pairs"), strict=True)
         return cls(Ragged(source_tokens.encode(sources)), Ragged(target_tokens.encode(targets)))
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def fit(self, called: str, source_vocabulary: int, target_vocabulary: int) -> None:
+        """Raise ArgumentError, unless vocabularies of these sizes have all ids."""
+        for side, ids, size in (("source", self.source, source_vocabulary), ("target", self.target, target_vocabulary)):
+            if ids.flat.size and (most := ids.flat.max()) >= size:
+                raise ArgumentError(f"{called} has the {side} id {most:,}: the model knows those below {size:,}")
 
     def plan(self, size: int, rng: Generator | None = None) -> list[Array]:
         """Which rows go together in batches of `size`, fewer where they are long; see `plan_batches`."""

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
+from numseq import arguments
 from numseq.errors import NumseqError
 
 PAD, UNK, BOS, EOS = range(4)
@@ -41,10 +42,12 @@ class Tokens:
 
         Args: lines, an iterable of str. kind, "word" or "char". min_count, rarer tokens become <unk>.
             normalization, "nfc", "nfkc" or "none".
-        Raises: TokenError, unknown kind or normalization, or no token occurs often enough.
+        Raises: TokenError, unknown kind or normalization, or no token occurs often enough; ArgumentError, when lines
+            are not strings.
         """
         from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+        lines, min_count = arguments.texts(lines, "lines"), arguments.whole(min_count, "min_count", least=1)
         if kind not in KINDS:
             raise TokenError(f"tokens are {kind!r}: choose one of {', '.join(KINDS)}")
         if normalization not in NORMALIZATIONS:
@@ -74,12 +77,19 @@ class Tokens:
         return self._tokenizer.get_vocab_size()
 
     def encode(self, lines: Iterable[str]) -> list[list[int]]:
-        """The ids of each line, a list of lists, without <bos> and <eos>."""
-        coded = self._tokenizer.encode_batch(list(lines))
+        """The ids of each line, a list of lists, without <bos> and <eos>.
+
+        Raises: ArgumentError, when lines are not strings.
+        """
+        coded = self._tokenizer.encode_batch(arguments.texts(lines, "lines"))
         return [[k if k > EOS else UNK for k in encoding.ids] for encoding in coded]  # "<eos>" in a text is no end
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of some ids; <pad>, <bos> and <eos> are left out, <unk> is shown."""
+        """The text of some ids; <pad>, <bos> and <eos> are left out, <unk> is shown.
+
+        Raises: ArgumentError, when one is no id of the vocabulary.
+        """
+        ids = arguments.ids(ids, "ids", len(self))
         return self._tokenizer.decode([k for k in ids if k not in (PAD, BOS, EOS)], skip_special_tokens=False)
 
     def normalize(self, line: str) -> str:
@@ -90,16 +100,16 @@ class Tokens:
     def split(self, line: str) -> list[str]:
         """The tokens of a line as they are written there, in the form of `normalize`, unknown ones too; as many as
         `encode` gives."""
-        line = self.normalize(line)  # offsets into what is not composed would leave accents out
+        line = self.normalize(arguments.text(line, "line"))  # else offsets would leave accents out
         return [line[start:end] for start, end in self._tokenizer.encode(line).offsets]
 
     def join(self, tokens: Iterable[str]) -> str:
         """The text of some tokens as they are written."""
-        return ("" if self._tokenizer.decoder else " ").join(tokens)
+        return ("" if self._tokenizer.decoder else " ").join(arguments.texts(tokens, "tokens"))
 
     def token(self, k: int) -> str:
-        """The token with id k, as text."""
-        return self._tokenizer.id_to_token(int(k))
+        """The token with id k, as text. Raises: ArgumentError, when there is none."""
+        return self._tokenizer.id_to_token(arguments.an_id(k, "k", len(self)))
 
     def to_json(self) -> str:
         """The vocabulary as the JSON text that the `tokenizers` library reads."""

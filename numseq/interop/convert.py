@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from numseq import arguments
 from numseq import params as trees
 from numseq.backend import to_numpy
 from numseq.interop.state import GATES, KINDS, InteropError, Module, checked, names_of
@@ -56,6 +57,7 @@ def from_torch(state: Mapping[str, Any], kind: str | None = None, prefix: str = 
     Source: see `numseq.interop.state`. Which of nn.RNN, nn.LSTM and nn.GRU it is follows from the rows of weight_ih: H,
         4H or 3H.
     """
+    prefix, kind = arguments.text(prefix, "prefix"), None if kind is None else arguments.text(kind, "kind")
     return trees.to_backend(_from_torch(Module(checked(state), prefix), kind))
 
 
@@ -144,6 +146,7 @@ def to_torch(params: Any, prefix: str = "") -> dict[str, np.ndarray]:
     Raises: InteropError, when PyTorch has no such module: layers of several kinds or sizes, a cell with other parts, or
         a GRU that resets before the product.
     """
+    prefix = arguments.text(prefix, "prefix")
     kind, named = _named(params)
     state = {f"{prefix}{name}": np.array(to_numpy(array), order="C") for name, array in named.items()}
     _from_torch(Module(state, prefix), kind)  # what cannot be read again does not fit PyTorch's module

@@ -4,11 +4,11 @@ import io
 import zipfile
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from numseq import arguments
 from numseq.files import write_atomically
 from numseq.interop.state import InteropError, checked, host
 
@@ -99,7 +99,7 @@ def _safetensors(arrays):
 
 
 def _suffix(path):
-    suffix = Path(path).suffix.lower()
+    suffix = arguments.path(path, "path").suffix.lower()
     if suffix in PICKLES:
         raise InteropError(
             f"{path}: torch.save writes a pickle, which can run any code when it is read; convert it in PyTorch: "

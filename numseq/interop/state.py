@@ -7,6 +7,7 @@ nn.MultiheadAttention, as PyTorch's documentation gives them in the sections "Va
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from numseq import arguments
 from numseq.backend import Array, to_numpy
 from numseq.errors import NumseqError
 
@@ -29,6 +30,8 @@ def checked(state: Any) -> Mapping[str, Any]:
         raise InteropError(
             f"a {type(state).__name__} is no state dict; `read`, `to_torch` and PyTorch's model.state_dict() give one"
         )
+    for name in state:
+        arguments.text(name, "a name of the state dict")
     return state
 
 

@@ -5,6 +5,7 @@ keeps. All are analytic, so the complex step goes through them.
 """
 
 from numseq.backend import Array, array_module
+from numseq.layers.fit import Fit
 
 MASKED = -1e30  # the score of a masked position: exp gives exactly 0, and unlike -inf never makes inf - inf
 
@@ -63,6 +64,9 @@ def relu_backward(dy: Array, y: Array) -> Array:
     return dy * (y.real > 0)
 
 
+SCORES = Fit(z="... K")
+
+
 def softmax(z: Array) -> Array:
     """Probabilities from scores, over the last axis.
 
@@ -70,7 +74,10 @@ def softmax(z: Array) -> Array:
 
     Args: z, (..., K).
     Returns: p, (..., K); each row sums to 1.
+    Raises: ArgumentError, when z has no axis.
     """
+    if not getattr(z, "ndim", 0):  # asked first, since it is quicker, and a search asks at every step
+        SCORES(z)
     xp = array_module(z)
     p = xp.exp(z - z.real.max(axis=-1, keepdims=True))  # the real part orders complex scores; m is a mere constant
     p /= p.sum(axis=-1, keepdims=True)
@@ -89,7 +96,10 @@ def log_softmax(z: Array) -> Array:
 
     Args: z, (..., K).
     Returns: logp, (..., K).
+    Raises: ArgumentError, when z has no axis.
     """
+    if not getattr(z, "ndim", 0):  # asked first, since it is quicker, and a search asks at every step
+        SCORES(z)
     xp = array_module(z)
     logp = z - z.real.max(axis=-1, keepdims=True)
     logp -= xp.log(xp.exp(logp).sum(axis=-1, keepdims=True))

@@ -9,7 +9,10 @@ The mask's shape says what is dropped of x (T, B, D):
 
 from dataclasses import dataclass
 
+from numseq.arguments import number
 from numseq.backend import Array, DType, Generator
+from numseq.errors import ArgumentError
+from numseq.layers.fit import as_of, shape_of
 from numseq.params import common_dtype
 from numseq.record import Record, Trace
 
@@ -39,6 +42,7 @@ class DropoutTrace(Trace):
 
         A mask that stood for many positions stands for them again. It is no variable, so nothing is summed over them.
         """
+        as_of(dy, "dy", self.y, "y")
         return DropoutGrad(dx=dy if self.mask is None else dy * self.mask)
 
 
@@ -49,12 +53,11 @@ def dropout_mask(rng: Generator, shape: tuple[int, ...], rate: float, dtype: DTy
         shape, of the mask: that of x, or with 1 for the axes along which all is dropped together (see the module).
         rate in [0, 1). dtype of the mask.
     Returns: the mask, or None at rate 0 (nothing to do).
-    Raises: ValueError, when rate is outside [0, 1).
+    Raises: ArgumentError, when rate is outside [0, 1).
     Source: Gal & Ghahramani 2016, section 4 (one mask for all steps); Sennrich et al. 2016, "Edinburgh neural machine
         translation systems for WMT 16" (whole words, position by position; here the words kept are scaled as well).
     """
-    if not 0 <= rate < 1:
-        raise ValueError(f"dropout rate is {rate}: it must be at least 0 and below 1")
+    rate = number(rate, "dropout rate", least=0, below=1)
     if rate == 0:
         return None
     # 16 random bits a unit decide: a third of the time of floats, and the rate is right to 1 in 65,536.
@@ -71,10 +74,17 @@ def dropout(x: Array, mask: Array | None) -> DropoutTrace:
 
     Args: x, any shape. mask: from `dropout_mask`, shape of x, some axes of size 1 if so wished; or None.
     Returns: a DropoutTrace with y.
-    Raises: TypeError, when mask and x differ in precision.
+    Raises: TypeError, when mask and x differ in precision; ArgumentError, when the mask is none for this shape.
     Source: "inverted": the scaling is done in training, where the paper scales the weights at test time.
     """
     if mask is None:
         return DropoutTrace(mask=None, y=x)
+    found, shape = shape_of(mask, "mask"), shape_of(x, "x")
+    if found != shape and not _stands_for(found, shape):
+        raise ArgumentError(f"mask has the shape {found}: it must be {shape}, as x, or have 1 for some of these")
     common_dtype(x.real, mask)  # a mask is real, also where the complex step makes x complex
     return DropoutTrace(mask=mask, y=x * mask)
+
+
+def _stands_for(mask, shape):
+    return len(mask) == len(shape) and all(m in (1, n) for m, n in zip(mask, shape, strict=True))

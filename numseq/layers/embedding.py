@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from numseq.arguments import an_id
 from numseq.backend import Array, DType, Generator, asarray, scatter_add_rows
+from numseq.layers.fit import Fit, as_of, in_table
 from numseq.layers.init import DEFAULT, Initializer
 from numseq.layers.linear import rows
 from numseq.record import Record, Trace
@@ -33,10 +35,14 @@ class EmbeddingTrace(Trace):
 
         A token that occurs several times used its row several times: the gradients add, they do not overwrite.
         """
+        as_of(dy, "dy", self.y, "y")
         dW = scatter_add_rows(len(self.params.W), self.ids.reshape(-1), rows(dy))
         if self.padding_id is not None:
             dW[self.padding_id] = 0
         return EmbeddingGrad(params=EmbeddingParams(W=dW))
+
+
+FIT = Fit(W="V D", ids="... int")
 
 
 def embedding(ids: Array, params: EmbeddingParams, *, padding_id: int | None = None) -> EmbeddingTrace:
@@ -47,7 +53,12 @@ def embedding(ids: Array, params: EmbeddingParams, *, padding_id: int | None = N
     Args: ids, (...) integers in [0, V). params: W (V, D). padding_id: the id whose row gets zero gradient.
     Returns: an EmbeddingTrace with y (..., D).
     Backward: see EmbeddingTrace.backward.
+    Raises: ArgumentError, when W is no matrix, or ids are none of [0, V): a negative one does not count from the end.
     """
+    FIT(params.W, ids)
+    in_table(ids, "ids", len(params.W))
+    if padding_id is not None:
+        padding_id = an_id(padding_id, "padding_id", len(params.W))
     return EmbeddingTrace(ids=ids, params=params, padding_id=padding_id, y=params.W[ids])
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from numseq.arguments import number
 from numseq.backend import Generator, generator
+from numseq.errors import ArgumentError
 
 MATRICES = ("glorot", "uniform")
 RECURRENT = ("orthogonal", "same")
@@ -57,7 +59,7 @@ class Initializer:
     Args: matrices, "glorot", or "uniform" in [-scale, scale] for every matrix, embeddings and the attention's vector
         included. recurrent, "orthogonal", or "same" as the other matrices. scale, of "uniform" alone. forget_bias,
         the first bias of an LSTM's forget gate; all other biases are 0.
-    Raises: ValueError, for a name that is not known, or a scale that is not positive.
+    Raises: ArgumentError, for a name that is not known, or a scale that is not positive.
     Source: Sutskever et al. 2014, section 3.4, is Initializer("uniform", "same"); they drew the biases too.
     """
 
@@ -69,9 +71,9 @@ class Initializer:
     def __post_init__(self) -> None:
         for field, known in (("matrices", MATRICES), ("recurrent", RECURRENT)):
             if getattr(self, field) not in known:
-                raise ValueError(f"initial {field} are {getattr(self, field)!r}: choose one of {', '.join(known)}")
-        if not 0 < self.scale < np.inf:
-            raise ValueError(f"initial scale is {self.scale}: it must be positive, and finite")
+                raise ArgumentError(f"initial {field} are {getattr(self, field)!r}: choose one of {', '.join(known)}")
+        number(self.scale, "initial scale", above=0)
+        number(self.forget_bias, "forget bias")
 
     def matrix(self, rng: Generator, inputs: int, outputs: int) -> np.ndarray:
         """(inputs, outputs), of a product with what comes from below."""

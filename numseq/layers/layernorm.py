@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numseq.backend import Array, DType, Generator, array_module, asarray
+from numseq.layers.fit import Fit, as_of
 from numseq.params import common_dtype
 from numseq.record import Record, Trace
 
@@ -44,11 +45,15 @@ class LayerNormTrace(Trace):
 
     def backward(self, dy: Array) -> LayerNormGrad:
         """dg = sum of dy * x_hat, db = sum of dy over all leading positions; dx, see `normalise_backward`."""
+        as_of(dy, "dy", self.y, "y")
         over = tuple(range(dy.ndim - 1))  # every vector used the same gain and bias, so their gradients add
         return LayerNormGrad(
             dx=normalise_backward(dy * self.params.g, self.x_hat, self.std),
             params=LayerNormParams(g=(dy * self.x_hat).sum(axis=over), b=dy.sum(axis=over)),
         )
+
+
+FIT = Fit(g="K", b="K", x="... K")
 
 
 def layer_norm(x: Array, params: LayerNormParams) -> LayerNormTrace:
@@ -59,9 +64,10 @@ def layer_norm(x: Array, params: LayerNormParams) -> LayerNormTrace:
     Args: x, (..., K), any leading axes (time, batch). params: g and b (K,).
     Returns: a LayerNormTrace with y (..., K).
     Backward: see LayerNormTrace.backward.
-    Raises: TypeError, when dtypes differ.
+    Raises: TypeError, when dtypes differ; ArgumentError, when shapes do not fit.
     Source: Ba, Kiros & Hinton 2016, "Layer normalization", equation 4; there without eps.
     """
+    FIT(params.g, params.b, x)
     common_dtype(x, params)
     x_hat, std = normalise(x)
     return LayerNormTrace(params=params, x_hat=x_hat, std=std, y=params.g * x_hat + params.b)

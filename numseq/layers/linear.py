@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numseq.backend import Array, DType, Generator, asarray
+from numseq.layers.fit import Fit, as_of
 from numseq.layers.init import DEFAULT, Initializer
 from numseq.params import common_dtype
 from numseq.record import Record, Trace
@@ -33,6 +34,7 @@ class LinearTrace(Trace):
 
     def backward(self, dy: Array) -> LinearGrad:
         """dx = dy W^T;  dW = sum over all leading positions of x^T dy;  db = sum of dy over the same."""
+        as_of(dy, "dy", self.y, "y")
         dy_rows = rows(dy)
         return LinearGrad(
             dx=(dy_rows @ self.params.W.T).reshape(self.x.shape),
@@ -43,6 +45,9 @@ class LinearTrace(Trace):
         )
 
 
+FIT = Fit(W="D K", b="K", x="... D")
+
+
 def linear(x: Array, params: LinearParams) -> LinearTrace:
     """Map the last axis of x by a matrix and a bias.
 
@@ -51,8 +56,9 @@ def linear(x: Array, params: LinearParams) -> LinearTrace:
     Args: x, (..., D), any leading axes (time, batch). params: W (D, K), b (K,) or None.
     Returns: a LinearTrace with y (..., K).
     Backward: see LinearTrace.backward.
-    Raises: TypeError, when dtypes differ.
+    Raises: TypeError, when dtypes differ; ArgumentError, when shapes do not fit.
     """
+    FIT(params.W, params.b, x)
     common_dtype(x, params)
     return LinearTrace(x=x, params=params, y=affine(x, params.W, params.b))
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from numseq.backend import Array, array_module
+from numseq.errors import ArgumentError
+from numseq.layers.fit import Fit, as_of
 from numseq.record import Record, Trace
 
 
@@ -22,7 +24,11 @@ class MaxoutTrace(Trace):
 
     def backward(self, dy: Array) -> MaxoutGrad:
         """dx = dy at the winner of each pair, 0 at the loser, which had no say in y."""
+        as_of(dy, "dy", self.y, "y")
         return MaxoutGrad(dx=maxout_backward(dy, self.first))
+
+
+FIT = Fit(x="... K")
 
 
 def maxout(x: Array) -> MaxoutTrace:
@@ -33,12 +39,13 @@ def maxout(x: Array) -> MaxoutTrace:
     Args: x, (..., 2K).
     Returns: a MaxoutTrace with y (..., K).
     Backward: see MaxoutTrace.backward. Of two equal units the first is the winner.
-    Raises: ValueError, when the last axis is odd.
+    Raises: ArgumentError, when the last axis is odd, or there is none.
     Source: Goodfellow et al. 2013, section 2, with two pieces; so used by Bahdanau et al. 2015, appendix A.2.2, between
         the decoder's state and its readout.
     """
+    FIT(x)
     if x.shape[-1] % 2:
-        raise ValueError(f"maxout takes pairs of units, and {x.shape[-1]} is odd")
+        raise ArgumentError(f"maxout takes pairs of units, and {x.shape[-1]} is odd")
     first = first_wins(x)
     return MaxoutTrace(first=first, y=array_module(x).where(first, x[..., ::2], x[..., 1::2]))
 

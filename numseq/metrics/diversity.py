@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from numseq import arguments
 from numseq.errors import ConfigError
 from numseq.metrics.scores import scorer_of
 
@@ -14,10 +15,9 @@ def distinct(texts: Iterable[str], n: int) -> float:
     Raises: ConfigError, when n is less than 1.
     Source: Li et al. 2016, A Diversity-Promoting Objective Function for Neural Conversation Models.
     """
-    if n < 1:
-        raise ConfigError(f"n is {n}: an n-gram has at least 1 word")
+    n = arguments.whole(n, "n", least=1)
     counts = Counter()
-    for words in map(str.split, texts):
+    for words in map(str.split, arguments.texts(texts, "texts")):
         counts.update(zip(*(words[k:] for k in range(n)), strict=False))
     return len(counts) / counts.total() if counts else 0.0
 
@@ -30,7 +30,7 @@ def self_bleu(texts: Iterable[str], tokenize: str = "13a") -> float:
     Raises: ConfigError, when there are fewer than two texts, or the tokeniser is unknown or not installed.
     Source: Zhu et al. 2018, Texygen.
     """
-    texts = list(texts)
+    texts = arguments.texts(texts, "texts")
     if len(texts) < 2:
         raise ConfigError(f"texts has {len(texts)}: at least 2 are needed to compare them")
     scorer = scorer_of("bleu", tokenize, effective_order=True)

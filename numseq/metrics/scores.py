@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numseq import arguments
 from numseq.data.batches import Pairs
 from numseq.errors import ConfigError
 from numseq.search.scoring import MAX_LENGTH
@@ -50,10 +51,11 @@ def evaluate(
         every pair is too long.
     """
     metrics = _metrics(metrics, METRICS)
+    batch_size = arguments.whole(batch_size, "batch_size", least=1)
     if "ppl" in metrics and translator.others:
         raise ConfigError("metrics asks for ppl: perplexity is that of one model, not of several")
     scorer_of("bleu", tokenize)
-    pairs = list(pairs)
+    pairs = arguments.pairs(pairs, "pairs")
     wanted = [[reference] for _, reference in pairs]
     if references is not None:
         more = _references(pairs, references, "pairs", least=0)
@@ -123,7 +125,7 @@ def corpus_scores(
     """
     metrics = _metrics(metrics, [name for name in METRICS if name != "ppl"])
     bleu = scorer_of("bleu", tokenize)
-    hypotheses = [composed(line) for line in hypotheses]
+    hypotheses = [composed(line) for line in arguments.texts(hypotheses, "hypotheses")]
     references = _references(hypotheses, references)
     lines = list(zip(hypotheses, references, strict=True))
     scores, signatures = {}, {}
@@ -173,12 +175,10 @@ def compare(
 
     if metric not in SACREBLEU:
         raise ConfigError(f"metric is {metric!r}: choose one of {', '.join(SACREBLEU)}")
-    if samples < 1:
-        raise ConfigError(f"samples is {samples}: at least 1 is needed")
-    if seed < 0:
-        raise ConfigError(f"seed is {seed}: it cannot be negative")
+    samples, seed = arguments.whole(samples, "samples", least=1), arguments.whole(seed, "seed", least=0)
     scorer = scorer_of(metric, tokenize)
-    systems = [[composed(line) for line in lines] for lines in (hypotheses_a, hypotheses_b)]
+    systems = [arguments.texts(hypotheses_a, "hypotheses_a"), arguments.texts(hypotheses_b, "hypotheses_b")]
+    systems = [[composed(line) for line in lines] for lines in systems]
     references = _references(systems[0], references, "hypotheses_a")
     streams = _streams(_references(systems[1], references, "hypotheses_b"))
     named = list(zip("ab", systems, strict=True))
@@ -209,8 +209,7 @@ def composed(text: str) -> str:
 
 
 def _metrics(names, known):
-    names = names.split(",") if isinstance(names, str) else list(names)
-    names = [name.strip() for name in names]
+    names = [name.strip() for name in arguments.texts(names.split(",") if isinstance(names, str) else names, "metrics")]
     for name in names:
         if name == "ppl" and name not in known:
             raise ConfigError("metrics asks for ppl: perplexity needs a model, not only its translations")
@@ -225,8 +224,10 @@ def _metrics(names, known):
 
 def _references(hypotheses, references, name="hypotheses", least=1):
     """A list of references for each hypothesis; name, what the caller calls those."""
-    references = [[line] if isinstance(line, str) else list(line) for line in references]
-    references = [[composed(line) for line in lines] for lines in references]
+    references = arguments.listed(references, "references", "a list of texts, or of lists of them")
+    for k, line in enumerate(references):
+        of_line = [line] if isinstance(line, str) else line
+        references[k] = [composed(one) for one in arguments.texts(of_line, f"references[{k}]")]
     if len(references) != len(hypotheses):
         counts = f"{len(references):,} lines, {name} {len(hypotheses):,}"
         raise ConfigError(f"references has {counts}: they must pair up")

@@ -13,6 +13,7 @@ from numseq.options import option, validate
 from numseq.registry import Part
 
 READOUTS = ("tanh", "maxout", "linear")
+LARGEST_SIZE = 1_000_000  # a square matrix of it would need terabytes
 TIED = ("none", "target", "all")
 INITS, RECURRENT_INITS = initial.MATRICES, initial.RECURRENT
 PARTS = {
@@ -55,14 +56,19 @@ class Seq2SeqConfig:
     source: Part = option("tokens", "What is read.", choices=SOURCES)
     target: Part = option("tokens", "What was said before.", choices=TARGETS)
     head: Part = option("vocabulary", "How probabilities are made.", choices=HEADS)
-    embedding: int = option(256, "Numbers for a token.", least=1)
+    embedding: int = option(256, "Numbers for a token.", least=1, most=LARGEST_SIZE)
     hidden: int = option(
-        256, "Units of a layer; each of a bidirectional encoder's directions has half of them.", least=1
+        256,
+        "Units of a layer; each of a bidirectional encoder's directions has half of them.",
+        least=1,
+        most=LARGEST_SIZE,
     )
-    attention_size: int = option(256, "Units inside the attention, of the kinds that have some.", least=1)
+    attention_size: int = option(
+        256, "Units inside the attention, of the kinds that have some.", least=1, most=LARGEST_SIZE
+    )
     heads: int = option(4, "Of multi-head attention.", least=1)
     window: int = option(5, "local-p: positions on either side.", least=1)
-    layers: int = option(1, "Of the encoder and of the decoder.", least=1)
+    layers: int = option(1, "Of the encoder and of the decoder.", least=1, most=1000)
     residual: bool = option(  # not around the lowest decoder layer of bahdanau, which reads the context besides
         False, "Add a layer's input to its output, where both are of one width."
     )

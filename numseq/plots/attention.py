@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numseq import arguments
 from numseq.backend import Array
+from numseq.errors import ArgumentError
 from numseq.plots.figure import LARGEST_SIDE, cut, figure_class, set_title
 from numseq.plots.fonts import drawable, text_width, visible
 
@@ -23,22 +25,27 @@ def attention_map(alpha: Array, source: Sequence[str], target: Sequence[str], *,
     Shapes: `alpha` (T, S) NumPy array of weights from 0 to 1; `source` S strings; `target` T strings.
     Returns a `Figure`: a notebook shows it, `save` writes it.
     Warns when no installed font has a character; its code, such as U+4E2D, is drawn in its place.
-    Raises ValueError when `alpha` is not (T, S), does not fit the tokens, or holds other than weights.
+    Raises ArgumentError when `alpha` is None, as without an attention or for an empty line, is not (T, S), does not fit
+    the tokens, or holds other than weights.
     """
-    alpha = np.asarray(alpha)
-    if alpha.ndim != 2 or alpha.size == 0:
-        raise ValueError(f"alpha must have shape (T, S), T and S at least 1, but it has shape {alpha.shape}")
+    source, target = arguments.texts(source, "source"), arguments.texts(target, "target")
+    if alpha is None:
+        raise ArgumentError("alpha is None: a plain model attends to nothing, and so does an empty line")
+    alpha = arguments.numbers(alpha, "alpha", "T S")
+    if alpha.size == 0:
+        raise ArgumentError(f"alpha must have shape (T, S), T and S at least 1, but it has shape {alpha.shape}")
     if alpha.shape != (len(target), len(source)):
         needed = f"{len(target)} target and {len(source)} source tokens need {(len(target), len(source))}"
-        raise ValueError(f"alpha has shape {alpha.shape}, but {needed}")
+        raise ArgumentError(f"alpha has shape {alpha.shape}, but {needed}")
     if not np.isfinite(alpha).all():
-        raise ValueError("alpha holds values that are not finite (nan or inf)")
+        raise ArgumentError("alpha holds values that are not finite (nan or inf)")
     if alpha.min() < -1e-3 or alpha.max() > 1 + 1e-3:  # a little room for rounding in low precision
-        raise ValueError(f"alpha must hold weights from 0 to 1, not {alpha.min():.3g} to {alpha.max():.3g}")
+        raise ArgumentError(f"alpha must hold weights from 0 to 1, not {alpha.min():.3g} to {alpha.max():.3g}")
 
     T, S = alpha.shape
+    title = arguments.text(title or "", "title")
     (columns, x_family), (rows, y_family), (heading, title_family) = drawable(
-        [visible(s) for s in source], [visible(t) for t in target], [title or ""]
+        [visible(s) for s in source], [visible(t) for t in target], [title]
     )
     columns, rows = [cut(s) for s in columns], [cut(t) for t in rows]
     x_width, y_width = [text_width(s) for s in columns], [text_width(t) for t in rows]

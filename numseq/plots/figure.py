@@ -2,14 +2,16 @@
 
 import io
 import textwrap
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numseq import arguments
+from numseq.errors import ArgumentError, shown
 from numseq.files import write_atomically
 from numseq.plots.fonts import drawable
 
@@ -26,12 +28,13 @@ def save(figure: "Figure", path: str | PathLike) -> None:
     """Write a figure to `path` as PNG (150 dots per inch) or SVG, by its suffix.
 
     The file appears whole or not at all, so a page that shows it never reads half a picture.
-    Raises ValueError when the name ends in neither .png nor .svg.
+    Raises ArgumentError when the name ends in neither .png nor .svg, and for what is no figure.
     """
-    path = Path(path)
+    path = arguments.path(path, "path")
+    arguments.having(figure, "figure", "a Figure, as the functions of numseq.plots return", "savefig")
     suffix = path.suffix.lower()
     if suffix not in (".png", ".svg"):
-        raise ValueError(f"cannot save a figure as {path.name!r}: the name must end in .png or .svg")
+        raise ArgumentError(f"cannot save a figure as {path.name!r}: the name must end in .png or .svg")
     picture = io.BytesIO()
     figure.savefig(picture, format=suffix[1:], dpi=150, bbox_inches="tight")
     write_atomically(path, picture.getvalue())
@@ -71,7 +74,8 @@ def grid(
     """
     columns = max((len(panels) for panels in rows.values()), default=0)
     if columns == 0:
-        raise ValueError("there is no panel to draw")
+        raise ArgumentError("there is no panel to draw")
+    title = arguments.text(title or "", "title")
     sets = list(dict.fromkeys(tuple(lines) for panels in rows.values() for lines in panels.values()))
     style = {
         label: {"color": COLOURS[k % 5], **({"marker": "os^Dv"[k % 5], "markersize": 4} if marks else {})}
@@ -104,6 +108,18 @@ def grid(
         [(heading, family)] = drawable([title])
         figure.suptitle(heading[0], family=family, parse_math=False)
     return figure
+
+
+def panels_of(rows: Any, called: str, depth: int = 3) -> Any:
+    """Dicts in dicts, so many deep, with headings and labels for names. Raises: ArgumentError."""
+    if not isinstance(rows, Mapping):
+        headings = "a dict of headings to panels" if depth > 1 else "a dict of labels to lines"
+        raise ArgumentError(f"{called} is {shown(rows)}: it must be {headings}")
+    for name, part in rows.items():
+        arguments.text(name, f"a heading of {called}")
+        if depth > 1:
+            panels_of(part, f"{called}[{name!r}]", depth - 1)
+    return rows
 
 
 def positive(values: Any) -> np.ndarray:

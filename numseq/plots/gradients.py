@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numseq import arguments
 from numseq.backend import Array
-from numseq.plots.figure import cut_left, figure_class, grid, positive, set_title
+from numseq.errors import ArgumentError
+from numseq.plots.figure import cut_left, figure_class, grid, panels_of, positive, set_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,12 +25,13 @@ def gradient_errors(check: "Check") -> "Figure":
     columns are time steps; what has no time stands in a column of its own, as do the results.
 
     Returns a `Figure`.
-    Raises ValueError when the check looked at nothing.
+    Raises ArgumentError when the check looked at nothing, and for what is no Check.
     """
+    arguments.having(check, "check", "a Check, as numseq.gradcheck.check returns it", "quantities", "errors")
     cells = [(q.label, q.place.t, q.error) for q in check.quantities]
     cells += [(name, None, error) for name, error in check.errors.items()]
     if not cells:
-        raise ValueError(f"there is nothing to draw of {check.name}: {'; '.join(check.problems) or 'no gradient'}")
+        raise ArgumentError(f"there is nothing to draw of {check.name}: {'; '.join(check.problems) or 'no gradient'}")
     rows = list(dict.fromkeys(label for label, _, _ in cells))
     steps = sorted({t for _, t, _ in cells if t is not None})
     columns = [*steps, *([None] if any(t is None for _, t, _ in cells) else [])]
@@ -56,7 +59,13 @@ def error_curve(curves: dict[str, tuple[Array, Array]]) -> "Figure":
     `curves` is what `numseq.gradcheck.sweep` returns: method to (steps, relative errors).
 
     Returns a `Figure`.
+    Raises ArgumentError when it is something else.
     """
+    for method, curve in panels_of(curves, "curves", depth=1).items():
+        where = f"curves[{method!r}]"
+        steps, errors = (arguments.numbers(line, where, "K") for line in arguments.pair(curve, where))
+        if len(steps) != len(errors):
+            raise ArgumentError(f"{where} has {len(steps)} steps and {len(errors)} errors: they must pair up")
     figure = figure_class()(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
     for (method, (steps, errors)), marker in zip(curves.items(), "os^", strict=False):
@@ -80,8 +89,16 @@ def gradient_flow(
     panels share their axes, which are as high as what was measured needs: a line of theory may leave them.
 
     Returns a `Figure`.
-    Raises ValueError when there is no panel.
+    Raises ArgumentError when there is no panel, or something is of another kind.
     """
+    theories = arguments.texts(theories, "theories")
+    for heading, panels in panels_of(rows, "rows").items():
+        for name, lines in panels.items():
+            for label, found in lines.items():
+                where = f"rows[{heading!r}][{name!r}][{label!r}]"
+                for line in arguments.listed(found, where, "a list of arrays (K,)"):
+                    if line is not None:
+                        arguments.numbers(line, where, "K")
     kinds: dict[str, dict[str, Any]] = {"measured": {"linestyle": "-"}}
     kinds |= {name: {"linestyle": kind, "linewidth": 1.2} for name, kind in zip(theories, ("--", ":"), strict=False)}
     measured = [positive(line[0]) for panels in rows.values() for lines in panels.values() for line in lines.values()]
@@ -108,8 +125,12 @@ def saturation(rows: dict[str, dict[str, Any]], *, title: str | None = None) -> 
     `numseq.studies.flow.gate_saturation` returns it.
 
     Returns a `Figure`.
-    Raises ValueError when there is no panel.
+    Raises ArgumentError when there is no panel, or something is of another kind.
     """
+    for heading, panels in panels_of(rows, "rows").items():
+        for name, lines in panels.items():
+            for label, shares in lines.items():
+                arguments.having(shares, f"rows[{heading!r}][{name!r}][{label!r}]", "a Saturation", "above", "below")
 
     def draw(axes, lines, style):
         for label, shares in lines.items():

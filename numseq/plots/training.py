@@ -1,10 +1,14 @@
 """How training went: learning curves, and what clipping does to updates."""
 
+from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numseq.plots.figure import figure_class, grid, set_title
+from numseq import arguments
+from numseq.errors import ArgumentError, shown
+from numseq.plots.figure import figure_class, grid, panels_of, set_title
 from numseq.plots.fonts import drawable
 
 if TYPE_CHECKING:
@@ -19,18 +23,25 @@ def learning_curve(metrics: list[dict[str, Any]], *, title: str | None = None) -
     epoch without a finite value has no point.
 
     Returns a `Figure`.
-    Raises ValueError when `metrics` is empty or holds no loss.
+    Raises ArgumentError when `metrics` is empty, holds no loss, or is something else.
     """
+    metrics = arguments.listed(metrics, "metrics", "a list of dicts, one for each epoch, as train_run returns")
     if not metrics:
-        raise ValueError("metrics is empty: there is no epoch to draw")
-    epochs = np.array([m.get("epoch", n) for n, m in enumerate(metrics, start=1)])
+        raise ArgumentError("metrics is empty: there is no epoch to draw")
     keys = ("train_loss", "valid_loss", "valid_perplexity")
+    for k, line in enumerate(metrics):
+        if not isinstance(line, Mapping):
+            raise ArgumentError(f"metrics[{k}] is {shown(line)}: it must be a dict, as of a line of metrics.jsonl")
+        for key in ("epoch", *keys):
+            if not isinstance(line.get(key), Real | None):
+                raise ArgumentError(f"metrics[{k}] has the {key} {shown(line[key])}: it must be a number")
+    epochs = np.array([m.get("epoch", n) for n, m in enumerate(metrics, start=1)])
     train, valid, perplexity = (np.array([m.get(key) for m in metrics], float) for key in keys)  # None is nan
     with np.errstate(divide="ignore", invalid="ignore"):
         valid = np.where(np.isnan(valid), np.log(perplexity), valid)
     trained, validated = np.isfinite(train), np.isfinite(valid)
     if not (trained.any() or validated.any()):
-        raise ValueError(f"metrics holds no finite {', '.join(keys)}")
+        raise ArgumentError(f"metrics holds no finite {', '.join(keys)}")
 
     figure = figure_class()(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
@@ -47,7 +58,7 @@ def learning_curve(metrics: list[dict[str, Any]], *, title: str | None = None) -
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.grid(alpha=0.3)
     axes.legend()
-    [(heading, family)] = drawable([title or ""])
+    [(heading, family)] = drawable([arguments.text(title or "", "title")])
     set_title(axes, heading[0], family, 6.4)
     return figure
 
@@ -60,8 +71,13 @@ def updates(panels: dict[str, dict[str, Any]], *, chance: float | None = None, t
     the loss of who knows nothing.
 
     Returns a `Figure`.
-    Raises ValueError when there is no panel.
+    Raises ArgumentError when there is no panel, or something is of another kind.
     """
+    for heading, lines in panels_of(panels, "panels", depth=2).items():
+        for label, runs in lines.items():
+            where = f"panels[{heading!r}][{label!r}]"
+            for run in arguments.listed(runs, where, "a list of CopyRun"):
+                arguments.having(run, where, "a CopyRun", "loss", "norm")
 
     def draw_of(name):
         def draw(axes, lines, style):

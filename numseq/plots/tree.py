@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numseq import arguments
+from numseq.errors import ArgumentError
 from numseq.plots.figure import cut, figure_class
 from numseq.plots.fonts import drawable, text_width, visible
 
@@ -20,14 +22,22 @@ def beam_tree(rows: "list[list[Node]]", *, title: str | None = None, dropped: in
     hypotheses stand in boxes; the best one is bold; of what was dropped, the first `dropped` of each step are grey.
 
     Returns a `Figure`.
+    Raises ArgumentError when there is no step, or something is no Node.
     """
+    rows, dropped = arguments.listed(rows, "rows", "lists of nodes"), arguments.whole(dropped, "dropped", least=0)
+    for k, row in enumerate(rows):
+        for node in arguments.listed(row, f"rows[{k}]", "nodes"):
+            arguments.having(node, f"rows[{k}]", "a list of Node", "token", "fate", "parent")
+    title = arguments.text(title or "", "title")
+    if not any(rows):
+        raise ArgumentError("rows has no node: there is no search to draw")
     shown = [
         [node for node in row if node.beam is not None or node.fate == "complete"]
         + [node for node in row if node.beam is None and node.fate != "complete"][:dropped]
         for row in rows
     ]
     words = [node.token for row in shown for node in row]
-    (labels, family), (heading, title_family) = drawable([visible(word) for word in words], [title or ""])
+    (labels, family), (heading, title_family) = drawable([visible(word) for word in words], [title])
     labels = iter(cut(label) for label in labels)
     names = {id(node): next(labels) for row in shown for node in row}
     tall = max(map(len, shown))

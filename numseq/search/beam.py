@@ -36,18 +36,21 @@ if TYPE_CHECKING:
 class BeamOptions(Bans):
     """How to search. Raises: ConfigError, naming the option, when a value makes no sense."""
 
-    beam: int = option(5, "Hypotheses kept at every step.", least=1, source="Graves 2012")
+    beam: int = option(5, "Hypotheses kept at every step.", least=1, most=10_000, source="Graves 2012")
     nbest: int | None = option(
         None, "How many of the best must be certain before the search stops.", least=1, otherwise="as many as the beam"
     )
     length_penalty: float = option(
-        1.0, "Exponent by which length counts; 0 compares plain sums, which favours short translations.", least=0
+        1.0,
+        "Exponent by which length counts; 0 compares plain sums, which favours short translations.",
+        least=0,
+        most=10,
     )
     norm: str = option(
         "average", "Length normalisation: by the length, or Google's formula.", choices=NORMS, source="Wu et al. 2016"
     )
     coverage_penalty: float = option(
-        0.0, "Weight of source words that were hardly looked at.", least=0, source="Wu et al. 2016"
+        0.0, "Weight of source words that were hardly looked at.", least=0, most=1_000_000, source="Wu et al. 2016"
     )
     groups: int = option(
         1, "Groups of beams that are to differ from one another.", least=1, source="Vijayakumar et al. 2018"
@@ -56,6 +59,7 @@ class BeamOptions(Bans):
         0.5,
         "What a token loses for each beam of an earlier group that says it.",
         least=0,
+        most=1_000_000,
         source="Vijayakumar et al. 2018",
     )
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class SamplingOptions(Bans):
     """How to draw. Raises: ConfigError, naming the option, when a value makes no sense."""
 
-    samples: int = option(1, "Of each sentence.", least=1)
+    samples: int = option(1, "Of each sentence.", least=1, most=10_000)
     temperature: float = option(1.0, "Below 1 the probable becomes more so.", above=0, source="Ackley et al. 1985")
     top_k: int = option(0, "Draw from so many tokens; 0: from all.", least=0, source="Fan et al. 2018")
     top_p: float = option(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numseq import arguments
 from numseq.backend import array_module, to_numpy
 from numseq.data.batches import CELLS, Pairs, plan_batches
 
@@ -45,7 +46,11 @@ def score(model: "Seq2Seq", pairs: Pairs, batch_size: int = 64, max_length: int 
     Args: model, a Seq2Seq. pairs, a Pairs. batch_size, rows computed together. max_length, the most tokens of a side:
         memory grows with the product of both.
     Returns: a list of Scored, in the order of the pairs; it is empty of those that have no source or are too long.
+    Raises: ArgumentError, when pairs are no Pairs, or have ids that the model lacks.
     """
+    batch_size = arguments.whole(batch_size, "batch_size", least=1)
+    max_length = arguments.whole(max_length, "max_length", least=1)
+    arguments.one_of(pairs, "pairs", Pairs).fit("pairs", model.config.source_vocabulary, model.config.target_vocabulary)
     nothing = Scored(np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))
     found = [nothing] * len(pairs)
     sources, targets = pairs.source.lengths, pairs.target.lengths

@@ -4,16 +4,18 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from types import NoneType
 from typing import Any, Self
 
 import numpy as np
 
+from numseq import arguments
 from numseq.backend import Array, asarray
 from numseq.data.batches import Pairs, Ragged, plan_batches
 from numseq.data.tokens import EOS, SPECIAL, UNK
-from numseq.errors import ConfigError
+from numseq.errors import ArgumentError, ConfigError
 from numseq.search.beam import BeamOptions, beam_search
-from numseq.search.greedy import greedy
+from numseq.search.greedy import GreedyOptions, greedy
 from numseq.search.sampling import SamplingOptions, sample
 from numseq.search.scoring import MAX_LENGTH, score
 from numseq.threads import blas_threads, choose_threads
@@ -67,6 +69,8 @@ class Translator:
     @classmethod
     def ensemble(cls, translators: Sequence[Self]) -> Self:
         """One translator of several, whose probabilities are averaged."""
+        if not translators:
+            raise ArgumentError("translators holds none: an ensemble has at least one")
         first = translators[0]
         for other in translators[1:]:
             for side in ("source_tokens", "target_tokens"):
@@ -107,20 +111,25 @@ class Translator:
             most max_ratio * n + extra. max_length, a line of more tokens is not translated: its Translation is empty
             and `too_long`. numbered_from, the number of the first line: sampling draws by line number. threads, of the
             matrix products; None for as many as suit the model and batch_size (`numseq.threads.choose_threads`).
-        Raises: ConfigError, when max_ratio, extra or max_length is out of bounds, or <unk> is to be replaced without an
-            attention to the words of the source, as where an encoder shortens time.
+        Raises: ArgumentError, for what is of another kind or out of bounds; ConfigError, when <unk> is to be replaced
+            without an attention to the words of the source, as where an encoder shortens time.
         """
-        if not (0 <= max_ratio <= 1e6 and 0 <= extra <= 1e6):
-            raise ConfigError(f"at most {max_ratio} * n + {extra} tokens: both numbers must be from 0 to a million")
-        if max_length < 1:
-            raise ConfigError(f"max_length is {max_length}: it must be at least 1")
+        batch_size = arguments.whole(batch_size, "batch_size", least=1)
+        arguments.one_of(search, "search", GreedyOptions, BeamOptions, SamplingOptions, NoneType)
+        max_ratio = arguments.number(max_ratio, "max_ratio", least=0, most=1e6)
+        extra = arguments.whole(extra, "extra", least=0, most=10**6)
+        max_length = arguments.whole(max_length, "max_length", least=1)
+        numbered_from = arguments.whole(numbered_from, "numbered_from", least=0)
+        if replace_unk is not None:
+            arguments.dictionary(replace_unk, "replace_unk", "a dict of source words to translations, which may be {}")
         if replace_unk is not None and any(not m.config.attends for m in (self.model, *self.others)):
             raise ConfigError("a plain model attends to nothing, so its unknown words cannot be replaced")
         if replace_unk is not None:
             replace_unk = {self.source_tokens.normalize(word): said for word, said in replace_unk.items()}
         threads = choose_threads(threads, self.model.params, batch_size)
-        lines, start = iter(lines), numbered_from
-        while pool := [line.strip() for line in islice(lines, POOL * batch_size)]:
+        lines = enumerate(arguments.iterated(lines, "lines", "texts, such as a list of strings"))
+        start = numbered_from
+        while pool := [arguments.text(line, f"lines[{k}]").strip() for k, line in islice(lines, POOL * batch_size)]:
             limits = max_ratio, extra, max_length
             yield from self._pool(pool, batch_size, search, replace_unk, limits, start, threads)
             start += len(pool)
@@ -153,6 +162,9 @@ class Translator:
         Args: translations, as another translator gave them with `others`; batch_size, hypotheses scored together.
         Returns: a list of Translations with new score and logp, the best first and the rest in its `others`.
         """
+        batch_size = arguments.whole(batch_size, "batch_size", least=1)
+        for k, one in enumerate(translations := list(translations)):
+            arguments.one_of(one, f"translations[{k}]", Translation)
         lists = [[first, *first.others] if first.target else [] for first in translations]
         flat = [one for found in lists for one in found]
         pairs = [(self.source_tokens.join(one.source), self.target_tokens.join(one.target[:-1])) for one in flat]

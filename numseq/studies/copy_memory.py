@@ -8,12 +8,15 @@ Source: Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016, section 4.1.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from numseq import arguments
 from numseq import params as trees
 from numseq.backend import Array, DType, Generator, array_module, asarray, generator, to_numpy
+from numseq.errors import ArgumentError
 from numseq.layers.cells.cell import Cell
 from numseq.layers.cells.gru import GRUParams
 from numseq.layers.cells.layernorm_lstm import LayerNormLSTMParams
@@ -48,7 +51,7 @@ class CopyMemory:
 
     Args: blanks, T in the paper; each symbol is recalled blanks + n steps after it was read. length, n. symbols: how
         many there are.
-    Raises: ValueError, when one of them is below 1.
+    Raises: ArgumentError, when one of them is no whole number of at least 1.
     Source: Arjovsky et al. 2016, section 4.1, after Hochreiter & Schmidhuber 1997; n = 10 and 8 symbols are theirs.
         Their loss is the mean over all steps, blanks included, with `chance_of_all` as baseline; here it is the mean
         over what is recalled.
@@ -59,8 +62,8 @@ class CopyMemory:
     symbols: int = 8
 
     def __post_init__(self) -> None:
-        if min(self.blanks, self.length, self.symbols) < 1:
-            raise ValueError(f"blanks {self.blanks}, length {self.length}, symbols {self.symbols}: each is at least 1")
+        for name in ("blanks", "length", "symbols"):
+            object.__setattr__(self, name, arguments.whole(getattr(self, name), name, least=1))
 
     @property
     def steps(self) -> int:
@@ -88,6 +91,7 @@ class CopyMemory:
 
     def batch(self, rng: Generator, rows: int) -> CopyBatch:
         """Draw a CopyBatch of that many rows."""
+        rows = arguments.whole(rows, "rows", least=1)
         drawn = rng.integers(0, self.symbols, size=(self.length, rows))
         source = np.full((self.steps, rows), self.symbols)
         source[: self.length] = drawn
@@ -146,15 +150,14 @@ def chrono_biases(params: Any, longest: int, rng: Generator) -> Any:
     Args: params, of an LSTM of any kind or a GRU, with biases; they are left as they are. longest, in steps: how far
         back something may matter. rng, a NumPy generator.
     Returns: the same with another b, the matrices shared. A second bias b_h, which is added to b, is 0 at these gates.
-    Raises: TypeError, for another cell. ValueError, without biases or for a `longest` below 2.
+    Raises: TypeError, for another cell. ArgumentError, without biases or for a `longest` below 2.
     Source: Tallec & Ollivier 2018, "Can recurrent neural networks warp time?"
     """
     if not isinstance(params, LSTMParams | PeepholeParams | LayerNormLSTMParams | GRUParams):
         raise TypeError(f"chrono biases are for LSTM and GRU, and {type(params).__name__} are of neither")
     if params.b is None:
-        raise ValueError("chrono biases need parameters with biases: b is None")
-    if longest < 2:
-        raise ValueError(f"longest is {longest}: it is at least 2")
+        raise ArgumentError("chrono biases need parameters with biases: b is None")
+    longest = arguments.number(longest, "longest", least=2)
     H, is_lstm = params.W_h.shape[0], not isinstance(params, GRUParams)
     b, b_h = params.b.copy(), getattr(params, "b_h", None)
     keeps = asarray(np.log(rng.uniform(1, longest - 1, size=H)), b.dtype)
@@ -214,14 +217,21 @@ def train_copy(
         batch. lr, step size. clip: the largest global norm of the gradient, or None. optimizer: a class of
         `numseq.training.optimizers`. seed, of the batches: runs with the same one see the same rows.
     Returns: a CopyRun. It ends early, with params as they last were, where the gradient is not finite.
+    Raises: ArgumentError, when one of these is of another kind.
     """
+    arguments.one_of(task, "task", CopyMemory)
+    arguments.one_of(params, "params", CopyParams)
+    updates, rows = arguments.whole(updates, "updates", least=1), arguments.whole(rows, "rows", least=1)
+    seed = arguments.whole(seed, "seed", least=0)
+    arguments.one_of(lr, "lr", Real)
+    clip = np.inf if clip is None else arguments.number(clip, "clip", above=0)
     params, rng = trees.map(lambda leaf: leaf.copy(), params), generator(seed)
     rule = optimizer(params, lr=lr)
     loss, norm = np.full((2, updates), np.nan)
     for k in range(updates):
         trace = copy_memory(task.batch(rng, rows), params, cell)
         grads = trace.backward()
-        size = clip_by_global_norm(grads, np.inf if clip is None else clip)
+        size = clip_by_global_norm(grads, clip)
         if not np.isfinite(size):
             break
         loss[k], norm[k] = float(to_numpy(trace.loss)), size

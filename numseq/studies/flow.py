@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from numseq import arguments
 from numseq.backend import Array, array_module
 from numseq.layers.cells.bidirectional import BidirectionalTrace
 from numseq.layers.cells.rnn import ReLUStep
@@ -101,8 +102,10 @@ def kept_share(gate: Array, start: int) -> Array:
 
     Args: gate, (T, B, H). start: a step.
     Returns: (start + 1, B, H).
+    Raises: ArgumentError, when there is no such step.
     Source: Hochreiter & Schmidhuber 1997, section 3.2, where f = 1; Gers et al. 2000.
     """
+    start = arguments.whole(start, "start", least=0, most=len(gate) - 1)
     xp = array_module(gate)
     through = xp.concatenate([xp.ones_like(gate[:1]), gate[start:0:-1]])
     return xp.cumprod(through, axis=0)[::-1]

@@ -13,6 +13,8 @@ from datetime import date
 
 import numpy as np
 
+from numseq import arguments
+from numseq.errors import ArgumentError, shown
 from numseq.tasks.cldr import NAMES, PATTERNS
 
 LOCALES = tuple(PATTERNS)
@@ -36,10 +38,17 @@ def write_date(day: date, pattern: str, locale: str) -> str:
     """Return a day as one of the patterns of a locale has it: write_date(day, "{d} {MMMM} {y}", "fr") is "10 mai 2011".
 
     Arguments: pattern, a format string as cldr.py explains; locale, one of LOCALES.
+    Raises: ArgumentError, when there is no such locale, or the pattern has a field that its names lack.
     """
+    arguments.one_of(day, "day", date)
+    if locale not in LOCALES:
+        raise ArgumentError(f"unknown locale {locale!r}: choose of {', '.join(LOCALES)}")
     numbers = {"y": day.year, "M": day.month, "MM": f"{day.month:02}", "d": day.day, "dd": f"{day.day:02}"}
     names = {field: row[day.month - 1 if field[0] in "ML" else day.weekday()] for field, row in NAMES[locale].items()}
-    return pattern.format(**numbers, **names)
+    try:
+        return arguments.text(pattern, "pattern").format_map(numbers | names)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ArgumentError(f"pattern is {shown(pattern)}, which is none of {locale}'s ({error})") from None
 
 
 def make_dates(
@@ -59,26 +68,27 @@ def make_dates(
 
     Arguments: n_train, n_valid, n_test, the number of pairs in each set; seed, for
     `numpy.random.default_rng`; locales, of LOCALES; first and last, the range of days, both included.
-    Raises: ValueError if a count is negative, if the range holds fewer days than pairs or begins before the
-    year 1000 (years must have four digits), or if a locale is unknown or none is given.
+    Raises: ArgumentError if a count is no whole number from 0, if the range holds fewer days than pairs or begins
+    before the year 1000 (years must have four digits), or if a locale is unknown or none is given.
     Source: Unicode CLDR; its patterns that name one day without doubt.
     """
     counts = {"n_train": n_train, "n_valid": n_valid, "n_test": n_test}
-    for name, count in counts.items():
-        if count < 0:
-            raise ValueError(f"{name} is {count}: give 0 or more")
+    n_train, n_valid, n_test = (arguments.whole(count, name, least=0) for name, count in counts.items())
+    seed, locales = arguments.whole(seed, "seed", least=0), arguments.texts(locales, "locales")
+    arguments.one_of(first, "first", date)
+    arguments.one_of(last, "last", date)
     if first.year < 1000:
-        raise ValueError(f"first is {first}: choose a day from the year 1000 on (four digits)")
+        raise ArgumentError(f"first is {first}: choose a day from the year 1000 on (four digits)")
     if not locales:
-        raise ValueError("locales is empty: name at least one, such as 'fr'")
+        raise ArgumentError("locales is empty: name at least one, such as 'fr'")
     for name in locales:
         if name not in PATTERNS:
-            raise ValueError(f"unknown locale {name!r}: choose of {', '.join(LOCALES)}")
-    total = sum(counts.values())
+            raise ArgumentError(f"unknown locale {name!r}: choose of {', '.join(LOCALES)}")
+    total = n_train + n_valid + n_test
     n_days = max(0, (last - first).days + 1)
     if total > n_days:
         held = f"{first} to {last} holds {n_days}"
-        raise ValueError(f"{total} pairs need {total} days but {held}: widen the range or ask for fewer")
+        raise ArgumentError(f"{total} pairs need {total} days but {held}: widen the range or ask for fewer")
     rng = np.random.default_rng(seed)
     pairs: list[Pair] = []
     for offset in rng.permutation(n_days)[:total].tolist():

@@ -1,12 +1,14 @@
 """A run from text: pairs of strings in, a folder with a trained translator out; begun anew or resumed."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from numseq import arguments
 from numseq import params as trees
 from numseq.backend import asarray, generator
 from numseq.data.batches import Pairs, Ragged
@@ -14,9 +16,9 @@ from numseq.data.corpus import DataError
 from numseq.data.tokens import KINDS, NORMALIZATIONS, Tokens
 from numseq.data.unknown import count_unknown
 from numseq.data.vectors import load_vectors
-from numseq.errors import ConfigError
+from numseq.errors import ArgumentError, ConfigError, shown
 from numseq.models import Seq2Seq, Seq2SeqConfig
-from numseq.options import option, validate
+from numseq.options import option, options_of, validate
 from numseq.search.translate import Translator
 from numseq.threads import blas_threads, run_threads
 from numseq.training.arrays import CheckpointError
@@ -70,8 +72,8 @@ class DataOptions:
 
 def train_run(
     folder: str | PathLike,
-    train: list[tuple[str, str]],
-    valid: list[tuple[str, str]] | None,
+    train: Iterable[tuple[str, str]],
+    valid: Iterable[tuple[str, str]] | None,
     model: dict[str, Any],
     data: DataOptions,
     training: TrainingOptions,
@@ -83,17 +85,26 @@ def train_run(
 ) -> tuple[Translator, list[dict[str, Any]]]:
     """Train a translator on pairs of strings and keep it in a folder.
 
-    Args: folder, of the run; made when it is not there. train, valid: lists of (source, target) strings; valid may be
-        None: then a seeded part of train is held out. model: the fields of a Seq2SeqConfig but for the vocabularies,
+    Args: folder, of the run; made when it is not there. train, valid: (source, target) strings, at least one; valid may
+        be None: then a seeded part of train is held out. model: the fields of a Seq2SeqConfig but for the vocabularies,
         a dict. data: DataOptions. training: TrainingOptions. origin: a JSON-able dict kept in config.json, to find
         the data again. resume: go on with the run in the folder, if it holds one; its model and vocabularies are then
         those that it began with. prepare: called with a new run's model before training, as to take over a part of
         another run's (`load_part`). say: called with lines of text.
     Returns: (Translator with the best parameters, metrics of all epochs).
     Raises: CheckpointError, when the folder holds a run and resume is False, or when the data are not those that the
-        run began with; DataError, TokenError, ConfigError before anything is written.
+        run began with; ArgumentError, DataError, TokenError, ConfigError before anything is written.
     """
-    folder = Path(folder)
+    folder = arguments.path(folder, "folder")
+    train = arguments.pairs(train, "train")
+    valid = None if valid is None else arguments.pairs(valid, "valid")
+    model, origin = _model(model), _origin(origin)
+    arguments.one_of(data, "data", DataOptions)
+    arguments.one_of(training, "training", TrainingOptions)
+    arguments.one_of(resume, "resume", bool)
+    arguments.function(say, "say")
+    if prepare is not None:
+        arguments.function(prepare, "prepare")
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder} is a file: a run needs a folder")
     with locked(folder, say):
@@ -178,6 +189,29 @@ def _refuse_changes(folder, described, config, model, data, training):
             )
 
 
+def _model(given):
+    """The fields of a Seq2SeqConfig but for the vocabularies."""
+    if not isinstance(given, Mapping):
+        raise ArgumentError(f"model is {shown(given)}: it must be a dict, of options of a Seq2SeqConfig")
+    for name in given:
+        if name not in options_of(Seq2SeqConfig):
+            raise ArgumentError(f"model has {shown(name)}, which is no option of a Seq2SeqConfig")
+        if name.endswith("_vocabulary"):
+            raise ArgumentError(f"model has {name}: that follows from the data")
+    return dict(given)
+
+
+def _origin(given):
+    """A dict that config.json can keep, or None."""
+    if given is not None and not isinstance(given, Mapping):
+        raise ArgumentError(f"origin is {shown(given)}: it must be a dict")
+    try:
+        json.dumps(given)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"origin cannot be kept as JSON: {error}") from None
+    return given
+
+
 def is_run(folder: str | PathLike) -> bool:
     """Whether the folder holds a run; one that was stopped before config.json was written is none."""
     return (Path(folder) / CONFIG).exists()
@@ -199,11 +233,12 @@ def resumed_options(
         raise CheckpointError(f"{folder}/{CONFIG}: not a configuration of numseq ({error})") from None
 
 
-def hold_out(pairs: list[tuple[str, str]], seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def hold_out(pairs: Iterable[tuple[str, str]], seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Split pairs into (the rest, a seeded sample for validation).
 
-    Raises: DataError, when there are fewer than two.
+    Raises: DataError, when there are fewer than two; ArgumentError, when they are no pairs of strings.
     """
+    pairs, seed = arguments.pairs(pairs, "pairs"), arguments.whole(seed, "seed", least=0)
     if len(pairs) < 2:
         raise DataError("one sentence pair cannot be split into training and validation: give validation files")
     order = generator(seed).permutation(len(pairs))

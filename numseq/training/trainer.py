@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from numseq import arguments
 from numseq import params as trees
 from numseq.backend import Array, generator, keep_freed_memory
-from numseq.errors import NumseqError
+from numseq.data.batches import Pairs
+from numseq.errors import ArgumentError, NumseqError, shown
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
 from numseq.threads import blas_threads, choose_threads
@@ -47,7 +49,8 @@ class Trainer:
     Args: model, a Seq2Seq; its parameters are changed in place. train, valid: corpora, such as Pairs. folder: where
         checkpoints and metrics go; it must exist. options: TrainingOptions. say: called with a line of text after each
         epoch. resume: go on with the run that the folder holds, if it holds one.
-    Raises: CheckpointError, when the folder holds a run that is not to be resumed, or cannot be.
+    Raises: ArgumentError, when one of these is of another kind, or a corpus has ids that the model lacks;
+        CheckpointError, when the folder holds a run that is not to be resumed, or cannot be.
     """
 
     def __init__(
@@ -60,6 +63,13 @@ class Trainer:
         say: Callable[[str], Any] = print,
         resume: bool = False,
     ):
+        arguments.one_of(model, "model", Seq2Seq)
+        arguments.one_of(options, "options", TrainingOptions)
+        arguments.function(say, "say")
+        if not arguments.path(folder, "folder").is_dir():
+            raise ArgumentError(f"folder is {shown(str(folder))}: there is no such folder")
+        for called, corpus in (("train", train), ("valid", valid)):
+            _check_corpus(corpus, called, model.config)
         self.model, self.train, self.valid = model, train, valid
         self.options, self.say, self.state = options, say, State(folder)
         self.objective = OBJECTIVES.find(options.objective)(model.config)
@@ -177,6 +187,15 @@ class Trainer:
             f"{what}; training stopped, {self.state.folder} holds the state after {self.state.updates:,} updates; "
             "a new run with a lower --lr usually helps"
         )
+
+
+def _check_corpus(corpus, called, config):
+    """Raise ArgumentError, unless it is one, and has something that the model knows."""
+    arguments.having(corpus, called, "Pairs, or a corpus like it", "plan", "batch", "padding")
+    if isinstance(corpus, Pairs):
+        corpus.fit(called, config.source_vocabulary, config.target_vocabulary)
+        if not len(corpus):
+            raise ArgumentError(f"{called} has no pair in it")
 
 
 def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None) -> float:

@@ -28,7 +28,8 @@ from helpers_run import (
 )
 
 import numseq
-from numseq import cli, demo, layers
+from numseq import demo, layers
+from numseq.cli import commands
 from numseq.data import EOS
 from numseq.layers import DotAttention
 from numseq.mistakes import BUGS, Case, table, trial
@@ -39,7 +40,7 @@ from numseq.training.arrays import load_arrays, save_arrays
 from numseq.training.checkpoint import load_config
 
 CHARACTERS = ("--source-tokens", "char", "--target-tokens", "char")
-COMMANDS = typer.main.get_command(cli.app).commands
+COMMANDS = typer.main.get_command(commands.app).commands
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import pytest
 import typer
 from helpers_run import TINY, numseq_cli, numseq_process, snapshot
 
-from numseq import cli, demo
+from numseq import demo
+from numseq.cli import commands
 from numseq.data import read_lines, read_tsv
 from numseq.tasks import make_dates
 
@@ -36,7 +37,7 @@ def test_files_hold_the_pairs_of_the_built_in_task(made):
 
 
 def test_sizes_and_seed_are_those_of_the_demo():
-    [*_, train, valid, test, seed] = typer.main.get_command(cli.app).commands["dates"].params
+    [*_, train, valid, test, seed] = typer.main.get_command(commands.app).commands["dates"].params
     assert [option.name for option in (train, valid, test, seed)] == ["train", "valid", "test", "seed"]
     assert (train.default, valid.default, test.default) == demo.SIZES and seed.default == demo.TRAINING.seed
 

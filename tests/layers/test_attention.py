@@ -360,7 +360,7 @@ def test_no_window_is_empty(size):
 
 @pytest.mark.parametrize("window", [0, 0.5, -3, float("nan")])
 def test_a_window_that_could_be_empty_is_refused(window):
-    with pytest.raises(ValueError, match="must be at least 1"):
+    with pytest.raises(ValueError, match="^window is .*: it must be finite and at least 1$"):
         layers.local_attention(*given("local"), window=window)
 
 

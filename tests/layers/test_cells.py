@@ -287,7 +287,7 @@ def test_a_state_of_other_parts_is_refused_in_one_line(name, given, wanted):
 def test_a_mask_or_a_gradient_of_another_shape_is_refused_in_one_line():
     x, params = np.ones((4, 3, 2)), layers.init_lstm(np.random.default_rng(0), 2, 5, float)
     for shape in ((3, 4), (5, 3), (4, 1)):
-        with pytest.raises(ValueError, match=r"^the mask has the shape .*: it must be \(4, 3\)$"):
+        with pytest.raises(ValueError, match=r"^mask has the shape .*: it must be \(4, 3\), that is \(T, B\)$"):
             layers.lstm(x, None, params, mask=np.ones(shape, dtype=bool))
     for shape in ((5, 3, 5), (4, 3, 1), (3, 5)):
         with pytest.raises(ValueError, match=r"^dh has the shape .*: it must be \(4, 3, 5\), as h$"):

@@ -152,7 +152,7 @@ def test_smoothing_out_of_bounds_is_refused(options):
 
 @pytest.mark.parametrize("beta", [-0.1, np.nan, np.inf])
 def test_a_penalty_out_of_bounds_is_refused(beta):
-    with pytest.raises(ValueError, match="confidence penalty is .*: it must be at least 0"):
+    with pytest.raises(ValueError, match="confidence penalty is .*: it must be finite and at least 0"):
         cross_entropy(normal(2, V), ids(2), confidence_penalty=beta)
 
 

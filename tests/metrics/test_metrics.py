@@ -366,7 +366,7 @@ def test_what_cannot_be_evaluated_is_said_before_anything_is_translated(translat
     pairs = words(2)
     both = Translator.ensemble([translator, translator])
     wrong = {
-        "pairs has no line": lambda: evaluate(translator, []),
+        "pairs has no pair in it": lambda: evaluate(translator, []),
         "references has 1 lines, pairs 2": lambda: evaluate(translator, pairs, references=["a"]),
         "metrics has 'x'": lambda: evaluate(translator, pairs, metrics=["x"]),
         "tokenize is 'x'": lambda: evaluate(translator, pairs, "x"),

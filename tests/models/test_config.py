@@ -49,12 +49,12 @@ def test_every_option_is_of_a_kind_that_is_tried_here():
 @pytest.mark.parametrize("value", [-1, 2.0, 2.5, "2", None, True, np.nan])
 def test_sizes_are_whole_numbers(name, value):
     least = 0 if name == "samples" else 1
-    assert refusal(**{name: value}) == f"{name} is {value!r}: it must be a whole number of at least {least}"
+    assert refusal(**{name: value}).startswith(f"{name} is {value!r}: it must be a whole number of at least {least}")
 
 
 @pytest.mark.parametrize("name", [name for name in OF_TYPE[int] if name != "samples"])
 def test_sizes_are_at_least_one(name):
-    assert refusal(**{name: 0}) == f"{name} is 0: it must be a whole number of at least 1"
+    assert refusal(**{name: 0}).startswith(f"{name} is 0: it must be a whole number of at least 1")
 
 
 @pytest.mark.parametrize("name", OF_TYPE[bool])

@@ -11,7 +11,7 @@ import re
 import textwrap
 from pathlib import Path
 
-FILE = Path(__file__).parents[2] / "numseq" / "data" / "cldr.py"
+FILE = Path(__file__).parents[2] / "numseq" / "tasks" / "cldr.py"
 LOCALES = ("en_US", "en_GB", "fr", "de", "es", "it", "pt", "sv", "pl", "hu", "ru", "el")
 WIDTHS = {3: "abbreviated", 4: "wide"}  # of a name, by the number of letters in a pattern
 CONTEXTS = {"M": "format", "L": "stand-alone", "E": "format", "c": "stand-alone"}

@@ -898,21 +898,21 @@ def test_other_rows_of_an_attention_are_another_attention():
 # options
 
 WRONG_BEAM = {
-    "beam is 0: it must be a whole number of at least 1": {"beam": 0},
+    "beam is 0: it must be a whole number of at least 1 and at most 10000": {"beam": 0},
     "nbest is 0: it must be a whole number of at least 1": {"nbest": 0},
     "nbest is 4: it must be at most the beam, which is 3": {"nbest": 4, "beam": 3},
     "groups is 0: it must be a whole number of at least 1": {"groups": 0},
     "groups is 2: it must divide the beam, which is 5": {"groups": 2},
-    "length_penalty is -0.1: it must be finite and at least 0": {"length_penalty": -0.1},
-    "length_penalty is nan: it must be finite and at least 0": {"length_penalty": np.nan},
-    "coverage_penalty is inf: it must be finite and at least 0": {"coverage_penalty": np.inf},
+    "length_penalty is -0.1: it must be at least 0 and at most 10": {"length_penalty": -0.1},
+    "length_penalty is nan: it must be at least 0 and at most 10": {"length_penalty": np.nan},
+    "coverage_penalty is inf: it must be at least 0 and at most 1000000": {"coverage_penalty": np.inf},
     "min_length is -1: it must be a whole number of at least 0": {"min_length": -1},
     "no_repeat_ngram is -2: it must be a whole number of at least 0": {"no_repeat_ngram": -2},
-    "diversity is -1: it must be finite and at least 0": {"diversity": -1},
+    "diversity is -1: it must be at least 0 and at most 1000000": {"diversity": -1},
     "norm is 'median': choose one of average, gnmt": {"norm": "median"},
 }
 WRONG_SAMPLING = {
-    "samples is 0: it must be a whole number of at least 1": {"samples": 0},
+    "samples is 0: it must be a whole number of at least 1 and at most 10000": {"samples": 0},
     "temperature is 0: it must be finite and above 0": {"temperature": 0},
     "temperature is nan: it must be finite and above 0": {"temperature": np.nan},
     "temperature is inf: it must be finite and above 0": {"temperature": np.inf},
@@ -1397,7 +1397,7 @@ def test_unknown_words_need_the_attention_of_every_model():
 )
 def test_what_counts_must_be_a_whole_number(kind, options):
     name = next(iter(options))
-    with pytest.raises(ConfigError, match=f"^{name} is .*: it must be a whole number of at least [01]$"):
+    with pytest.raises(ConfigError, match=f"^{name} is .*: it must be a whole number of at least [01]"):
         kind(**options)
 
 

@@ -267,7 +267,7 @@ def test_chance_is_the_loss_of_who_knows_only_when_to_speak():
 
 @pytest.mark.parametrize("size", ["blanks", "length", "symbols"])
 def test_a_task_of_nothing_is_refused(size):
-    with pytest.raises(ValueError, match=f"{size} 0"):
+    with pytest.raises(ValueError, match=f"{size} is 0"):
         CopyMemory(**{size: 0})
 
 

@@ -163,13 +163,17 @@ def test_pattern_becomes_a_format_string(pattern, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_test": -1}, "n_test is -1: give 0 or more"),
+        ({"n_test": -1}, "n_test is -1: it must be a whole number of at least 0"),
         ({"first": DAY, "last": DAY}, "3 pairs need 3 days but 2011-05-10 to 2011-05-10 holds 1: widen"),
         ({"first": DAY, "last": date(2000, 1, 1)}, "holds 0"),
         ({"first": date(999, 1, 1)}, "first is 0999-01-01: choose a day from the year 1000"),
         ({"locales": []}, "locales is empty"),
         ({"locales": ["fr", "xx"]}, "unknown locale 'xx': choose of en_US, "),
-        ({"locales": "fr"}, "unknown locale 'f'"),
+        ({"locales": "fr"}, "locales is 'fr': it must be texts"),
+        ({"locales": ["fr", None]}, r"locales\[1\] is None"),
+        ({"n_train": 2.5}, "n_train is 2.5: it must be a whole number"),
+        ({"seed": "0"}, "seed is '0'"),
+        ({"first": "2011-05-10"}, "first is '2011-05-10': it must be of date"),
     ],
 )
 def test_bad_input(arguments, message):

@@ -59,6 +59,7 @@ class AdditiveAttention(Attention):
 
     record, grad = AdditiveStep, AdditiveStepGrad
     equations = "additive_attention"
+    shapes = {"W_q": "Q A", "W_k": "K A", "b": "A", "w": "A"}
     position_arrays = ("keys", "values", "projected", "exp_2k")
 
     def __init__(self, keys: Array, values: Array, params: AdditiveParams, mask: Array | None = None):

@@ -16,11 +16,13 @@ Source: Bahdanau, Cho & Bengio 2015; query, key and value as named by Vaswani et
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import cache
+from typing import Any, ClassVar, Self
 
 from numseq.backend import Array, array_module
 from numseq.layers.activations import MASKED, softmax_backward
 from numseq.layers.attention.products import dots, weighted_mean
+from numseq.layers.fit import Fit, as_of
 from numseq.params import common_dtype
 from numseq.record import Record, StepGrad, StepRecord, Steps, Trace, held, kept_gradients, shaped
 
@@ -89,15 +91,26 @@ class Attention:
 
     record, grad = AttentionStep, AttentionStepGrad
     position_arrays: tuple[str, ...] = ("keys", "values")
+    shapes: ClassVar[dict[str, str]] = {}  # of the parameters that a kind has, as `numseq.layers.fit` writes them
+    key_width = "K"  # and of the keys, whose width is the queries' where it says Q
     options: tuple[str, ...] = ()  # names of a model's options that a kind is made with besides
     at_once = False
     init: Callable
     equations: str | None = None  # under which name `numseq.mistakes` knows its backward
 
     def __init__(self, keys: Array, values: Array, params: Any = None, mask: Array | None = None):
+        self.check_shapes(keys, values, params, mask)
         common_dtype(keys, values, params)
         self.keys, self.values, self.params = keys, values, params
         self.real = None if mask is None else mask.T  # (B, S), like scores and weights
+
+    @classmethod
+    def check_shapes(
+        cls, keys: Array, values: Array, params: Any, mask: Array | None = None, query: Array | None = None
+    ) -> None:
+        """Raise ArgumentError, unless these fit together."""
+        fit = _fit_of(cls)  # type: ignore[arg-type]  # mypy takes no class for hashable
+        fit(*[getattr(params, name, None) for name in cls.shapes], keys, values, mask, query)
 
     def select_rows(self, rows: Array) -> Self:
         """The same attention for other rows of the batch, rows (N,) integers; a row may come several times."""
@@ -178,6 +191,11 @@ class Attention:
         raise NotImplementedError
 
 
+@cache
+def _fit_of(kind):
+    return Fit(**kind.shapes, keys=f"S B {kind.key_width}", values="S B C", mask="S B bool", query="T B Q")
+
+
 @dataclass(slots=True)
 class AttentionTrace(Trace):
     """What an attention gave T queries: context (T, B, C), alpha (T, B, S), and in `steps` everything named."""
@@ -196,6 +214,9 @@ class AttentionTrace(Trace):
     def backward(self, dcontext: Array, dalpha: Array | None = None) -> AttentionGrad:
         """Undo each look, the last first, then sum. Args: dcontext, (T, B, C). dalpha, (T, B, S) or None."""
         attention = self.attention
+        as_of(dcontext, "dcontext", self.context, "context")
+        if dalpha is not None:
+            as_of(dalpha, "dalpha", self.alpha, "alpha")
         if not attention.at_once:
             back = LookBack(attention, self.steps)
             for t in reversed(range(len(dcontext))):
@@ -240,8 +261,9 @@ def attend(attention: Attention, query: Array, carried: tuple[Array, ...] | None
     Args: attention, an Attention. query, (T, B, Q). carried, from looks before these; None for none.
     Returns: an AttentionTrace with context (T, B, C) and alpha (T, B, S).
     Backward: AttentionTrace.backward.
-    Raises: TypeError, when dtypes differ.
+    Raises: TypeError, when dtypes differ; ArgumentError, when shapes do not fit.
     """
+    attention.check_shapes(attention.keys, attention.values, attention.params, query=query)
     common_dtype(query, attention.values)
     carried = attention.initial_carried() if carried is None else carried
     if attention.at_once:

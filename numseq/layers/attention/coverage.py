@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from numseq.backend import Array, DType, Generator, asarray
-from numseq.layers.attention.additive import AdditiveParams, AdditiveStep, AdditiveStepGrad, init_attention
+from numseq.layers.attention.additive import (
+    AdditiveAttention,
+    AdditiveParams,
+    AdditiveStep,
+    AdditiveStepGrad,
+    init_attention,
+)
 from numseq.layers.attention.base import AttentionGrad, AttentionTrace, attend
 from numseq.layers.attention.location import PositionAttention
 from numseq.layers.init import DEFAULT, Initializer
@@ -47,6 +53,7 @@ class CoverageAttention(PositionAttention):
 
     record, grad = CoverageStep, CoverageStepGrad
     equations = "coverage_attention"
+    shapes = AdditiveAttention.shapes | {"w_c": "A"}
 
     @property
     def U(self) -> Array:

@@ -42,6 +42,7 @@ class DotAttention(Attention):
 
     grad: type[AttentionStepGrad] = DotStepGrad
     equations = "dot_attention"
+    key_width = "Q"
     position_arrays: tuple[str, ...] = ("keys", "values", "projected")
     at_once = True
     scaled = False
@@ -85,6 +86,8 @@ class GeneralAttention(DotAttention):
     """The same with a learned matrix between queries and keys. params: GeneralParams."""
 
     equations = "general_attention"
+    shapes = {"W": "K Q"}
+    key_width = "K"
 
     @staticmethod
     def init(

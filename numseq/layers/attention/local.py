@@ -17,6 +17,7 @@ Source: Luong, Pham & Manning 2015, section 3.2, local-p, equations 9 and 10, wi
 
 from dataclasses import dataclass
 
+from numseq.arguments import number
 from numseq.backend import Array, DType, Generator, array_module, asarray
 from numseq.layers.activations import MASKED, sigmoid, sigmoid_backward, softmax_backward, tanh, tanh_backward
 from numseq.layers.attention.base import (
@@ -68,18 +69,18 @@ class LocalAttention(GeneralAttention):
     """See `numseq.layers.attention.base.Attention`. params: LocalParams. mask: the real positions come first.
     D, half the window's width, in positions.
 
-    Raises: ValueError, when D is below 1: a window could lie between two positions, or behind the last.
+    Raises: ArgumentError, when D is below 1: a window could lie between two positions, or behind the last.
     """
 
     record, grad = LocalStep, LocalStepGrad
     equations = "local_attention"
+    shapes = GeneralAttention.shapes | {"W_p": "Q A", "v": "A"}
     position_arrays = ("keys", "values", "projected", "lengths")
     options = ("window",)
 
     def __init__(self, keys: Array, values: Array, params: LocalParams, mask: Array | None = None, window: float = 10):
         super().__init__(keys, values, params, mask)
-        if not window >= 1:
-            raise ValueError(f"half a window is {window} positions: it must be at least 1, or some windows were empty")
+        window = number(window, "window", least=1)  # or some windows were empty
         (S, B, _), xp = values.shape, array_module(values)
         self.window, self.sigma = window, window / 2
         lengths = xp.full((1, B), S) if mask is None else mask.sum(axis=0, keepdims=True)
@@ -159,6 +160,6 @@ def local_attention(
     Returns: an AttentionTrace with context (T, B, C) and alpha (T, B, S); p (T, B) is in its steps.
     Backward: AttentionTrace.backward. The query is read twice, by the scores and by p. A score behind the window's edge
         gets exactly 0; that the edge moves with p has no gradient, as it has none of a maximum which is the larger.
-    Raises: TypeError, when dtypes differ; ValueError, when D is below 1.
+    Raises: TypeError, when dtypes differ; ArgumentError, when shapes do not fit, or D is below 1.
     """
     return attend(LocalAttention(keys, values, params, mask, window), query)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numseq.backend import Array, DType, Generator, array_module, asarray
+from numseq.errors import ArgumentError
 from numseq.layers.activations import tanh, tanh_backward
 from numseq.layers.attention.additive import (
     AdditiveAttention,
@@ -120,16 +121,17 @@ class LocationStepGrad(AdditiveStepGrad):
 class LocationAttention(PositionAttention):
     """See `numseq.layers.attention.base.Attention`. params: LocationParams, with an odd number of rows in F.
 
-    Raises: ValueError, when it is even, for then no position is the middle.
+    Raises: ArgumentError, when it is even, for then no position is the middle.
     """
 
     record, grad = LocationStep, LocationStepGrad
     equations = "location_attention"
+    shapes = AdditiveAttention.shapes | {"F": "W n", "U": "n A"}
 
     def __init__(self, keys: Array, values: Array, params: LocationParams, mask: Array | None = None):
         super().__init__(keys, values, params, mask)
         if len(params.F) % 2 == 0:
-            raise ValueError(f"filters of {len(params.F)} positions have no middle: their number must be odd")
+            raise ArgumentError(f"filters of {len(params.F)} positions have no middle: their number must be odd")
 
     @property
     def U(self) -> Array:
@@ -207,6 +209,6 @@ def location_attention(
         F (2r + 1, n), U (n, A). mask, (S, B) True where a source token is real, or None.
     Returns: an AttentionTrace with context (T, B, C) and alpha (T, B, S).
     Backward: AttentionTrace.backward. Weights get gradient from the look after them too, so it goes through time.
-    Raises: TypeError, when dtypes differ; ValueError, when the filters' width is even.
+    Raises: TypeError, when dtypes differ; ArgumentError, when shapes do not fit, or the filters' width is even.
     """
     return attend(LocationAttention(keys, values, params, mask), query)

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numseq.arguments import whole
 from numseq.backend import Array, DType, Generator, array_module, asarray
+from numseq.errors import ArgumentError
 from numseq.layers.activations import MASKED, softmax_backward
 from numseq.layers.attention.base import (
     Attention,
@@ -74,11 +76,12 @@ class MultiHeadStepGrad(AttentionStepGrad):
 class MultiHeadAttention(Attention):
     """See `numseq.layers.attention.base.Attention`. params: MultiHeadParams. heads, n, which must divide K.
 
-    Raises: ValueError, when it does not.
+    Raises: ArgumentError, when it does not.
     """
 
     record, grad = MultiHeadStep, MultiHeadStepGrad
     equations = "multihead_attention"
+    shapes = {"W_q": "Q N", "W_k": "K N", "W_v": "C N", "W_o": "N O", "b_q": "N", "b_k": "N", "b_v": "N", "b_o": "O"}
     position_arrays = ("keys", "values", "k", "v", "seen")
     options = ("heads",)
     at_once = True
@@ -86,8 +89,9 @@ class MultiHeadAttention(Attention):
     def __init__(self, keys: Array, values: Array, params: MultiHeadParams, mask: Array | None = None, heads: int = 4):
         super().__init__(keys, values, params, mask)
         K = params.W_q.shape[1]
+        heads = whole(heads, "heads")
         if heads < 1 or K % heads:
-            raise ValueError(f"{heads} heads cannot share {K} numbers evenly: K must be a multiple of heads")
+            raise ArgumentError(f"{heads} heads cannot share {K} numbers evenly: K must be a multiple of heads")
         self.heads, self.size = heads, K // heads
         self.scale = self.size**-0.5
         self.k = affine(keys, params.W_k, params.b_k)  # (S, B, K)
@@ -204,6 +208,6 @@ def multihead_attention(
     Returns: an AttentionTrace with context (T, B, O) and alpha (T, B, S), the mean over heads; the weights of each head
         are its steps.head_alpha (T, B, n, S).
     Backward: AttentionTrace.backward. The gradient of b_k is 0: see MultiHeadAttention.init.
-    Raises: TypeError, when dtypes differ; ValueError, when heads does not divide K.
+    Raises: TypeError, when dtypes differ; ArgumentError, when shapes do not fit, or heads does not divide K.
     """
     return attend(MultiHeadAttention(keys, values, params, mask, heads), query)

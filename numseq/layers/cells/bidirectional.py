@@ -11,9 +11,10 @@ from numseq import params as trees
 from numseq.backend import Array, DType, Generator, array_module
 from numseq.layers.cells.cell import Cell, state_of
 from numseq.layers.cells.lstm import STANDARD
-from numseq.layers.cells.sequence import RecurrentGrad, drop_weights
+from numseq.layers.cells.sequence import RecurrentGrad, check_shapes, drop_weights
 from numseq.layers.cells.unroll import Unroll, bptt
 from numseq.layers.dropout import DropoutTrace
+from numseq.layers.fit import as_of
 from numseq.layers.init import DEFAULT, Initializer
 from numseq.params import common_dtype
 from numseq.record import Record, Steps, Trace
@@ -68,6 +69,7 @@ class BidirectionalTrace(Trace):
         """
         run, xp = self.run, array_module(self.x)
         if dh is not None:
+            as_of(dh, "dh", self.h, "h")
             H = dh.shape[-1] // 2
             dh = xp.stack([dh[..., :H], dh[::-1, :, H:]], axis=1)
         da, dstate = bptt(run, dh, dfinal)
@@ -96,15 +98,21 @@ def bidirectional(
         (T, 2, B, H) in the order of steps. weight_mask, (2, H, G), as of `sequence`.
     Returns: a BidirectionalTrace with h (T, B, 2H), and the final state, parts (2, B, H).
     Backward: BidirectionalTrace.backward.
-    Raises: TypeError, when dtypes differ, or the state has other parts than the cell's.
+    Raises: TypeError, when dtypes differ, or the state has other parts than the cell's; ArgumentError, when shapes do
+        not fit.
     """
     xp = array_module(x)
+    for one in (params.ahead, params.back):
+        check_shapes(cell, one, x, mask)
+    as_of(params.back.W_h, "W_h of back", params.ahead.W_h, "that of ahead")
     weights = trees.map(_side_by_side, params.ahead, params.back)
     state = state_of(cell, state, weights, x.shape[1])
     common_dtype(x, state, params)
     (ahead, saved_ahead), (back, saved_back) = (cell.project_inputs(x, p) for p in (params.ahead, params.back))
     inputs = xp.stack([ahead, back[::-1]], axis=1)  # (T, 2, B, G)
     both = None if mask is None else xp.stack([mask, mask[::-1]], axis=1)
+    if weight_mask is not None:
+        as_of(weight_mask, "weight_mask", weights.W_h, "W_h of both directions")
     dropped, weights = drop_weights(weights, weight_mask)
     run = Unroll(cell, inputs, state, weights, mask=both, zoneout=zoneout)
     for t in run.order:

@@ -21,6 +21,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 from numseq.backend import Array, array_module
+from numseq.errors import ArgumentError
+from numseq.layers.fit import shape_of
 from numseq.layers.linear import affine, rows
 from numseq.record import StepRecord, held
 from numseq.show import show
@@ -53,6 +55,7 @@ class Cell:
     """
 
     State: ClassVar[Any] = HiddenState
+    shapes: ClassVar[dict[str, str]] = {}  # of the parameters that a kind has, as `numseq.layers.fit` writes them
     step: Callable
     init: Callable
 
@@ -116,7 +119,7 @@ def state_of(cell: Cell, state: Any, params: Any, batch: int) -> Any:
 
     Args: state, a tuple in the cell's order, or the array h alone where there is no more; None for zeros. params, the
         cell's. batch, B.
-    Raises: TypeError, when its parts are not those that the cell carries; ValueError, when one has another shape.
+    Raises: TypeError, when its parts are not those that the cell carries; ArgumentError, when one has another shape.
     """
     W_h = params.W_h
     shape = (*W_h.shape[:-2], batch, W_h.shape[-2])
@@ -124,8 +127,8 @@ def state_of(cell: Cell, state: Any, params: Any, batch: int) -> Any:
         return cell.State(*(array_module(W_h).zeros(shape, dtype=W_h.dtype) for _ in cell.State._fields))
     state = as_state(cell, state)
     for name, part in zip(state._fields, state, strict=True):
-        if part.shape != shape:
-            raise ValueError(f"{name} of the first state has the shape {part.shape}: it must be {shape}")
+        if (found := shape_of(part, f"{name} of the first state")) != shape:
+            raise ArgumentError(f"{name} of the first state has the shape {found}: it must be {shape}")
     return state
 
 

@@ -20,6 +20,7 @@ from numseq.backend import Array, DType, Generator, array_module, asarray
 from numseq.layers.activations import sigmoid, sigmoid_backward, tanh, tanh_backward
 from numseq.layers.cells.cell import Cell, HiddenState, undo
 from numseq.layers.cells.sequence import RecurrentTrace, sequence
+from numseq.layers.fit import Fit
 from numseq.layers.init import DEFAULT, Initializer
 from numseq.layers.linear import affine, rows
 from numseq.record import Record, StepGrad, StepRecord, Steps
@@ -51,6 +52,9 @@ class GRUStep(StepRecord):
         return gru_step_backward(self, dh)
 
 
+STEP = Fit(h_prev="... H", u="... H", a="... 3H")
+
+
 def gru_step(a: Array, u: Array, h_prev: Array, record: type[GRUStep] = GRUStep) -> GRUStep:
     """One GRU step, reset after the product.
 
@@ -60,6 +64,7 @@ def gru_step(a: Array, u: Array, h_prev: Array, record: type[GRUStep] = GRUStep)
     Backward: gru_step_backward.
     Source: the equations of PyTorch's and cuDNN's GRU.
     """
+    STEP(h_prev, u, a)
     s = record()
     s.h_prev, s.a, s.u = h_prev, a, u
     a_r, a_z, a_n = blocks(s.a)
@@ -126,6 +131,7 @@ class GRU(Cell):
     """
 
     State = HiddenState
+    shapes = {"W_x": "D 3H", "W_h": "H 3H", "b": "3H", "b_h": "3H"}
     step: Callable = gru_step
 
     @property

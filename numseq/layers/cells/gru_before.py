@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from numseq.backend import Array, DType, Generator, array_module
 from numseq.layers.activations import sigmoid, sigmoid_backward, tanh, tanh_backward
 from numseq.layers.cells.cell import Cell, HiddenState, undo
-from numseq.layers.cells.gru import GRUParams, GRUStepGrad, blocks, init_gru
+from numseq.layers.cells.gru import GRU, GRUParams, GRUStepGrad, blocks, init_gru
+from numseq.layers.fit import Fit
 from numseq.layers.init import DEFAULT, Initializer
 from numseq.layers.linear import rows
 from numseq.record import StepGrad, StepRecord, Steps
@@ -41,6 +42,9 @@ class GRUBeforeStep(StepRecord):
         return gru_before_step_backward(self, dh)
 
 
+STEP = Fit(h_prev="... H", a="... 3H")
+
+
 def gru_before_step(
     a: Array, h_prev: Array, params: GRUParams, record: type[GRUBeforeStep] = GRUBeforeStep
 ) -> GRUBeforeStep:
@@ -52,6 +56,7 @@ def gru_before_step(
     Backward: gru_before_step_backward.
     Source: Cho et al. 2014, equations 5 to 8.
     """
+    STEP(h_prev, a)
     s, (_, _, U_n) = record(), blocks(params.W_h)
     s.params, s.h_prev, s.a = params, h_prev, a
     a_r, a_z, a_n = blocks(s.a)
@@ -108,6 +113,7 @@ class GRUBefore(Cell):
     """
 
     State = HiddenState
+    shapes = GRU.shapes
     step: Callable = gru_before_step
 
     @property

@@ -21,8 +21,9 @@ import numpy as np
 from numseq.backend import Array, DType, Generator, array_module, asarray
 from numseq.layers.activations import tanh, tanh_backward
 from numseq.layers.cells.cell import Cell, CellState, undo
-from numseq.layers.cells.lstm import LSTMStepGrad, beside, blocks, gates, gates_backward, init_lstm
+from numseq.layers.cells.lstm import LSTM, LSTMStepGrad, beside, blocks, gates, gates_backward, init_lstm
 from numseq.layers.cells.sequence import RecurrentTrace, sequence
+from numseq.layers.fit import Fit
 from numseq.layers.init import DEFAULT, Initializer
 from numseq.layers.layernorm import normalise, normalise_backward
 from numseq.layers.linear import affine, rows
@@ -68,6 +69,9 @@ class LayerNormLSTMStep(StepRecord):
         return layernorm_lstm_step_backward(self, dh, dc)
 
 
+STEP = Fit(c_prev="... H", q="... 4H", a="... 5H")
+
+
 def layernorm_lstm_step(
     a: Array, q: Array, c_prev: Array, params: LayerNormLSTMParams, record: type[LayerNormLSTMStep] = LayerNormLSTMStep
 ) -> LayerNormLSTMStep:
@@ -80,6 +84,7 @@ def layernorm_lstm_step(
     Source: Ba, Kiros & Hinton 2016, equations 20 to 22 (of the supplement), where each LN has a bias of its own; here
         the sum of those of the two products is b.
     """
+    STEP(c_prev, q, a)
     s, p, H = record(), params, c_prev.shape[-1]
     s.params, s.c_prev, s.a, s.q = params, c_prev, a, q
     s.q_hat, s.q_std = normalise(s.q)
@@ -154,6 +159,7 @@ class LayerNormLSTM(Cell):
     """
 
     State = CellState
+    shapes = LSTM.shapes | {"g_x": "4H", "g_h": "4H", "g_c": "H", "b_c": "H"}
     step: Callable = layernorm_lstm_step
 
     @property

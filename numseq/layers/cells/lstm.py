@@ -19,6 +19,7 @@ from numseq.backend import Array, DType, Generator, array_module, asarray
 from numseq.layers.activations import tanh, tanh_backward
 from numseq.layers.cells.cell import Cell, CellState
 from numseq.layers.cells.sequence import RecurrentTrace, sequence
+from numseq.layers.fit import Fit
 from numseq.layers.init import DEFAULT, Initializer
 from numseq.record import Record, StepGrad, StepRecord
 
@@ -52,6 +53,9 @@ class LSTMStep(StepRecord):
         return lstm_step_backward(self, dh, dc)
 
 
+STEP = Fit(c_prev="... H", a="... 4H")
+
+
 def lstm_step(a: Array, c_prev: Array, record: type[LSTMStep] = LSTMStep) -> LSTMStep:
     """One LSTM step from its pre-activations: the pointwise equations of the module's docstring.
 
@@ -60,6 +64,7 @@ def lstm_step(a: Array, c_prev: Array, record: type[LSTMStep] = LSTMStep) -> LST
     Backward: lstm_step_backward.
     Source: Gers et al. 2000, "Learning to forget", section 2, without peepholes.
     """
+    STEP(c_prev, a)
     s = record()
     s.c_prev, s.a = c_prev, a
     s.gates = gates(s.a)
@@ -186,6 +191,7 @@ class LSTM(Cell):
     """
 
     State = CellState
+    shapes = {"W_x": "D 4H", "W_h": "H 4H", "b": "4H", "b_h": "4H"}
     step: Callable = lstm_step
 
     @property

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from numseq.backend import Array, DType, Generator, asarray
 from numseq.layers.activations import sigmoid, sigmoid_backward, tanh, tanh_backward
 from numseq.layers.cells.cell import Cell, CellState, product_gradients
-from numseq.layers.cells.lstm import LSTMStepGrad, beside, blocks, init_lstm
+from numseq.layers.cells.lstm import LSTM, LSTMStepGrad, beside, blocks, init_lstm
 from numseq.layers.cells.sequence import RecurrentTrace, sequence
+from numseq.layers.fit import Fit
 from numseq.layers.init import DEFAULT, Initializer, uniform
 from numseq.record import Record, StepGrad, StepRecord, Steps
 
@@ -55,6 +56,9 @@ class PeepholeStep(StepRecord):
         return peephole_step_backward(self, dh, dc)
 
 
+STEP = Fit(c_prev="... H", a="... 4H")
+
+
 def peephole_step(
     a: Array, c_prev: Array, params: PeepholeParams, record: type[PeepholeStep] = PeepholeStep
 ) -> PeepholeStep:
@@ -66,6 +70,7 @@ def peephole_step(
     Backward: peephole_step_backward.
     Source: Graves 2013, equations 7 to 11.
     """
+    STEP(c_prev, a)
     s, p = record(), params
     s.params, s.c_prev, s.a = params, c_prev, a
     a_i, a_f, a_g, a_o = blocks(s.a)
@@ -128,6 +133,7 @@ class PeepholeLSTM(Cell):
     """
 
     State = CellState
+    shapes = LSTM.shapes | {"p_i": "H", "p_f": "H", "p_o": "H"}
     step: Callable = peephole_step
 
     @property

@@ -113,6 +113,7 @@ class RNN(Cell):
     rectified linear unit; hand in a `step` of your own to try another: the record that it returns has the backward."""
 
     State = HiddenState
+    shapes = {"W_x": "D H", "W_h": "H H", "b": "H", "b_h": "H"}
     step: Callable = rnn_step
 
     @property

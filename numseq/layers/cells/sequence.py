@@ -1,12 +1,15 @@
 """A recurrent cell over a sequence: the products of all steps at once, and the loop of `numseq.layers.cells.unroll`."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from numseq.backend import Array
+from numseq.errors import ArgumentError, shown
 from numseq.layers.cells.cell import Cell, state_of
 from numseq.layers.cells.unroll import Unroll, bptt
 from numseq.layers.dropout import DropoutTrace, dropout
+from numseq.layers.fit import Fit
 from numseq.params import common_dtype
 from numseq.record import Record, Steps, Trace
 
@@ -84,8 +87,10 @@ def sequence(
         (weight-drop, Merity et al. 2018, section 2), or None.
     Returns: a RecurrentTrace with h (T, B, H) and the final state.
     Backward: RecurrentTrace.backward.
-    Raises: TypeError, when dtypes differ, or the state has other parts than the cell's.
+    Raises: TypeError, when dtypes differ, or the state has other parts than the cell's; ArgumentError, when shapes do
+        not fit.
     """
+    check_shapes(cell, params, x, mask, weight_mask)
     state = state_of(cell, state, params, x.shape[1])
     common_dtype(x, state, params)
     dropped, weights = drop_weights(params, weight_mask)
@@ -94,6 +99,24 @@ def sequence(
     for t in run.order:
         run.step(t)
     return RecurrentTrace(x=x, params=params, saved=saved, weight_drop=dropped, run=run, h=run.after.h, final=run.final)
+
+
+def check_shapes(cell: Cell, params: Any, x: Array, mask: Array | None, weight_mask: Array | None = None) -> None:
+    """Raise ArgumentError, unless what a sequence is given fits together; of the parameters, those that the cell's kind
+    has declared (`Cell.shapes`)."""
+    if isinstance(cell, type) or not hasattr(cell, "project_inputs"):
+        raise ArgumentError(f"cell is {shown(cell)}: it must be a cell, such as LSTM()")
+    if not hasattr(params, "W_h"):
+        raise ArgumentError(f"params is {shown(params)}: it must be parameters of {type(cell).__name__}, as its `init`")
+    shapes = getattr(cell, "shapes", {})
+    fit = _fit_of(type(cell))  # type: ignore[arg-type]  # mypy takes no class for hashable
+    fit(*[getattr(params, name, None) for name in shapes], x, mask, weight_mask)
+
+
+@cache
+def _fit_of(kind):
+    shapes = getattr(kind, "shapes", {})
+    return Fit(**shapes, x="T B D", mask="T B bool", weight_mask=shapes.get("W_h", "H G"))
 
 
 def drop_weights(params: Any, mask: Array | None) -> tuple[DropoutTrace | None, Any]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from numseq.backend import Array
+from numseq.errors import ArgumentError, shown
 from numseq.layers.cells.bidirectional import BidirectionalParams, BidirectionalTrace, bidirectional
 from numseq.layers.cells.cell import Cell
 from numseq.layers.cells.lstm import STANDARD
@@ -60,9 +61,18 @@ def stack(
         `sequence` or `bidirectional` takes, or None.
     Returns: a StackTrace with h (T, B, H) or (T, B, 2H), and the final states, a list.
     Backward: StackTrace.backward.
+    Raises: as `sequence`; ArgumentError, when there is no layer, or a list is not as long as there are layers.
     Source: residual connections, Wu et al. 2016 ("Google's Neural Machine Translation System"), section 3.1.
     """
-    none = [None] * len(params)
+    L = len(params)
+    given = {"state": state, "zoneout": zoneout, "weight_masks": weight_masks, "dropout_masks": dropout_masks}
+    for name, parts in given.items():
+        needed = L - 1 if name == "dropout_masks" else L
+        if parts is not None and (not isinstance(parts, list | tuple) or len(parts) != needed):
+            raise ArgumentError(f"{name} is {shown(parts)}: it must be a list of {needed}, for {L} layers")
+    if not L:
+        raise ArgumentError("params has no layer")
+    none = [None] * L
     layers: list[RecurrentTrace | BidirectionalTrace] = []
     dropouts, around = [], []
     for k, layer in enumerate(params):

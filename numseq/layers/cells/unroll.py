@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from numseq.backend import Array, array_module, ragged_steps
+from numseq.errors import ArgumentError
 from numseq.layers.cells.cell import Cell, as_state
+from numseq.layers.fit import as_of
 from numseq.record import Steps, held, kept_gradients
 
 
@@ -48,9 +50,14 @@ class Unroll:
     ):
         self.cell, self.inputs, self.params, self.mask = cell, inputs, params, mask
         if mask is not None and mask.shape != inputs.shape[:-1]:
-            raise ValueError(f"the mask has the shape {mask.shape}: it must be {inputs.shape[:-1]}")
+            raise ArgumentError(f"the mask has the shape {mask.shape}: it must be {inputs.shape[:-1]}")
         # a number of NumPy's has a dtype, which would make float32 arrays float64
         self.zoneout = zoneout and tuple(k if getattr(k, "ndim", 0) else float(k) for k in zoneout)
+        if self.zoneout and len(self.zoneout) != len(state):
+            raise ArgumentError(f"zoneout has {len(self.zoneout)} parts: it must have {len(state)}, as the state")
+        for k, first in zip(self.zoneout or (), state, strict=False):
+            if not isinstance(k, float) and k.shape != (needed := (len(inputs), *first.shape)):
+                raise ArgumentError(f"zoneout has the shape {k.shape}: it must be {needed}, or a number")
         self.ragged = ragged_steps(mask)
         T = len(inputs)
         self.order = range(T)[::-1] if reverse else range(T)
@@ -165,8 +172,8 @@ def bptt(run: Unroll, dh: Array | None, dfinal: Any = None) -> tuple[Array, Any]
     Args: run. dh, of the outputs, (T, B, H), or None when nobody read them. dfinal, as of `Rewind`.
     Returns: (da (T, B, G), the gradient of the first state).
     """
-    if dh is not None and dh.shape != run.after.h.shape:
-        raise ValueError(f"dh has the shape {dh.shape}: it must be {run.after.h.shape}, as h")
+    if dh is not None:
+        as_of(dh, "dh", run.after.h, "h")
     back = Rewind(run, dfinal)
     for t in reversed(run.order):
         back.step(t, None if dh is None else dh[t])

@@ -11,6 +11,7 @@ Source: See, Liu & Manning 2017, section 2.3, equations 12 and 13.
 from dataclasses import dataclass
 
 from numseq.backend import Array, array_module
+from numseq.layers.fit import Fit
 from numseq.layers.losses.weights import as_weights
 from numseq.record import Record, Trace
 
@@ -52,6 +53,9 @@ class CoverageLossTrace(Trace):
         return CoverageLossGrad(dalpha=dalpha)
 
 
+FIT = Fit(alpha="T B S")
+
+
 def coverage_loss(alpha: Array, weights: Array | None = None) -> CoverageLossTrace:
     """How much a step looks where the steps before it have looked, averaged over target steps, or weighed.
 
@@ -63,9 +67,10 @@ def coverage_loss(alpha: Array, weights: Array | None = None) -> CoverageLossTra
         mean over these; or numbers, what each step counts; None for the mean over all.
     Returns: a CoverageLossTrace with loss (), with a mask between 0 and 1.
     Backward: see CoverageLossTrace.backward. Of two equal numbers it is the coverage that gets the gradient.
-    Raises: see `as_weights` for the weights.
+    Raises: ArgumentError, when alpha has other axes; see `as_weights` for the weights.
     Source: See, Liu & Manning 2017, equations 12 and 13; there the mean is over the steps of one example.
     """
+    FIT(alpha)
     xp = array_module(alpha)
     weights, real = as_weights(weights, alpha.shape[:2], alpha)
     real = real[:, :, None]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numseq.arguments import number
 from numseq.backend import Array, array_module, for_each
+from numseq.layers.fit import Fit, in_table
 from numseq.layers.linear import rows
 from numseq.layers.losses.weights import as_weights
 from numseq.record import Record, Trace
@@ -105,6 +107,9 @@ class RegularisedCrossEntropyTrace(CrossEntropyTrace):
         return CrossEntropyGrad(dlogits=dlogits.reshape(self.logits.shape))
 
 
+FIT = Fit(logits="... V", targets="... int")
+
+
 def cross_entropy(
     logits: Array, targets: Array, weights: Array | None = None, smoothing: float = 0.0, confidence_penalty: float = 0.0
 ) -> CrossEntropyTrace:
@@ -122,14 +127,15 @@ def cross_entropy(
     Returns: a CrossEntropyTrace with loss (), with a mask in nats per real token, and nll (...), which is never
         regularised.
     Backward: see CrossEntropyTrace.backward, and RegularisedCrossEntropyTrace.backward.
-    Raises: ValueError, when smoothing or penalty is out of bounds; see `as_weights` for the weights.
+    Raises: ArgumentError, when smoothing or penalty is out of bounds, shapes do not fit, or targets are none of [0, V),
+        also where the weight is 0; see `as_weights` for the weights.
     Source: Szegedy et al. 2016, section 7 (smoothing, with a uniform prior; as PyTorch's label_smoothing);
         Pereyra et al. 2017, section 3 (penalty).
     """
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"label smoothing is {smoothing}: it must be at least 0 and below 1")
-    if not 0 <= confidence_penalty < np.inf:
-        raise ValueError(f"confidence penalty is {confidence_penalty}: it must be at least 0, and finite")
+    smoothing = number(smoothing, "label smoothing", least=0, below=1)
+    confidence_penalty = number(confidence_penalty, "confidence penalty", least=0)
+    FIT(logits, targets)
+    in_table(targets, "targets", logits.shape[-1])
     xp = array_module(logits)
     scores, ids = rows(logits), targets.reshape(-1)
     weights, real = as_weights(weights, targets.shape, logits)
@@ -146,7 +152,7 @@ def cross_entropy(
     plain = {"logits": logits, "targets": targets, "weights": weights, "e": e, "z": z, "nll": nll}
     if not (smoothing or confidence_penalty):
         return CrossEntropyTrace(**plain, loss=(nll * weights).sum())
-    return _regularised(plain, m, real.reshape(-1), float(smoothing), float(confidence_penalty))
+    return _regularised(plain, m, real.reshape(-1), smoothing, confidence_penalty)
 
 
 def _regularised(plain, m, real, smoothing, confidence_penalty):

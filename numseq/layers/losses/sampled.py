@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numseq.arguments import whole
 from numseq.backend import Array, DType, Generator, array_module, asarray, scatter_add_rows
+from numseq.errors import ArgumentError
 from numseq.layers.activations import MASKED
+from numseq.layers.fit import Fit, in_table
 from numseq.layers.linear import LinearParams, rows
 from numseq.layers.losses.weights import as_weights
 from numseq.params import common_dtype
@@ -67,6 +70,9 @@ class SampledCrossEntropyTrace(Trace):
         )
 
 
+FIT = Fit(W="H V", b="V", x="... H", targets="... int", samples="K int", log_q="V")
+
+
 def sampled_cross_entropy(
     x: Array, targets: Array, params: LinearParams, samples: Array, log_q: Array, weights: Array | None = None
 ) -> SampledCrossEntropyTrace:
@@ -84,10 +90,14 @@ def sampled_cross_entropy(
         weights, (...): a mask, numbers, or None, as of `numseq.layers.losses.cross_entropy.cross_entropy`.
     Returns: a SampledCrossEntropyTrace with loss (), with a mask in nats per real token.
     Backward: see SampledCrossEntropyTrace.backward.
-    Raises: TypeError, when dtypes differ; see `as_weights` for the weights.
+    Raises: TypeError, when dtypes differ; ArgumentError, when shapes do not fit, or targets or samples are none of
+        [0, V); see `as_weights` for the weights.
     Source: Jean et al. 2015, section 3. As in TensorFlow's sampled_softmax_loss, the samples are drawn anew for each
         batch, the target is always in, and accidental hits are left out.
     """
+    FIT(params.W, params.b, x, targets, samples, log_q)
+    in_table(targets, "targets", len(log_q))
+    in_table(samples, "samples", len(log_q))
     common_dtype(x, params)
     common_dtype(x.real, log_q)  # the proposal is no variable: real, also where the complex step makes x complex
     xp, W = array_module(x), params.W
@@ -126,11 +136,14 @@ def log_uniform(rng: Generator, vocabulary: int, count: int, dtype: DType) -> tu
 
     Args: rng, a generator of the host (`numseq.backend.generator`). vocabulary, V. count, K, at most V. dtype of log_q.
     Returns: samples (K,), all different, and log_q (V,), log of the expected counts, both where new arrays live.
-    Raises: ValueError, when count is below 1 or above V.
+    Raises: ArgumentError, when count is below 1 or above V.
     Source: TensorFlow's log_uniform_candidate_sampler with unique=True.
     """
+    count, vocabulary = whole(count, "count"), whole(vocabulary, "vocabulary")
     if not 1 <= count <= vocabulary:
-        raise ValueError(f"{count} samples of a vocabulary of {vocabulary}: there must be at least 1, and at most all")
+        raise ArgumentError(
+            f"{count} samples of a vocabulary of {vocabulary}: there must be at least 1, and at most all"
+        )
     log_size = np.log(vocabulary + 1)
     drawn = found = np.empty(0, dtype=np.int64)
     while len(found) < count:

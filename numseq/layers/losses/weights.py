@@ -7,6 +7,7 @@ A target of weight 0 is padding: it changes no output and gets exactly zero grad
 """
 
 from numseq.backend import Array, array_module
+from numseq.errors import ArgumentError, shown
 
 
 def as_weights(weights: Array | None, shape: tuple[int, ...], like: Array) -> tuple[Array, Array]:
@@ -15,13 +16,14 @@ def as_weights(weights: Array | None, shape: tuple[int, ...], like: Array) -> tu
     Args: weights, of the targets' `shape`: booleans, True where a target is real; or floating numbers; None for True
         everywhere. like, an array of the call: the numbers are of its precision, and real.
     Returns: (the weights, and where they are not 0).
-    Raises: ValueError, when they have another shape; TypeError, when they are neither booleans nor of that precision.
+    Raises: ArgumentError, when they have another shape; TypeError, when they are neither booleans nor of that
+        precision.
     """
     xp, dtype = array_module(like), like.real.dtype
     if weights is None:
         weights = xp.ones(shape, dtype=bool)
-    if weights.shape != shape:
-        raise ValueError(f"weights are {weights.shape}: there must be one for each target, {shape}")
+    if (found := getattr(weights, "shape", None)) != shape:
+        raise ArgumentError(f"weights are {found or shown(weights)}: there must be one for each target, {shape}")
     if weights.dtype == bool:
         mean = weights.astype(dtype)
         mean /= mean.sum()

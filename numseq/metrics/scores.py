@@ -226,8 +226,9 @@ def _references(hypotheses, references, name="hypotheses", least=1):
     """A list of references for each hypothesis; name, what the caller calls those."""
     references = arguments.listed(references, "references", "a list of texts, or of lists of them")
     for k, line in enumerate(references):
-        of_line = [line] if isinstance(line, str) else line
-        references[k] = [composed(one) for one in arguments.texts(of_line, f"references[{k}]")]
+        of_line = arguments.text if isinstance(line, str) else arguments.texts
+        found = of_line(line, f"references[{k}]")
+        references[k] = [composed(one) for one in ([found] if isinstance(found, str) else found)]
     if len(references) != len(hypotheses):
         counts = f"{len(references):,} lines, {name} {len(hypotheses):,}"
         raise ConfigError(f"references has {counts}: they must pair up")

@@ -1076,7 +1076,7 @@ def test_lines_that_are_too_long_are_left_out_and_the_others_are_as_without_them
     assert [one.too_long for one in made.translate(lines[:1], max_length=1)] == [True]
     if way is SEARCHES["greedy"]:
         assert not made.translate(lines[4:], max_ratio=0, extra=1)[0].too_long
-    with pytest.raises(ConfigError, match="max_length is 0: it must be at least 1"):
+    with pytest.raises(ConfigError, match="max_length is 0: it must be a whole number of at least 1"):
         made.translate(lines, max_length=0)
 
 

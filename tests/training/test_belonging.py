@@ -210,7 +210,7 @@ def test_an_array_of_another_precision_is_refused(run, name, kind):
 def test_a_configuration_of_other_shapes_is_refused_before_memory_is_taken(run, field, value, monkeypatch):
     edit_config(run, lambda said: said["model"].update({field: value}))
     monkeypatch.setattr("numseq.training.checkpoint.Seq2Seq.create", lambda *args: pytest.fail("memory was taken"))
-    with pytest.raises(CheckpointError, match=MODEL):
+    with pytest.raises(CheckpointError, match=f"{MODEL}|{CONFIG}: {field}"):
         load_model(run)
 
 

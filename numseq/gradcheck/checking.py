@@ -181,9 +181,7 @@ class Checking(Inside, Fitness, Doubt):
             with self.seen.going_back():
                 grad = trace.backward(**upstream)
         except Exception as error:
-            frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(HERE)]
-            where = f" in {frames[-1].name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
-            self.problems.append(f"backward{again} raised {type(error).__name__}: {error}{where}")
+            self.problems.append(f"backward{again} raised {type(error).__name__}: {error}{_raised_at(error)}")
             return None
         for name in grad.changed if isinstance(grad, Went) else ():
             self.problems.append(f"backward changed {name} of the object: it must leave parameters as they are")
@@ -245,3 +243,12 @@ class Checking(Inside, Fitness, Doubt):
 
 def _copy(leaf):
     return leaf.copy()
+
+
+def _raised_at(error):
+    """Where an error was raised: the innermost line of a backward, and the line of what that calls."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(HERE)]
+    shown = [f for f in frames if "backward" in f.name][-1:]
+    if not shown or (frames[-1] is not shown[0] and not (frames[-1].line or "").startswith("raise ")):
+        shown += frames[-1:]
+    return ", there".join(f" in {f.name}, line {f.lineno}: {f.line}" for f in shown)

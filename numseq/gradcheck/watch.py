@@ -173,6 +173,7 @@ class Watch(Assignments):
 
         def watched(owner, *args, **kw):
             given = _defaults(arguments) | dict(list(arguments.bind(owner, *args, **kw).arguments.items())[1:])
+            given = {name: _kept(value) for name, value in given.items()}
             at, began = len(self.calls), self._tick()
             self.calls.append(None)
             self._open += 1
@@ -260,6 +261,13 @@ def _record_at_hand(frame):
                 return values[name]
         frame = frame.f_back
     return None
+
+
+def _kept(value):
+    """What was handed to a backward, as it was then: the caller may go on writing into it."""
+    if isinstance(value, list | tuple | dict):
+        return trees.rebuild(value, [_kept(part) for _, part in trees.children(value)])
+    return value.copy() if is_array(value) else value
 
 
 @cache

@@ -16,14 +16,15 @@ def _places(node):
                 yield f"{said}[{text(k)} {by}] in the place of {text(node)}", build(f"_at(X, K {by})", X=x, K=k)
             yield (
                 f"{said}[{text(k)} - 1], the last before the first, in the place of {text(node)}",
-                build("X[K - 1]", X=x, K=k),
+                build("_around(X, K - 1)", X=x, K=k),
             )
             yield (
                 f"{said}[{text(k)} + 1], the first after the last, in the place of {text(node)}",
-                build("X[(K + 1) % len(X)]", X=x, K=k),
+                build("_around(X, K + 1)", X=x, K=k),
             )
-            for place in ("0", "-1", f"-1 - {text(k)}"):
+            for place in ("0", "-1"):
                 yield f"{said}[{place}] in the place of {text(node)}", build(f"X[{place}]", X=x)
+            yield f"{said}[-1 - {text(k)}] in the place of {text(node)}", build("_around(X, -1 - K)", X=x, K=k)
             yield f"the sum of all {said} in the place of {text(node)}", build("_all_of(X, K)", X=x, K=k)
         case ast.Call(ast.Name("at"), [t, x]):
             for by in ("+ 1", "- 1"):

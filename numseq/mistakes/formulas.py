@@ -203,6 +203,13 @@ def contracted(a: np.ndarray, b: np.ndarray, n: int, where: slice) -> np.ndarray
     return a[..., kept] @ b[kept]
 
 
+def around(a: Any, k: int) -> Any:
+    """a[k], counted on beyond the ends. Raises: ValueError, of two: to turn them and to exchange them is the same."""
+    if len(a) == 2:
+        raise ValueError("one step on from the last or the first is the other")
+    return a[k % len(a)]
+
+
 def all_of(a: Any, k: int) -> Any:
     """The sum of all places, where one of them belongs."""
     if not isinstance(a, np.ndarray) or np.ndim(k):
@@ -212,5 +219,5 @@ def all_of(a: Any, k: int) -> Any:
 
 HELPERS: dict[str, Any] = {
     "_like": like, "_if_like": if_like, "_factor": factor, "_at": at, "_part": part, "_contracted": contracted,
-    "_all_of": all_of, "np": np,
+    "_all_of": all_of, "_around": around, "np": np,
 }  # fmt: skip

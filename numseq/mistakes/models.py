@@ -146,7 +146,7 @@ def _batch(rng, source_real, real):
 
     def ids(special, mask):
         within = np.logical_or.accumulate(mask[::-1])[::-1]
-        return np.where(within, rng.choice([*special, 4, 5, 6], size=mask.shape), 0)
+        return np.where(within, rng.permuted(np.resize([*special, 4, 4, 5, 4], mask.shape)), 0)
 
     return SimpleNamespace(
         source=ids([UNK], source_real),

@@ -38,7 +38,7 @@ def _said(times, seen):
             if k in sizes:
                 return f"{said} by {k}, the number of {sizes[k]}"
             if any(k in np.shape(leaf) for v in seen for value in vars(v).values() for leaf in _leaves(value)):
-                return f"{said} by {k}, which is a size here"
+                return f"{said} by {k} (there is a size of {k} here)"
     return f"{times:.6g} times what it should be"
 
 
@@ -62,6 +62,8 @@ def terms(formulas: dict[str, Formula], observed: dict[str, tuple[Any, SimpleNam
         shapes = [np.shape(leaf) for leaf in trees.leaves(v.value)]
         for other, value in vars(v).items():
             if other in ("value", name) or [np.shape(leaf) for leaf in _leaves(value)] != shapes:
+                continue
+            if [np.shape(leaf) for leaf in trees.leaves(ours)] != shapes:
                 continue
             times = [
                 _times(a - right, term)

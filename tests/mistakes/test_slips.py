@@ -222,7 +222,7 @@ SLIPPED = {  # what is wrong: (case, what is edited, right, wrong, ..., the name
     ),
     "a third of a bias": (
         *("linear", LinearTrace, "backward", "dy_rows.sum(axis=0)", "dy_rows.sum(axis=0) / 3"),
-        ["db is divided by 3, which is a size here"],
+        ["db is divided by 3 (there is a size of 3 here)"],
     ),
     "a factor that is no size": (
         *("linear", LinearTrace, "backward", "dy_rows.sum(axis=0)", "dy_rows.sum(axis=0) * 0.3"),

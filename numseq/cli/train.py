@@ -95,7 +95,7 @@ def _as_begun(context, out, parts, model, data, training, origin):
     """The parts as the run began with; an option given now may only repeat them, but for epochs and moved files."""
     from dataclasses import asdict
 
-    if "tsv" not in (origin or {}):
+    if not isinstance(origin, dict) or origin.keys() != FILES.options.keys():
         raise BadParameter(f"{out} was not begun by numseq train")
     began = {"model": model, "data": asdict(data), "training": asdict(training), "origin": origin}
     if _given(context, "epochs"):

@@ -26,7 +26,7 @@ from numseq import params as trees
 from numseq.backend import asarray
 from numseq.data.tokens import Tokens
 from numseq.errors import ConfigError
-from numseq.files import write_atomically
+from numseq.files import make_folder, write_atomically
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.training.arrays import FORMAT, CheckpointError, load_arrays, restore
 
@@ -111,7 +111,7 @@ def save_run(
 ) -> None:
     """Begin a run: vocabularies first, config.json last. training, a JSON-able dict: the options of the run."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     texts = {SOURCE_TOKENS: source_tokens.to_json().encode(), TARGET_TOKENS: target_tokens.to_json().encode()}
     for name, text in texts.items():
         write_atomically(folder / name, text)
@@ -137,7 +137,11 @@ def load_tokens(folder: str | PathLike) -> tuple[Tokens, Tokens]:
             raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
         if checksum(data) != described.tokens.get(name):
             raise CheckpointError(f"{path}: not the vocabulary that this run began with: take it from a copy")
-        tokens.append(Tokens.from_json(data.decode(), path))
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise CheckpointError(f"{path}: not UTF-8, and so no vocabulary") from None
+        tokens.append(Tokens.from_json(text, path))
         if len(tokens[-1]) != size:
             raise CheckpointError(f"{path}: {len(tokens[-1])} tokens, where {CONFIG} says {size}")
     return tokens[0], tokens[1]

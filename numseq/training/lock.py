@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from numseq.files import remove_parts
+from numseq.files import make_folder, remove_parts
 from numseq.training.arrays import CheckpointError
 
 LOCK = ".lock"
@@ -33,8 +33,7 @@ def locked(folder: str | PathLike, say: Callable[[str], Any] = print) -> Iterato
     Raises: LockedError, which names who has the lock.
     """
     folder = Path(folder)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    made = make_folder(folder)
     there = folder.stat()
     place, me = (there.st_dev, there.st_ino), (os.getpid(), threading.get_ident())
     if _held.get(place) == me:

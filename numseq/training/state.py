@@ -1,7 +1,6 @@
 """What a training run keeps on disk while it goes on: metrics, the best model, and all that resuming needs."""
 
 import json
-import os
 import zlib
 from dataclasses import asdict, fields
 from os import PathLike
@@ -10,6 +9,7 @@ from typing import Any
 
 from numseq import params as trees
 from numseq.errors import ConfigError
+from numseq.files import append
 from numseq.models import Seq2Seq
 from numseq.options import validate
 from numseq.training.arrays import CheckpointError, load_arrays, restore, save_arrays
@@ -47,10 +47,7 @@ class State:
     def add_metrics(self, line: dict[str, Any], progress: Progress) -> None:
         """Add a line to the metrics. It is on the disk before the checkpoint that counts on it."""
         data = (json.dumps(line) + "\n").encode()
-        with open(self.folder / METRICS, "ab") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        append(self.folder / METRICS, data)
         progress.metrics_bytes += len(data)
         progress.metrics_crc32 = zlib.crc32(data, progress.metrics_crc32)
 
@@ -117,11 +114,19 @@ class State:
     def _check_metrics(self, progress):
         """The metrics begin with the lines that the state knows; without a file at all they begin anew."""
         path = self.folder / METRICS
-        if not path.exists():
+        try:
+            with open(path, "rb") as file:
+                lines = file.read(progress.metrics_bytes)
+        except FileNotFoundError:
             progress.metrics_bytes = progress.metrics_crc32 = 0
             return
-        with open(path, "rb") as file:
-            if zlib.crc32(file.read(progress.metrics_bytes)) != progress.metrics_crc32:
-                raise CheckpointError(
-                    f"{path}: not the lines that were written: take it from a copy, or remove it to go on without them"
-                )
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+        try:
+            good = zlib.crc32(lines) == progress.metrics_crc32 and all(map(json.loads, lines.splitlines()))
+        except (ValueError, RecursionError):
+            good = False
+        if not good:
+            raise CheckpointError(
+                f"{path}: not the lines that were written: take it from a copy, or remove it to go on without them"
+            )

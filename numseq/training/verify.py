@@ -9,7 +9,7 @@ from numseq.models import Seq2Seq
 from numseq.training.arrays import CheckpointError
 from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING, load_config, load_model, load_tokens
 from numseq.training.lock import LockedError, writer
-from numseq.training.options import TrainingOptions
+from numseq.training.run import resumed_options
 from numseq.training.trainer import Trainer
 
 
@@ -36,7 +36,7 @@ def verify(folder: str | PathLike) -> Iterator[tuple[str, str | None]]:
 
 def _load_state(folder):
     """Load what a run loads that is resumed."""
-    config, training = load_config(folder)
-    options = TrainingOptions(**training["options"])
+    config, _ = load_config(folder)
+    _, _, options, _ = resumed_options(folder)
     if not Trainer(Seq2Seq.create(config), None, None, folder, options, resume=True).state.begun:
         raise CheckpointError(f"{folder}: not begun yet")

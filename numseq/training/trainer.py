@@ -16,7 +16,7 @@ import numpy as np
 
 from numseq import params as trees
 from numseq.backend import Array, generator, keep_freed_memory
-from numseq.errors import NumseqError
+from numseq.errors import ConfigError, NumseqError
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
 from numseq.training.arrays import CheckpointError
@@ -64,9 +64,7 @@ class Trainer:
         self.objective = OBJECTIVES.find(options.objective)(model.config)
         self.guessing = getattr(self.objective, "guessing", math.inf)
         self.schedule = SCHEDULES.find(options.schedule)
-        given = {"lr": options.lr, "weight_decay": options.weight_decay}
-        given = {name: value for name, value in given.items() if value is not None}
-        self.optimizer = OPTIMIZERS.find(options.optimizer)(self.trained(model.params), **given)
+        self.optimizer = optimizer_of(options, model.params)
         self.lr = self.optimizer.lr
         begun = self.state.begun
         if begun and not resume:
@@ -174,6 +172,16 @@ class Trainer:
             f"{what}; training stopped, {self.state.folder} holds the state after {self.state.updates:,} updates; "
             "a new run with a lower --lr usually helps"
         )
+
+
+def optimizer_of(options: TrainingOptions, params: trees.Tree) -> Any:
+    """The optimiser that the options name, for those of a model's parameters that are trained. Raises: ConfigError."""
+    given = {"lr": options.lr, "weight_decay": options.weight_decay}
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        return OPTIMIZERS.find(options.optimizer)(trees.without(params, options.frozen), **given)
+    except trees.TreeError as error:
+        raise ConfigError(f"freeze: {error}") from None
 
 
 def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None) -> float:

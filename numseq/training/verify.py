@@ -10,7 +10,8 @@ from numseq.training.arrays import CheckpointError
 from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING, load_config, load_model, load_tokens
 from numseq.training.lock import LockedError, writer
 from numseq.training.run import resumed_options
-from numseq.training.trainer import Trainer
+from numseq.training.state import State
+from numseq.training.trainer import optimizer_of
 
 
 def verify(folder: str | PathLike) -> Iterator[tuple[str, str | None]]:
@@ -38,5 +39,8 @@ def _load_state(folder):
     """Load what a run loads that is resumed."""
     config, _ = load_config(folder)
     _, _, options, _ = resumed_options(folder)
-    if not Trainer(Seq2Seq.create(config), None, None, folder, options, resume=True).state.begun:
+    state = State(folder)
+    if not state.begun:
         raise CheckpointError(f"{folder}: not begun yet")
+    model = Seq2Seq.create(config)
+    state.load(model, optimizer_of(options, model.params))

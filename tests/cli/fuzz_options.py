@@ -27,7 +27,7 @@ from typer.main import get_command
 
 from numseq import demo, metrics, plots  # noqa: F401  (here, so that no copy has to)
 from numseq.cli.common import app
-from numseq.training import TrainingOptions
+from numseq.training import TrainingOptions, convert, verify  # noqa: F401
 
 MEMORY = 1 << 30
 SMALL = ("--hidden", "4", "--embedding", "4", "--batch", "8", "--epochs", "1")
@@ -205,6 +205,7 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0)
     said = parser.parse_args(arguments)
     began, ends, broken = time.time(), Counter(), 0
+    numseq_cli("--version")  # now every command is imported
     with tempfile.TemporaryDirectory() as folder:
         place = Workplace(Path(folder))
         for case, found in each_forked(place.attempt, [(said.seed, k) for k in range(said.count)], MEMORY, at_once=25):

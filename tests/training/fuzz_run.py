@@ -29,6 +29,7 @@ from numseq import params as trees
 from numseq.data.tokens import Tokens
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.search import Translator
+from numseq.training import verify  # noqa: F401
 from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS
 
 MEMORY = 1 << 30  # bytes; the run itself is a few thousand

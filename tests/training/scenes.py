@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -12,6 +13,9 @@ from helpers_run import numseq_cli, words, write_parallel
 from numseq.training import trainer
 from numseq.training.arrays import load_arrays
 from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING
+from numseq.training.lock import LOCK
+
+NOBODY = 1 << 30  # no system counts its processes so far
 
 
 def run_cli(*args):
@@ -58,14 +62,16 @@ class Scene:
         names, expected = (sorted(path.name for path in folder.iterdir()) for folder in (run, self.whole))
         if names != expected:
             return [f"the folder holds {names}, not {expected}"]
-        wrong = [name for name in (CONFIG, *TOKENS, MODEL) if (run / name).read_bytes() != (self.whole / name).read_bytes()]
+        same = (CONFIG, *TOKENS, MODEL)
+        wrong = [name for name in same if (run / name).read_bytes() != (self.whole / name).read_bytes()]
         ours, theirs = (load_arrays(folder / TRAINING)[0] for folder in (run, self.whole))
         if {name: a.tobytes() for name, a in ours.items()} != {name: a.tobytes() for name, a in theirs.items()}:
             wrong.append(TRAINING)
         if _metrics(run) != _metrics(self.whole):
             wrong.append(METRICS)
         checked = numseq_cli("verify", run)
-        return [f"{name} is another" for name in wrong] + ([f"verify: {checked.out}{checked.err}"] if checked.code else [])
+        wrong = [f"{name} is another" for name in wrong]
+        return wrong + ([f"verify: {checked.out}{checked.err}"] if checked.code else [])
 
 
 def _metrics(run):
@@ -83,7 +89,7 @@ def scenes(work: Path) -> list[Scene]:
     with (before / METRICS).open("a") as file:
         file.write('{"epoch": 3, "tr')
     (before / f".{MODEL}.0123456789abcdef.part").write_bytes(b"half")
-    (before / ".lock").write_text("process 0 on nowhere")
+    (before / LOCK).write_text(f"process {NOBODY} on {socket.gethostname()}")
     goes_on = Scene("goes on", corpus, before, 3)
     goes_on.whole = _undisturbed(goes_on, work / "goes on" / "run")
     return [begins, goes_on]

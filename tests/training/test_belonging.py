@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -10,7 +11,17 @@ from helpers_run import digits, edit_config, numseq_cli, snapshot
 from numseq.errors import NumseqError
 from numseq.training import CheckpointError, DataOptions, TrainingOptions, load_model, train_run
 from numseq.training.arrays import load_arrays, save_arrays
-from numseq.training.checkpoint import CONFIG, METRICS, MODEL, SOURCE_TOKENS, TARGET_TOKENS, TOKENS, TRAINING
+from numseq.training.checkpoint import (
+    CONFIG,
+    METRICS,
+    MODEL,
+    SOURCE_TOKENS,
+    TARGET_TOKENS,
+    TOKENS,
+    TRAINING,
+    Description,
+    checksum,
+)
 from numseq.training.verify import verify
 
 DATA = DataOptions(source_tokens="char", target_tokens="char")
@@ -180,6 +191,43 @@ def test_numbers_of_a_state_that_cannot_be_are_refused(run, name, value):
     with pytest.raises(CheckpointError):
         train(run, epochs=3, resume=True)
     assert snapshot(run) == before
+
+
+@pytest.mark.parametrize("lines", [b"{", b'{"epoch": 1}\nx\n', b"\xff\n", b"[" * 100_000])
+def test_metrics_that_are_no_json_are_refused_before_training(run, lines):
+    (run / METRICS).write_bytes(lines)
+    resealed(run / TRAINING, metrics_bytes=len(lines), metrics_crc32=zlib.crc32(lines))
+    refused(run, METRICS, resumes=True)
+
+
+@pytest.mark.parametrize("what", ["folder", "link"])
+def test_metrics_that_cannot_be_read_are_not_lost_metrics(run, what):
+    path = run / METRICS
+    path.unlink()
+    path.mkdir() if what == "folder" else path.symlink_to(METRICS)
+    refused(run, METRICS, "cannot be read", resumes=True)
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_vocabulary_that_is_not_utf8_is_refused(run, name):
+    data = (run / name).read_bytes().replace(b"<pad>", b"<\xff>", 1)
+    (run / name).write_bytes(data)
+    edit_config(run, lambda said: said["tokens"].update({name: checksum(data)}))
+    refused(run, name, "UTF-8")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [lambda said: said.pop("options"), lambda said: said.update(options=7), lambda said: said["options"].update(lr="x"),
+     lambda said: said["options"].update(optimizer=3), lambda said: said["options"].update(x=1),
+     lambda said: said.update(data=None), lambda said: said["options"].update(freeze="x")],
+)  # fmt: skip
+def test_options_of_training_that_cannot_be_are_wrong_in_a_line(run, edit):
+    edit_config(run, lambda said: edit(said["training"]))
+    resealed(run / MODEL, run=Description.load(run).run)
+    resealed(run / TRAINING, run=Description.load(run).run, model_crc32=load_arrays(run / MODEL)[1]["crc32"])
+    wrong = [line for _, line in verify(run) if line]
+    assert len(wrong) == 1 and "\n" not in wrong[0] and "checksum" not in wrong[0]
 
 
 def test_more_batches_than_there_are_cannot_be_done(run):

@@ -122,11 +122,15 @@ class State:
             return
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
-        try:
-            good = zlib.crc32(lines) == progress.metrics_crc32 and all(map(json.loads, lines.splitlines()))
-        except (ValueError, RecursionError):
-            good = False
-        if not good:
+        if zlib.crc32(lines) != progress.metrics_crc32 or not _are_metrics(lines):
             raise CheckpointError(
                 f"{path}: not the lines that were written: take it from a copy, or remove it to go on without them"
             )
+
+
+def _are_metrics(data):
+    """Whether bytes are whole lines, each with a JSON object."""
+    try:
+        return data[-1:] in (b"", b"\n") and all(isinstance(json.loads(line), dict) for line in data.splitlines())
+    except (ValueError, RecursionError):
+        return False

@@ -43,9 +43,48 @@ BASE = {  # a command that works
     "verify": ("run",),
     "convert": ("run",),
 }
-NUMBERS = ("-1", "0", "1", "2", "3", "5", "0.5", "1.5", "1e3", "1e-9", "-0.0", "1e400", "nan", "inf", "-inf", "0x10", "1_0", " 3", "٣")
+NUMBERS = (
+    "-1",
+    "0",
+    "1",
+    "2",
+    "3",
+    "5",
+    "0.5",
+    "1.5",
+    "1e3",
+    "1e-9",
+    "-0.0",
+    "1e400",
+    "nan",
+    "inf",
+    "-inf",
+    "0x10",
+    "1_0",
+    " 3",
+    "٣",
+)
 HUGE = ("100000", "1000000000", "9" * 20, "9" * 5000, "1e30")
-TEXTS = ("", " ", "x", "none", "all", "\0", "a\0b", "\ud800", "é" * 300, "--", "-", "-x", "a,b", ",", "%s", "{}", "\n", "x" * 100_000)
+TEXTS = (
+    "",
+    " ",
+    "x",
+    "none",
+    "all",
+    "\0",
+    "a\0b",
+    "\ud800",
+    "é" * 300,
+    "--",
+    "-",
+    "-x",
+    "a,b",
+    ",",
+    "%s",
+    "{}",
+    "\n",
+    "x" * 100_000,
+)
 PATHS = (
     "source.txt", "target.txt", "pairs.tsv", "lines", "run", "other", "folder", "folder/new", "none/new", "file/new", "empty",
     "binary", "link", "loop", "/dev/null", "/dev/full", "out.json", "out.png", "out.svg", "out.PNG", "pipe", "given",
@@ -72,7 +111,9 @@ def drawn(rng):
     name = rng.choice(sorted(BASE))
     command = get_command(app).commands[name]
     args = list(BASE[name])
-    options = [param for param in command.params if param.param_type_name == "option" and param.name not in ENDLESS | {"help"}]
+    options = [
+        param for param in command.params if param.param_type_name == "option" and param.name not in ENDLESS | {"help"}
+    ]
     if rng.random() < 0.1:  # something is missing
         del args[rng.randrange(len(args))]
     for _ in range(rng.choice([0, 1, 1, 1, 2, 2, 3, 4])):
@@ -83,7 +124,9 @@ def drawn(rng):
                 args.append(value(rng, param))
         elif args:  # another argument, or one more
             k = rng.randrange(len(args) + 1)
-            args[k : k + rng.choice([0, 1])] = [rng.choice(rng.choice([NUMBERS, TEXTS, PATHS, ("--x", "--hidden", "--beam")]))]
+            args[k : k + rng.choice([0, 1])] = [
+                rng.choice(rng.choice([NUMBERS, TEXTS, PATHS, ("--x", "--hidden", "--beam")]))
+            ]
     args = _without_endless(args)
     return [name, *args]
 
@@ -103,7 +146,12 @@ class Workplace:
         self.made, self.there = folder / "made", folder / "there"
         self.made.mkdir()
         write_parallel(self.made, words(16))
-        for name, text in (("pairs.tsv", "1 2\t2 1\n3 4\t4 3\n"), ("lines", "1 2 3\n\n7\n"), ("file", "x"), ("empty", "")):
+        for name, text in (
+            ("pairs.tsv", "1 2\t2 1\n3 4\t4 3\n"),
+            ("lines", "1 2 3\n\n7\n"),
+            ("file", "x"),
+            ("empty", ""),
+        ):
             (self.made / name).write_text(text)
         (self.made / "binary").write_bytes(bytes(range(256)))
         (self.made / "folder").mkdir()
@@ -140,7 +188,9 @@ class Workplace:
         if "Traceback" in done.err or "a bug in" in done.err or len(said) > 6:
             wrong.append(f"says {done.err!r:.800}")
         if (now := snapshot(self.there)) != before and not _began(args, done):
-            wrong.append(f"is refused ({said}), and these are others: {sorted(set(now.items()) ^ set(before.items()))}"[:1500])
+            wrong.append(
+                f"is refused ({said}), and these are others: {sorted(set(now.items()) ^ set(before.items()))}"[:1500]
+            )
         return args, "refused", wrong
 
     def not_right(self, args, done):
@@ -214,7 +264,9 @@ def main(arguments=None):
             if wrong:
                 broken += 1
                 args = args or drawn(random.Random(f"{case}"))
-                print(f"BROKEN {case}, {end}: {[arg if len(arg) < 60 else arg[:60] + '...' for arg in args]}", flush=True)
+                print(
+                    f"BROKEN {case}, {end}: {[arg if len(arg) < 60 else arg[:60] + '...' for arg in args]}", flush=True
+                )
                 print("\n".join(f"    {line}" for line in "\n".join(wrong).splitlines()), flush=True)
     print(f"{said.count} commands: {dict(ends)}, {broken} broken, {time.time() - began:.0f} s")
     return 1 if broken else 0

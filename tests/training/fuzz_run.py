@@ -75,7 +75,9 @@ class Workplace:
         source, target = self.texts
         return {
             "translate": self.numseq("translate", run, "--input", self.folder / "lines"),
-            "evaluate": self.numseq("evaluate", run, "--source", source, "--reference", target, "--metric", "exact,ppl"),
+            "evaluate": self.numseq(
+                "evaluate", run, "--source", source, "--reference", target, "--metric", "exact,ppl"
+            ),
             "score": self.numseq("score", run, "--source", source, "--target", target),
             "verify": self.numseq("verify", run),
         }

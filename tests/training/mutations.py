@@ -175,7 +175,9 @@ def an_array(rng, path, others):
     if array.size:
         changed.flat[rng.randrange(array.size)] = rng.choice(numbers)
     now = {
-        "dtype": lambda: {name: array.astype(rng.choice(["float64", "float16", "int32", "uint8", "bool", "complex64"]))},
+        "dtype": lambda: {
+            name: array.astype(rng.choice(["float64", "float16", "int32", "uint8", "bool", "complex64"]))
+        },
         "shape": lambda: {name: rng.choice([array[..., None], array.ravel(), array[:0], array[..., :-1], array.T])},
         "name": lambda: {rng.choice([name + ".x", "x", "", name.upper()]): arrays.pop(name)},
         "gone": lambda: arrays.pop(name) is None or {},
@@ -188,7 +190,7 @@ def an_array(rng, path, others):
 
 
 RAW = (
-    some_bits, some_bytes, cut, longer, zeros, header_length, swapped_parts, of_another_run, another_file_of_it,
+    some_bits, some_bits, some_bytes, cut, longer, zeros, header_length, swapped_parts, of_another_run, another_file_of_it,
     exchanged_files, gone, a_folder, a_link_to_itself, nested, twice_the_same_key, value, permuted_vocabulary, an_array,
 )  # fmt: skip
 SEALED = (value, value, value, value, permuted_vocabulary, an_array, an_array, of_another_run, some_bits, some_bytes,
@@ -224,7 +226,7 @@ def _of_metrics(data):
 def mutate(rng, folder, others):
     """Change a run. Returns: (what was done, whether checksums were made right again)."""
     sealed = rng.random() < 0.5
-    change, name = rng.choice(SEALED if sealed else RAW), rng.choice(FILES)
+    change, name = rng.choice(SEALED if sealed else RAW), rng.choice(FILES + (MODEL, TRAINING))
     change(rng, folder / name, others)
     if sealed:
         seal(folder)

@@ -125,7 +125,14 @@ class Disk:
 
     def losses(self, rng):
         """Trees, {name: bytes or tree}, that may be on the disk after the power failed now."""
-        for names, data in (("none", "lost"), ("all", "lost"), ("all", "garbage"), ("all", "half"), ("last", "lost"), ("some", "any")):
+        for names, data in (
+            ("none", "lost"),
+            ("all", "lost"),
+            ("all", "garbage"),
+            ("all", "half"),
+            ("last", "lost"),
+            ("some", "any"),
+        ):
             yield self._after(self.root, names, data, rng)
 
     def _after(self, node, names, data, rng):
@@ -217,7 +224,9 @@ def main(arguments=None):
                 broken += 1
                 print(f"BROKEN, {scene.name}, the power fails after: {shown}", flush=True)
                 print("\n".join(f"    {line}" for line in "\n".join(wrong).splitlines()), flush=True)
-    print(f"{min(said.sample or total, total)} of {total} losses of power, {broken} broken, {time.time() - began:.0f} s")
+    print(
+        f"{min(said.sample or total, total)} of {total} losses of power, {broken} broken, {time.time() - began:.0f} s"
+    )
     return 1 if broken else 0
 
 

@@ -193,7 +193,7 @@ def test_numbers_of_a_state_that_cannot_be_are_refused(run, name, value):
     assert snapshot(run) == before
 
 
-@pytest.mark.parametrize("lines", [b"{", b'{"epoch": 1}\nx\n', b"\xff\n", b"[" * 100_000])
+@pytest.mark.parametrize("lines", [b"{", b'{"epoch": 1}\nx\n', b"\xff\n", b"[" * 100_000, b'{"epoch": 1}', b"7\n"])
 def test_metrics_that_are_no_json_are_refused_before_training(run, lines):
     (run / METRICS).write_bytes(lines)
     resealed(run / TRAINING, metrics_bytes=len(lines), metrics_crc32=zlib.crc32(lines))
@@ -291,3 +291,27 @@ def test_verify_says_of_every_file_how_it_is(run):
 def test_verify_of_what_is_no_run_is_a_line(tmp_path):
     result = numseq_cli("verify", tmp_path)
     assert result.code == 1 and result.out == "" and "not a run" in result.err
+
+
+FILES_OF_TRAIN = dict.fromkeys(["source", "target", "tsv", "val_source", "val_target", "val_tsv"])
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None,
+        7,
+        [],
+        {"tsv": None},
+        FILES_OF_TRAIN | {"x": None},
+        FILES_OF_TRAIN | {"tsv": 1.5},
+        FILES_OF_TRAIN | {"tsv": []},
+    ],
+)
+def test_a_run_whose_files_cannot_be_is_not_resumed_by_numseq_train(run, origin):
+    edit_config(run, lambda said: said["training"].update(origin=origin))
+    before = snapshot(run)
+    result = numseq_cli("train", "--out", run, "--resume")
+    assert (
+        result.code == 2 and "was not begun by numseq train" in " ".join(result.err.split()) and snapshot(run) == before
+    )

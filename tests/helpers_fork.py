@@ -104,3 +104,9 @@ def _work(work, chunk, memory, writing):
                 data = data[os.write(writing, data) :]
     finally:
         os._exit(0)
+
+
+def show_broken(what: object, wrong: Iterable[str]) -> None:
+    """Print what was tried, and what was wrong with how it ended."""
+    print(f"BROKEN, {what}")
+    print("\n".join(f"    {line}" for line in "\n".join(wrong).splitlines()), flush=True)

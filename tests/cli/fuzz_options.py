@@ -12,16 +12,18 @@ import random
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 from collections import Counter
 from enum import EnumType
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from helpers_fork import DiedError, each_forked, forked
+from helpers_fork import DiedError, each_forked, forked, show_broken
 from helpers_run import numseq_cli, snapshot, words, write_parallel
 from typer.main import get_command
 
@@ -44,52 +46,19 @@ BASE = {  # a command that works
     "convert": ("run",),
 }
 NUMBERS = (
-    "-1",
-    "0",
-    "1",
-    "2",
-    "3",
-    "5",
-    "0.5",
-    "1.5",
-    "1e3",
-    "1e-9",
-    "-0.0",
-    "1e400",
-    "nan",
-    "inf",
-    "-inf",
-    "0x10",
-    "1_0",
-    " 3",
+    "-1", "0", "1", "2", "3", "5", "0.5", "1.5", "1e3", "1e-9", "-0.0", "1e400", "nan", "inf", "-inf", "0x10", "1_0", " 3",
     "٣",
-)
+)  # fmt: skip
 HUGE = ("100000", "1000000000", "9" * 20, "9" * 5000, "1e30")
 TEXTS = (
-    "",
-    " ",
-    "x",
-    "none",
-    "all",
-    "\0",
-    "a\0b",
-    "\ud800",
-    "é" * 300,
-    "--",
-    "-",
-    "-x",
-    "a,b",
-    ",",
-    "%s",
-    "{}",
-    "\n",
+    "", " ", "x", "none", "all", "\0", "a\0b", "\ud800", "é" * 300, "--", "-", "-x", "a,b", ",", "%s", "{}", "\n",
     "x" * 100_000,
-)
-PATHS = (
-    "source.txt", "target.txt", "pairs.tsv", "lines", "run", "other", "folder", "folder/new", "none/new", "file/new", "empty",
-    "binary", "link", "loop", "/dev/null", "/dev/full", "out.json", "out.png", "out.svg", "out.PNG", "pipe", "given",
 )  # fmt: skip
-ENDLESS = {"epochs", "bugs"}  # what is right, and takes long
+PATHS = (
+    "source.txt", "target.txt", "pairs.tsv", "lines", "run", "other", "folder", "folder/new", "none/new", "file/new",
+    "empty", "binary", "link", "loop", "/dev/null", "/dev/full", "out.json", "out.png", "out.svg", "out.PNG", "pipe", "given",
+)  # fmt: skip
+ENDLESS = ("epochs", "bugs")  # what is right, and takes long
 
 
 def kinds(param):
@@ -111,9 +80,7 @@ def drawn(rng):
     name = rng.choice(sorted(BASE))
     command = get_command(app).commands[name]
     args = list(BASE[name])
-    options = [
-        param for param in command.params if param.param_type_name == "option" and param.name not in ENDLESS | {"help"}
-    ]
+    options = [one for one in command.params if one.param_type_name == "option" and one.name not in ENDLESS]
     if rng.random() < 0.1:  # something is missing
         del args[rng.randrange(len(args))]
     for _ in range(rng.choice([0, 1, 1, 1, 2, 2, 3, 4])):
@@ -124,11 +91,9 @@ def drawn(rng):
                 args.append(value(rng, param))
         elif args:  # another argument, or one more
             k = rng.randrange(len(args) + 1)
-            args[k : k + rng.choice([0, 1])] = [
-                rng.choice(rng.choice([NUMBERS, TEXTS, PATHS, ("--x", "--hidden", "--beam")]))
-            ]
-    args = _without_endless(args)
-    return [name, *args]
+            more = rng.choice([NUMBERS, TEXTS, PATHS, ("--x", "--hidden", "--beam")])
+            args[k : k + rng.choice([0, 1])] = [rng.choice(more)]
+    return [name, *_without_endless(args)]
 
 
 def _without_endless(args):
@@ -188,9 +153,8 @@ class Workplace:
         if "Traceback" in done.err or "a bug in" in done.err or len(said) > 6:
             wrong.append(f"says {done.err!r:.800}")
         if (now := snapshot(self.there)) != before and not _began(args, done):
-            wrong.append(
-                f"is refused ({said}), and these are others: {sorted(set(now.items()) ^ set(before.items()))}"[:1500]
-            )
+            others = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
+            wrong.append(f"is refused ({said}), and these are others: {others}"[:1500])
         return args, "refused", wrong
 
     def not_right(self, args, done):
@@ -205,7 +169,7 @@ class Workplace:
 
 
 def _last(args, flag):
-    found = [value for name, value in zip(args, args[1:], strict=False) if name == flag]
+    found = [value for name, value in pairwise(args) if name == flag]
     return found[-1] if found else "."
 
 
@@ -215,12 +179,12 @@ def _of_verdicts(args, done):
 
 
 def _began(args, done):
-    """Training that began, and could not go on, has left its run, and says so; a full disk is seen when it is written."""
+    """Training that began, and could not go on, has left its run; a full disk is seen when one writes there."""
     return done.code == 1 and (("training stopped" in done.err) or "/dev/full" in args)
 
 
 class _streams:
-    """Standard input with lines, and a pipe with lines at "given"; who reads the pipe that is in the folder is there."""
+    """Standard input with lines, a pipe with lines for "given", and somebody who reads what is written to the pipe."""
 
     def __init__(self, args):
         self.args = args
@@ -264,10 +228,7 @@ def main(arguments=None):
             if wrong:
                 broken += 1
                 args = args or drawn(random.Random(f"{case}"))
-                print(
-                    f"BROKEN {case}, {end}: {[arg if len(arg) < 60 else arg[:60] + '...' for arg in args]}", flush=True
-                )
-                print("\n".join(f"    {line}" for line in "\n".join(wrong).splitlines()), flush=True)
+                show_broken(f"{case}, {end}: {[textwrap.shorten(arg, 60) for arg in args]}", wrong)
     print(f"{said.count} commands: {dict(ends)}, {broken} broken, {time.time() - began:.0f} s")
     return 1 if broken else 0
 

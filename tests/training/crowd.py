@@ -2,9 +2,9 @@
 
     python tests/training/crowd.py --count 100 --seed 0
 
-They begin together. One is killed when it has said a line, or when a file is there; then another begins. Each ends well,
-or killed, or with a line that says who has the folder; in the end the run is the one that nothing disturbed, and no
-epoch was trained twice. Prints what is not so, and a summary; the exit status is 1 if there is any.
+They begin together. One is killed when it has said a line, or when a file is there; then another begins. Each ends
+well, or killed, or with a line that says who has the folder; in the end the run is the one that nothing disturbed, and
+no epoch was trained twice. Prints what is not so, and a summary; the exit status is 1 if there is any.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from helpers_fork import LONG
+from helpers_fork import LONG, show_broken
 from scenes import scenes
 
 from numseq import cli
@@ -169,8 +169,7 @@ def main(arguments=None):
             ends += found
             if wrong:
                 broken += 1
-                print(f"BROKEN, try {k} of {n} processes, a run that {scene.name}", flush=True)
-                print("\n".join(f"    {line}" for line in "\n".join(wrong).splitlines()), flush=True)
+                show_broken(f"try {k}, {n} processes, a run that {scene.name}", wrong)
     print(f"{said.count} tries: {dict(ends)}, {broken} broken, {time.time() - began:.0f} s")
     return 1 if broken else 0
 

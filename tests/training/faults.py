@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from helpers_fork import DiedError, forked
+from helpers_fork import DiedError, forked, show_broken
 from operations import relative, watched
 from scenes import run_cli, scenes
 
@@ -47,10 +47,6 @@ class Fault:
         return operation.do()
 
 
-def half_then_full(operation):
-    return operation.do_half()
-
-
 def after(then):
     def both(operation):
         operation.do()
@@ -64,7 +60,7 @@ KINDS = {
     "I/O error, though it was done": after(lambda: fail(errno.EIO)),
     "no space": lambda operation: fail(errno.ENOSPC),
     "no space from here on": lambda operation: fail(errno.ENOSPC),
-    "half of a write, then no space": half_then_full,
+    "half of a write, then no space": lambda operation: operation.do_half(),
     "interrupted": lambda operation: fail(errno.EINTR),
     "killed before": lambda operation: kill(),
     "killed after": after(kill),
@@ -142,8 +138,7 @@ def main(arguments=None):
             ends[end] += 1
             if wrong:
                 broken += 1
-                print(f"BROKEN, {scene.name}, operation {k}, {shown}, {kind} (ended: {end})", flush=True)
-                print("\n".join(f"    {line}" for line in "\n".join(wrong).splitlines()), flush=True)
+                show_broken(f"a run that {scene.name}, operation {k}, {shown}, {kind} (ended: {end})", wrong)
     print(f"{len(faults)} of {total} faults, {dict(ends)}, {broken} broken, {time.time() - began:.0f} s")
     return 1 if broken else 0
 

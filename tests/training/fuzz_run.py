@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from helpers_fork import DiedError, each_forked, forked
+from helpers_fork import DiedError, each_forked, forked, show_broken
 from helpers_run import numseq_cli, snapshot, words, write_parallel
 from mutations import FILES, mutate
 
@@ -32,7 +32,11 @@ from numseq.search import Translator
 from numseq.training import verify  # noqa: F401
 from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS
 
+SMALL = ("--hidden", 4, "--embedding", 4, "--batch", 8, "--lr", 0.03, "--epochs", 2, "--min-count", 1)
 MEMORY = 1 << 30  # bytes; the run itself is a few thousand
+OPTIONS = {
+    "whole": (), "seed": ("--seed", 1), "lr": ("--lr", 0.02), "hidden": ("--hidden", 6), "data": ("--min-count", 9)
+}  # fmt: skip
 LINES = "1 2 3\n4\n7 7\n\n5 6 8 9\n"
 
 
@@ -43,13 +47,11 @@ class Workplace:
         self.folder, self.run = folder, folder / "run"
         self.texts = write_parallel(folder, words(16))
         (folder / "lines").write_text(LINES)
-        for name, *options in (
-            ("whole",), ("seed", "--seed", 1), ("lr", "--lr", 0.02), ("hidden", "--hidden", 6), ("data", "--min-count", 9)
-        ):  # fmt: skip
+        for name, options in OPTIONS.items():
             said = forked(partial(self.numseq, *self.begin(folder / name), *options))
             assert said == (0, said[1], ""), said
         self.whole = folder / "whole"
-        self.others = [folder / name for name in ("seed", "lr", "hidden", "data")]
+        self.others = [folder / name for name in OPTIONS if name != "whole"]
         self.right = forked(lambda: self.use(self.whole))
         assert not [said for said in self.right.values() if said[0]], self.right
         self.resumed = folder / "resumed"
@@ -58,8 +60,8 @@ class Workplace:
 
     def begin(self, out):
         source, target = self.texts
-        return ["train", "--source", source, "--target", target, "--val-source", source, "--val-target", target, "--out", out,
-                "--hidden", 4, "--embedding", 4, "--batch", 8, "--lr", 0.03, "--epochs", 2, "--min-count", 1]  # fmt: skip
+        files = ["--source", source, "--target", target, "--val-source", source, "--val-target", target]
+        return ["train", *files, "--out", out, *SMALL]
 
     @staticmethod
     def numseq(*args):
@@ -73,12 +75,11 @@ class Workplace:
     def use(self, run):
         """{command: (exit code, output, errors)} of all that change nothing."""
         source, target = self.texts
+        pair = ["--source", source, "--target", target]
         return {
             "translate": self.numseq("translate", run, "--input", self.folder / "lines"),
-            "evaluate": self.numseq(
-                "evaluate", run, "--source", source, "--reference", target, "--metric", "exact,ppl"
-            ),
-            "score": self.numseq("score", run, "--source", source, "--target", target),
+            "evaluate": self.numseq("evaluate", run, *pair[:2], "--reference", target, "--metric", "exact,ppl"),
+            "score": self.numseq("score", run, *pair),
             "verify": self.numseq("verify", run),
         }
 
@@ -184,8 +185,7 @@ def main(arguments=None):
             ends["broken" if wrong else "refused" if not taken else "right" if taken == 5 else "refused in part"] += 1
             if wrong:
                 broken += 1
-                print(f"BROKEN {case}, {done}", flush=True)
-                print("\n".join(f"    {line}" for line in "\n".join(wrong).splitlines()), flush=True)
+                show_broken(f"{case}, {done}", wrong)
     print(f"{len(cases)} changed runs ({len(FILES)} files): {dict(ends)}, {time.time() - began:.0f} s")
     return 1 if broken else 0
 

@@ -14,10 +14,13 @@ from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING,
 
 FILES = (CONFIG, *TOKENS, MODEL, TRAINING, METRICS)
 VALUES = (
-    None, True, False, -1, 0, 1, 2, 3, 7, 1.5, -0.5, 1e-9, 1e308, 2**31, 2**63, 10**30, -(10**30), 10**400, "", "x", "none",
-    "gru", "word", "char", "sgd", "\0", "\ud800", "é" * 5000, "../../etc/passwd", [], [[]], [1, "x"], {}, {"x": None},
+    None, True, False, -1, 0, 1, 2, 3, 7, 1.5, -0.5, 1e-9, 1e308, 2**31, 2**63, 10**30, -(10**30), 10**400, "", "x",
+    "none", "gru", "word", "char", "sgd", "\0", "\ud800", "é" * 5000, "../../etc/passwd", [], [[]], [1, "x"], {}, {"x": None},
     float("nan"), float("inf"),
 )  # fmt: skip
+
+
+DTYPES = ("float64", "float16", "int32", "uint8", "bool", "complex64")
 
 
 # bytes
@@ -175,9 +178,7 @@ def an_array(rng, path, others):
     if array.size:
         changed.flat[rng.randrange(array.size)] = rng.choice(numbers)
     now = {
-        "dtype": lambda: {
-            name: array.astype(rng.choice(["float64", "float16", "int32", "uint8", "bool", "complex64"]))
-        },
+        "dtype": lambda: {name: array.astype(rng.choice(DTYPES))},
         "shape": lambda: {name: rng.choice([array[..., None], array.ravel(), array[:0], array[..., :-1], array.T])},
         "name": lambda: {rng.choice([name + ".x", "x", "", name.upper()]): arrays.pop(name)},
         "gone": lambda: arrays.pop(name) is None or {},
@@ -190,8 +191,8 @@ def an_array(rng, path, others):
 
 
 RAW = (
-    some_bits, some_bits, some_bytes, cut, longer, zeros, header_length, swapped_parts, of_another_run, another_file_of_it,
-    exchanged_files, gone, a_folder, a_link_to_itself, nested, twice_the_same_key, value, permuted_vocabulary, an_array,
+    some_bits, some_bits, some_bytes, cut, longer, zeros, header_length, swapped_parts, of_another_run,
+    another_file_of_it, exchanged_files, gone, a_folder, a_link_to_itself, nested, twice_the_same_key, value, permuted_vocabulary, an_array,
 )  # fmt: skip
 SEALED = (value, value, value, value, permuted_vocabulary, an_array, an_array, of_another_run, some_bits, some_bytes,
           swapped_parts, cut, longer)  # fmt: skip

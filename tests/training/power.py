@@ -3,9 +3,9 @@
     python tests/training/power.py [--sample 100 --seed 0]
 
 A model of the disk records what a run does. After every operation the power fails in some ways: the names that were
-given since a folder was forced to the disk are there, or not, or the last, or some of them; of the bytes that were written since a
-file was, none are there, or half, or others. What is then on the disk is resumed, and must end with the same bits as
-the run that nothing disturbed; and no epoch may be lost that was said to be done.
+given since a folder was forced to the disk are there, or not, or the last, or some of them; of the bytes that were
+written since a file was, none are there, or half, or others. What is then on the disk is resumed, and must end with the
+same bits as the run that nothing disturbed; and no epoch may be lost that was said to be done.
 """
 
 import argparse
@@ -17,13 +17,14 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from io import open as real_open
+from io import FileIO
+from itertools import takewhile
 from pathlib import Path
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from helpers_fork import forked
+from helpers_fork import forked, show_broken
 from operations import relative, watched
 from scenes import run_cli, scenes
 
@@ -120,20 +121,13 @@ class Disk:
     @staticmethod
     def _changed(path, file):
         if isinstance(file, File):
-            with real_open(path, "rb") as stream:
-                file.now = stream.read()
+            with FileIO(path) as stream:  # goes by unseen
+                file.now = stream.readall()
 
     def losses(self, rng):
         """Trees, {name: bytes or tree}, that may be on the disk after the power failed now."""
-        for names, data in (
-            ("none", "lost"),
-            ("all", "lost"),
-            ("all", "garbage"),
-            ("all", "half"),
-            ("last", "lost"),
-            ("some", "any"),
-        ):
-            yield self._after(self.root, names, data, rng)
+        for how in ("none lost", "all lost", "all garbage", "all half", "last lost", "some any"):
+            yield self._after(self.root, *how.split(), rng)
 
     def _after(self, node, names, data, rng):
         if isinstance(node, File):
@@ -148,7 +142,7 @@ class Disk:
             return file.now
         if data == "any":
             data = rng.choice(["lost", "garbage", "half", "kept"])
-        same = len(os.path.commonprefix([file.now, file.safe]))
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(file.now, file.safe, strict=False)))
         rest = len(file.now) - same
         return {
             "lost": file.safe,
@@ -222,11 +216,9 @@ def main(arguments=None):
         for scene, shown, told, tree in rng.sample(found, said.sample) if said.sample else found:
             if wrong := attempt(scene, run, told, tree):
                 broken += 1
-                print(f"BROKEN, {scene.name}, the power fails after: {shown}", flush=True)
-                print("\n".join(f"    {line}" for line in "\n".join(wrong).splitlines()), flush=True)
-    print(
-        f"{min(said.sample or total, total)} of {total} losses of power, {broken} broken, {time.time() - began:.0f} s"
-    )
+                show_broken(f"a run that {scene.name}, the power fails after: {shown}", wrong)
+    tried = said.sample or total
+    print(f"{tried} of {total} losses of power, {broken} broken, {time.time() - began:.0f} s")
     return 1 if broken else 0
 
 

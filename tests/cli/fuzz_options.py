@@ -46,8 +46,8 @@ BASE = {  # a command that works
     "convert": ("run",),
 }
 NUMBERS = (
-    "-1", "0", "1", "2", "3", "5", "0.5", "1.5", "1e3", "1e-9", "-0.0", "1e400", "nan", "inf", "-inf", "0x10", "1_0", " 3",
-    "٣",
+    "-1", "0", "1", "2", "3", "5", "0.5", "1.5", "1e3", "1e-9", "-0.0", "1e400", "nan", "inf", "-inf", "0x10", "1_0",
+    " 3", "٣",
 )  # fmt: skip
 HUGE = ("100000", "1000000000", "9" * 20, "9" * 5000, "1e30")
 TEXTS = (
@@ -56,7 +56,8 @@ TEXTS = (
 )  # fmt: skip
 PATHS = (
     "source.txt", "target.txt", "pairs.tsv", "lines", "run", "other", "folder", "folder/new", "none/new", "file/new",
-    "empty", "binary", "link", "loop", "/dev/null", "/dev/full", "out.json", "out.png", "out.svg", "out.PNG", "pipe", "given",
+    "empty", "binary", "link", "loop", "/dev/null", "/dev/full", "out.json", "out.png", "out.svg", "out.PNG",
+    "pipe", "given",
 )  # fmt: skip
 ENDLESS = ("epochs", "bugs")  # what is right, and takes long
 

@@ -15,8 +15,8 @@ from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING,
 FILES = (CONFIG, *TOKENS, MODEL, TRAINING, METRICS)
 VALUES = (
     None, True, False, -1, 0, 1, 2, 3, 7, 1.5, -0.5, 1e-9, 1e308, 2**31, 2**63, 10**30, -(10**30), 10**400, "", "x",
-    "none", "gru", "word", "char", "sgd", "\0", "\ud800", "é" * 5000, "../../etc/passwd", [], [[]], [1, "x"], {}, {"x": None},
-    float("nan"), float("inf"),
+    "none", "gru", "word", "char", "sgd", "\0", "\ud800", "é" * 5000, "../../etc/passwd", [], [[]], [1, "x"], {},
+    {"x": None}, float("nan"), float("inf"),
 )  # fmt: skip
 
 
@@ -192,7 +192,8 @@ def an_array(rng, path, others):
 
 RAW = (
     some_bits, some_bits, some_bytes, cut, longer, zeros, header_length, swapped_parts, of_another_run,
-    another_file_of_it, exchanged_files, gone, a_folder, a_link_to_itself, nested, twice_the_same_key, value, permuted_vocabulary, an_array,
+    another_file_of_it, exchanged_files, gone, a_folder, a_link_to_itself, nested, twice_the_same_key, value,
+    permuted_vocabulary, an_array,
 )  # fmt: skip
 SEALED = (value, value, value, value, permuted_vocabulary, an_array, an_array, of_another_run, some_bits, some_bytes,
           swapped_parts, cut, longer)  # fmt: skip

@@ -129,8 +129,9 @@ class State:
 
 
 def _are_metrics(data):
-    """Whether bytes are whole lines, each with a JSON object."""
+    """Whether bytes are whole lines, each a JSON object that says of which epoch it is."""
     try:
-        return data[-1:] in (b"", b"\n") and all(isinstance(json.loads(line), dict) for line in data.splitlines())
-    except (ValueError, RecursionError):
+        epochs = [json.loads(line)["epoch"] for line in data.splitlines()]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
+    return data[-1:] in (b"", b"\n") and all(isinstance(epoch, int) for epoch in epochs)

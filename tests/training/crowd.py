@@ -161,7 +161,7 @@ def main(arguments=None):
     said = parser.parse_args(arguments)
     began, ends, broken = time.time(), Counter(), 0
     with tempfile.TemporaryDirectory() as work:
-        both = scenes(Path(work))
+        both = scenes(Path(work))[:2]  # that train
         for k in range(said.count):
             n, rng = SIZES[k % len(SIZES)], random.Random(f"{said.seed} {k}")
             scene = rng.choice(both)

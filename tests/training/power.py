@@ -189,7 +189,7 @@ def attempt(scene, run, told, tree):
     """Put on the disk what is left, and resume. Returns: what is wrong, lines."""
     shutil.rmtree(run.parent)
     put(tree, run.parent)
-    began = 2 if scene.before else 0
+    began = 2 if scene.before else 0  # epochs
     wrong = []
     if told:
         try:

@@ -11,8 +11,8 @@ from helpers_fork import forked
 from helpers_run import numseq_cli, words, write_parallel
 
 from numseq.training import trainer
-from numseq.training.arrays import load_arrays
-from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING
+from numseq.training.arrays import FORMAT, load_arrays, save_arrays
+from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING, read_json
 from numseq.training.lock import LOCK
 
 NOBODY = 1 << 30  # no system counts its processes so far
@@ -74,13 +74,37 @@ class Scene:
         return wrong + ([f"verify: {checked.out}{checked.err}"] if checked.code else [])
 
 
+class Conversion(Scene):
+    """A run of format 3 that becomes one of today's."""
+
+    def command(self, run: Path) -> list:
+        return ["convert", run]
+
+    def mended(self, run: Path) -> list[str]:
+        if read_json(run / CONFIG)["format"] != FORMAT:
+            return super().mended(run)
+        (run / LOCK).unlink(missing_ok=True)  # of one that was killed; whoever comes next takes it
+        return self.differences(run)
+
+
+def _as_of_format_3(run):
+    """There were no checksums."""
+    for name in (MODEL, TRAINING):
+        arrays, said = load_arrays(run / name)
+        kept = {key: value for key, value in said.items() if key != "run" and not key.endswith("crc32")}
+        save_arrays(run / name, arrays, kept | {"format": 3})
+    said = read_json(run / CONFIG)
+    (run / CONFIG).write_text(json.dumps({"format": 3, "model": said["model"], "training": said["training"]}))
+    return run
+
+
 def _metrics(run):
     lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
 
 
 def scenes(work: Path) -> list[Scene]:
-    """A run that begins, and one that goes on after it was stopped in an epoch, with what a crash leaves beside it."""
+    """A run that begins; one that goes on after it was stopped, with what a crash leaves beside it; a conversion."""
     corpus = write_parallel(work, words(16))
     begins = Scene("begins", corpus, None, 2)
     whole = _undisturbed(begins, work / "begins" / "run")
@@ -92,7 +116,10 @@ def scenes(work: Path) -> list[Scene]:
     (before / LOCK).write_text(f"process {NOBODY} on {socket.gethostname()}")
     goes_on = Scene("goes on", corpus, before, 3)
     goes_on.whole = _undisturbed(goes_on, work / "goes on" / "run")
-    return [begins, goes_on]
+    old = _as_of_format_3(shutil.copytree(whole, work / "old"))
+    converts = Conversion("is converted", corpus, old, 2)
+    converts.whole = _undisturbed(converts, work / "converts" / "run")
+    return [begins, goes_on, converts]
 
 
 def _undisturbed(scene, run):

@@ -193,7 +193,9 @@ def test_numbers_of_a_state_that_cannot_be_are_refused(run, name, value):
     assert snapshot(run) == before
 
 
-@pytest.mark.parametrize("lines", [b"{", b'{"epoch": 1}\nx\n', b"\xff\n", b"[" * 100_000, b'{"epoch": 1}', b"7\n"])
+@pytest.mark.parametrize(
+    "lines", [b"{", b'{"epoch": 1}\nx\n', b"\xff\n", b"[" * 100_000, b'{"epoch": 1}', b"7\n", b"{}\n"]
+)
 def test_metrics_that_are_no_json_are_refused_before_training(run, lines):
     (run / METRICS).write_bytes(lines)
     resealed(run / TRAINING, metrics_bytes=len(lines), metrics_crc32=zlib.crc32(lines))

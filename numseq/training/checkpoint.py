@@ -74,6 +74,9 @@ class Description:
                     f"{path}: changed since it was written, its checksum does not fit: take it from a copy (epochs "
                     "are added by `numseq train --resume --epochs N`)"
                 )
+            longest = dict(said["training"]).get("data", {}).get("max_length")
+            if not (longest is None or type(longest) is int):  # commands that decode look at it
+                raise ValueError(f"max_length is {longest!r:.80}")
             return cls(Seq2SeqConfig(**said["model"]), dict(said["training"]), dict(said["tokens"]))
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from None

@@ -87,7 +87,7 @@ class State:
             raise CheckpointError(f"{path}: {error} is missing: not the state of a training run") from None
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from None
-        self._check_model(progress)
+        self._check_model(progress, model)
         self._check_metrics(progress)
         optimizer.steps = self.updates = progress.updates
         model.params = restore(path, model.params, arrays, "params.")
@@ -99,15 +99,16 @@ class State:
         if kept.get("run") != self.run:
             raise CheckpointError(f"{path}: of another run than {CONFIG}, or of other options")
 
-    def _check_model(self, progress):
+    def _check_model(self, progress, model):
         """The model is the one that the state knows, or the next, which was kept just before the run was stopped."""
         path = self.folder / MODEL
         if not path.exists():
             if progress.best is not None:
                 raise CheckpointError(f"{path} is missing, the best model so far: take it from a copy")
             return
-        _, kept = load_arrays(path)
+        arrays, kept = load_arrays(path)
         self._check_run(path, kept)
+        restore(path, model.params, arrays)  # it can be used, or all would be trained for nothing
         if kept["crc32"] != progress.model_crc32 and kept.get("epoch") != progress.epoch:
             raise CheckpointError(f"{path}: not the model that {TRAINING} belongs to: take both from one copy")
 

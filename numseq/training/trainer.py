@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from numseq import params as trees
-from numseq.backend import Array, generator, keep_freed_memory
+from numseq.backend import Array, array_module, generator, keep_freed_memory
 from numseq.errors import ConfigError, NumseqError
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
@@ -161,11 +161,16 @@ class Trainer:
         self.state.save(self.model, self.optimizer, self.progress)
 
     def _refuse_divergence(self, loss, of):
-        """Raise DivergedError on a mean loss that is not finite or far above that of knowing nothing."""
+        """Raise DivergedError on a mean loss that is not finite or far above that of knowing nothing, and on parameters
+        that are not finite, which a loss need not show: a gate that is fed infinity is open."""
         if not loss <= FAR_WORSE * self.guessing:  # so written, it holds for NaN too
             raise self._diverged(
                 f"epoch {self.progress.epoch}: the {of} loss is {loss:.4g}, that of guessing {self.guessing:.4g}"
             )
+
+        for name, leaf in trees.walk(self.model.params):
+            if not array_module(leaf).isfinite(leaf).all():
+                raise self._diverged(f"epoch {self.progress.epoch}: {name} holds numbers that are not finite")
 
     def _diverged(self, what):
         return DivergedError(

@@ -247,6 +247,17 @@ def test_weights_that_are_not_finite_are_refused(run, name, number):
     refused(run, name, resumes=name == TRAINING)
 
 
+@pytest.mark.parametrize("wrong", ["number", "shape", "name"])
+def test_a_best_model_that_cannot_be_used_is_found_out_before_training(run, wrong):
+    arrays, said = load_arrays(run / MODEL)
+    name = next(iter(arrays))
+    first = arrays.pop(name)
+    changed = {"number": {name: np.full_like(first, np.nan)}, "shape": {name: first[:-1]}, "name": {"x": first}}
+    save_arrays(run / MODEL, arrays | changed[wrong], said)
+    resealed(run / TRAINING, model_crc32=load_arrays(run / MODEL)[1]["crc32"])
+    refused(run, MODEL)
+
+
 @pytest.mark.parametrize("kind", ["float64", "float16", "complex64", "int32"])
 @pytest.mark.parametrize("name", [MODEL, TRAINING])
 def test_an_array_of_another_precision_is_refused(run, name, kind):
@@ -262,6 +273,12 @@ def test_a_configuration_of_other_shapes_is_refused_before_memory_is_taken(run, 
     monkeypatch.setattr("numseq.training.checkpoint.Seq2Seq.create", lambda *args: pytest.fail("memory was taken"))
     with pytest.raises(CheckpointError, match=MODEL):
         load_model(run)
+
+
+@pytest.mark.parametrize("data", [7, [], "x", {"max_length": "x"}, {"max_length": 1.5}, {"max_length": {}}])
+def test_what_is_said_of_the_data_and_cannot_be_is_refused(run, data):
+    edit_config(run, lambda said: said["training"].update(data=data))
+    refused(run, CONFIG)
 
 
 def test_a_deeply_nested_configuration_is_a_line(run):

@@ -147,6 +147,15 @@ def value(rng, path, others):
         path.write_text(json.dumps(said))
 
 
+def a_size(rng, path, others):
+    """Of the model, most of them such as no machine has room for."""
+    name = rng.choice(
+        ["embedding", "hidden", "attention_size", "layers", "heads", "window", "source_vocabulary", "samples"]
+    )
+    size = rng.choice([0, 5, 1000, 2**20, 10**9, 2**31, 2**40, 2**62])
+    edit_config(path.parent, lambda said: said["model"].update({name: size}))
+
+
 def twice_the_same_key(rng, path, others):
     text = path.read_text(errors="replace")
     k = text.find("{", rng.randrange(len(text)))
@@ -193,10 +202,10 @@ def an_array(rng, path, others):
 RAW = (
     some_bits, some_bits, some_bytes, cut, longer, zeros, header_length, swapped_parts, of_another_run,
     another_file_of_it, exchanged_files, gone, a_folder, a_link_to_itself, nested, twice_the_same_key, value,
-    permuted_vocabulary, an_array,
+    permuted_vocabulary, an_array, a_size,
 )  # fmt: skip
-SEALED = (value, value, value, value, permuted_vocabulary, an_array, an_array, of_another_run, some_bits, some_bytes,
-          swapped_parts, cut, longer)  # fmt: skip
+SEALED = (value, value, value, value, a_size, permuted_vocabulary, an_array, an_array, of_another_run, some_bits,
+          some_bytes, swapped_parts, cut, longer)  # fmt: skip
 
 
 def seal(folder):
@@ -233,4 +242,4 @@ def mutate(rng, folder, others):
     if sealed:
         seal(folder)
     shown = f"{change.__name__} in {name}{', sealed' if sealed else ''}"
-    return shown, sealed or change in (value, permuted_vocabulary, an_array)  # these make the file's own right
+    return shown, sealed or change in (value, permuted_vocabulary, an_array, a_size)  # these make the file's own right

@@ -84,6 +84,25 @@ class Description:
             raise CheckpointError(f"{path}: not a configuration of numseq ({error})") from None
 
 
+def create_model(folder: str | PathLike, config: Seq2SeqConfig, seed: int = 0) -> Seq2Seq:
+    """A new model of a run's configuration, to put what was saved into.
+
+    Raises: CheckpointError, when the files of arrays are too small for one of these sizes, before memory is taken; or
+        when there is no memory for it.
+    """
+    path, files = Path(folder) / CONFIG, [Path(folder) / name for name in (MODEL, TRAINING)]
+    held = [file.stat().st_size // 4 for file in files if file.is_file()]  # numbers of four bytes, at most
+    for name in ("embedding", "hidden", "layers"):  # some parameter has at least so many numbers
+        if held and (size := getattr(config, name)) > max(held):
+            raise CheckpointError(f"{path}: {name} is {size}, too large for what {MODEL} and {TRAINING} hold")
+    try:
+        return Seq2Seq.create(config, seed)
+    except (MemoryError, ValueError) as error:  # NumPy has both for an array that is too large
+        raise CheckpointError(
+            f"{path}: a model of these sizes cannot be made ({error or 'not enough memory'})"
+        ) from None
+
+
 def read_json(path: Path) -> Any:
     """What a JSON file of a run holds. Raises: CheckpointError."""
     try:
@@ -162,7 +181,7 @@ def load_model(folder: str | PathLike) -> tuple[Seq2Seq, Tokens, Tokens]:
     arrays, metadata = load_arrays(path)
     if metadata.get("run") != described.run:
         raise CheckpointError(f"{path}: of another run than {CONFIG}, or of other options")
-    model = Seq2Seq.create(described.config)
+    model = create_model(folder, described.config)
     model.params = restore(path, model.params, arrays)
     return model, *tokens
 

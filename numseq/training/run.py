@@ -25,6 +25,7 @@ from numseq.training.checkpoint import (
     MODEL,
     TRAINING,
     Description,
+    create_model,
     load_config,
     load_model,
     load_tokens,
@@ -118,7 +119,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
     both = (source_tokens, target_tokens)
     train = _encode("training", train, both, data.max_length, say)
     valid = _encode("validation", valid, both, data.max_length, say)
-    network = Seq2Seq.create(config, training.seed)
+    network = create_model(folder, config, training.seed) if going_on else Seq2Seq.create(config, training.seed)
     try:
         trees.without(network.params, training.frozen)
     except trees.TreeError as error:

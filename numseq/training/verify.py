@@ -5,9 +5,18 @@ from os import PathLike
 from pathlib import Path
 
 from numseq.errors import NumseqError
-from numseq.models import Seq2Seq
 from numseq.training.arrays import CheckpointError
-from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING, load_config, load_model, load_tokens
+from numseq.training.checkpoint import (
+    CONFIG,
+    METRICS,
+    MODEL,
+    TOKENS,
+    TRAINING,
+    create_model,
+    load_config,
+    load_model,
+    load_tokens,
+)
 from numseq.training.lock import LockedError, writer
 from numseq.training.run import resumed_options
 from numseq.training.state import State
@@ -42,5 +51,5 @@ def _load_state(folder):
     state = State(folder)
     if not state.begun:
         raise CheckpointError(f"{folder}: not begun yet")
-    model = Seq2Seq.create(config)
+    model = create_model(folder, config)
     state.load(model, optimizer_of(options, model.params))

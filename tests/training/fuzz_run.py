@@ -125,7 +125,7 @@ class Workplace:
             return [f"ends with {code}"]
         said = [line for line in err.splitlines() if not line.endswith(": good")]
         named = said and (sealed or str(self.folder) in said[-1])
-        if not named or len(said) > 4 or "Traceback" in err or len(said[-1]) > 1000:
+        if not named or len(said) > 4 or "Traceback" in err or "a bug in" in err or len(said[-1]) > 1000:
             return [f"says {err!r:.600}"]
         return []
 

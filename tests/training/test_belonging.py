@@ -30,7 +30,7 @@ FILES = (CONFIG, *TOKENS, MODEL, TRAINING, METRICS)
 
 
 def train(folder, epochs=2, resume=False, pairs=None, data=DATA, **options):
-    model = SMALL | {name: options.pop(name) for name in ("hidden", "cell") if name in options}
+    model = SMALL | {name: options.pop(name) for name in ("hidden", "embedding", "layers", "cell") if name in options}
     options = TrainingOptions(**{"epochs": epochs, "batch": 8, "lr": 0.02} | options)
     return train_run(
         folder, pairs or digits(40), digits(8, 1), model, data, options, resume=resume, say=lambda line: None
@@ -179,6 +179,12 @@ def resealed(path, **changed):
     save_arrays(path, arrays, said | changed)
 
 
+def reseal(run):
+    """Make both files of arrays files of the run that config.json describes."""
+    resealed(run / MODEL, run=Description.load(run).run)
+    resealed(run / TRAINING, run=Description.load(run).run, model_crc32=load_arrays(run / MODEL)[1]["crc32"])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("epoch", "x"), ("epoch", 0), ("epoch", 1.5), ("step", -5), ("loss", float("nan")), ("updates", "x"),
@@ -226,8 +232,7 @@ def test_a_vocabulary_that_is_not_utf8_is_refused(run, name):
 )  # fmt: skip
 def test_options_of_training_that_cannot_be_are_wrong_in_a_line(run, edit):
     edit_config(run, lambda said: edit(said["training"]))
-    resealed(run / MODEL, run=Description.load(run).run)
-    resealed(run / TRAINING, run=Description.load(run).run, model_crc32=load_arrays(run / MODEL)[1]["crc32"])
+    reseal(run)
     wrong = [line for _, line in verify(run) if line]
     assert len(wrong) == 1 and "\n" not in wrong[0] and "checksum" not in wrong[0]
 
@@ -272,6 +277,25 @@ def test_a_configuration_of_other_shapes_is_refused_before_memory_is_taken(run, 
     edit_config(run, lambda said: said["model"].update({field: value}))
     monkeypatch.setattr("numseq.training.checkpoint.Seq2Seq.create", lambda *args: pytest.fail("memory was taken"))
     with pytest.raises(CheckpointError, match=MODEL):
+        load_model(run)
+
+
+@pytest.mark.parametrize("size", [10**9, 2**62])
+@pytest.mark.parametrize("field", ["embedding", "hidden", "layers"])
+def test_sizes_that_the_files_cannot_hold_are_refused_before_memory_is_taken(run, field, size, monkeypatch):
+    edit_config(run, lambda said: said["model"].update({field: size}))
+    reseal(run)
+    monkeypatch.setattr("numseq.training.checkpoint.Seq2Seq.create", lambda *args: pytest.fail("memory was taken"))
+    for call in (load_model, lambda run: train(run, resume=True, **{field: size})):
+        with pytest.raises(CheckpointError, match=f"{CONFIG}: {field} is {size}"):
+            call(run)
+    assert any(wrong and field in wrong for _, wrong in verify(run))
+
+
+def test_a_model_that_no_machine_has_room_for_is_a_line(run):
+    edit_config(run, lambda said: said["model"].update(attention_size=2**62))
+    reseal(run)
+    with pytest.raises(CheckpointError, match=f"{CONFIG}: a model of these sizes"):
         load_model(run)
 
 

@@ -228,7 +228,7 @@ def test_a_vocabulary_that_is_not_utf8_is_refused(run, name):
     "edit",
     [lambda said: said.pop("options"), lambda said: said.update(options=7), lambda said: said["options"].update(lr="x"),
      lambda said: said["options"].update(optimizer=3), lambda said: said["options"].update(x=1),
-     lambda said: said.update(data=None), lambda said: said["options"].update(freeze="x")],
+     lambda said: said["options"].update(freeze="x")],
 )  # fmt: skip
 def test_options_of_training_that_cannot_be_are_wrong_in_a_line(run, edit):
     edit_config(run, lambda said: edit(said["training"]))
@@ -299,7 +299,7 @@ def test_a_model_that_no_machine_has_room_for_is_a_line(run):
         load_model(run)
 
 
-@pytest.mark.parametrize("data", [7, [], "x", {"max_length": "x"}, {"max_length": 1.5}, {"max_length": {}}])
+@pytest.mark.parametrize("data", [None, 7, [], "x", {"max_length": "x"}, {"max_length": 1.5}, {"max_length": {}}])
 def test_what_is_said_of_the_data_and_cannot_be_is_refused(run, data):
     edit_config(run, lambda said: said["training"].update(data=data))
     refused(run, CONFIG)

@@ -65,13 +65,15 @@ def describe():
     )
 
 
-def arguments(description, backend=False, rounds=15):
-    """The command line that every benchmark has; with `backend`, one that runs on a GPU too."""
+def arguments(description, backend=False, rounds=15, **switches):
+    """The command line that every benchmark has; with `backend`, one that runs on a GPU too. switches: {name: help}."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, help="write the results here too")
     parser.add_argument("--rounds", type=int, default=rounds, help="of which the median counts")
     if backend:
         parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy")
+    for name, help in switches.items():
+        parser.add_argument(f"--{name}", action="store_true", help=help)
     return parser.parse_args()
 
 

@@ -8,9 +8,11 @@ import ctypes
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, partial
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -125,7 +127,7 @@ def keep_freed_memory() -> None:
 
 
 def for_each(xp: ModuleType, function: Callable[[Any], Any], pieces: Iterable[Any]) -> None:
-    """function(piece) for every piece, with NumPy on all processors at once: its own loops use only one.
+    """function(piece) for every piece, with NumPy on all processors (see `at_most`): its own loops use only one.
 
     The pieces must not share memory that is written; each is computed as it would be alone, so the result does not
     depend on the number of processors.
@@ -142,10 +144,29 @@ def for_each(xp: ModuleType, function: Callable[[Any], Any], pieces: Iterable[An
                     return
                 function(piece)
 
-        list(_workers().map(work, range(min(processors(), len(pieces)))))  # list, so that an error is raised here
+        n = min(_most or len(pieces), processors(), len(pieces))
+        if n > 1:
+            list(_workers().map(work, range(n)))  # list, so that an error is raised here
+        else:
+            with np.errstate(all="ignore"):  # as quiet as the workers are
+                work(0)
     else:
         for piece in pieces:
             function(piece)
+
+
+_most = None  # threads that `for_each` may use; None for one on each processor
+
+
+@contextmanager
+def at_most(threads: int | None) -> Iterator[None]:
+    """Inside this block `for_each` works in so many threads at most; with one, in the caller's."""
+    global _most
+    before, _most = _most, threads
+    try:
+        yield
+    finally:
+        _most = before
 
 
 @cache
@@ -156,8 +177,27 @@ def _workers():
 
 
 def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """How many processors this process may use: those it may run on, and no more than its group's share of time."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(here, _share() or here)
+
+
+@cache
+def _share(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int | None:
+    """How many whole processors' time the control groups of this process, as a container's, leave it; None for all."""
+    try:
+        [path] = [line.strip()[3:] for line in Path(own).read_text().splitlines() if line.startswith("0::")]
+    except (OSError, ValueError):  # not Linux, or without control groups of version 2
+        return None
+    group = Path(root, path.strip("/"))
+    shares = []
+    for folder in (group, *group.parents):
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()
+            shares.append(max(1, int(quota) // int(period)))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return min(shares, default=None)
 
 
 def generator(*seed: int) -> Generator:

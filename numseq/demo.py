@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,17 @@ SHOWN = "mardi 10 mai 2011"
 
 
 def run(
-    folder: str | PathLike, resume: bool = False, say: Callable[[str], Any] = print, **model: Any
+    folder: str | PathLike,
+    resume: bool = False,
+    say: Callable[[str], Any] = print,
+    threads: int | None = None,
+    **model: Any,
 ) -> dict[str, Any]:
     """Train on human-written dates; write the model, pictures and result.json into a folder.
 
-    Args: folder. resume: go on with the run that is there. say: called with lines of text. model: options that differ
-        from the demo's, as `cell=my_cell`.
+    Args: folder. resume: go on with the run that is there. say: called with lines of text. threads: of the
+        matrix products, None for as many as suit them (`numseq.threads`). model: options that differ from the demo's,
+        as `cell=my_cell`.
 
     Returns: the dict that result.json holds: exact_match (share of held-out dates exactly right), seconds, parameters.
     """
@@ -37,17 +43,18 @@ def run(
     for source, target in dates.train[:3]:
         say(f"    {source}  ->  {target}")
     origin = {"task": "dates"}
+    training = replace(TRAINING, threads=threads)
     with locked(folder, say):
         translator, metrics = train_run(
-            folder, dates.train, dates.valid, MODEL | model, DATA, TRAINING, origin=origin, resume=resume, say=say
+            folder, dates.train, dates.valid, MODEL | model, DATA, training, origin=origin, resume=resume, say=say
         )
-        return _show(folder, translator, metrics, dates, say)
+        return _show(folder, translator, metrics, dates, threads, say)
 
 
-def _show(folder, translator, metrics, dates, say):
+def _show(folder, translator, metrics, dates, threads, say):
     """What was learned: some held-out dates, two pictures, and result.json."""
     trained = time.monotonic()
-    found = translator.translate([source for source, _ in dates.test])
+    found = translator.translate([source for source, _ in dates.test], threads=threads)
     right = [translation.text == target for translation, (_, target) in zip(found, dates.test, strict=True)]
     say("\nheld-out dates, of days never seen in training:")
     some = [

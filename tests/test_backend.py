@@ -213,12 +213,15 @@ def test_generators_are_seeded(gpu):
     assert backend.generator(1, 2).random() == backend.generator(1, 2).random() != backend.generator(2, 1).random()
 
 
-def test_for_each_does_every_piece_once_and_raises_what_a_piece_raises():
+@pytest.mark.parametrize("threads", [None, 1, 2])
+def test_for_each_does_every_piece_once_and_raises_what_a_piece_raises(threads):
     seen = []
-    backend.for_each(np, seen.append, range(100))
-    assert sorted(seen) == list(range(100))
-    with pytest.raises(ZeroDivisionError):
-        backend.for_each(np, lambda k: 1 / k, [1, 0, 1])
+    with backend.at_most(threads):
+        backend.for_each(np, seen.append, range(100))
+        assert sorted(seen) == list(range(100))
+        backend.for_each(np, lambda piece: np.float64(1e308) * piece, [1, 10])  # overflows without a warning
+        with pytest.raises(ZeroDivisionError):
+            backend.for_each(np, lambda k: 1 / k, [1, 0, 1])
 
 
 # sums of rows

@@ -4,7 +4,11 @@ import gc
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from numseq.backend import processors
+from numseq.threads import blas_threads
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +71,16 @@ def test_every_cell_and_attention_can_be_timed(monkeypatch):
         monkeypatch.setattr(cells, name, size)
     names = {row["name"] for row in cells.cells(1) + cells.attentions(1)}
     assert names >= {"lstm", "gru", "rnn-relu", "additive", "multi-head", "dot, luong-feeding"}
+
+
+@pytest.mark.slow
+def test_a_step_beside_other_work_takes_no_more_of_the_processors():
+    """Told by the processors' time that it uses: how long it takes is the system's to say."""
+    from benchmarks.busy import measured, step_of
+    from benchmarks.shapes import SHAPES
+
+    step, chosen = step_of(SHAPES["middle"])
+    with blas_threads(2):  # what BLAS would do by itself
+        times = measured(step, sorted({1, chosen}), rounds=5)
+    alone, beside = (np.median([used for _, used in times[key]]) for key in ((1, 0), (chosen, processors())))
+    assert beside < 3 * alone

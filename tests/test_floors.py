@@ -23,6 +23,7 @@ FLOORS = [  # a module stands on the floor of its longest prefix here
         "numseq.registry",
         "numseq.gradcheck",
         "numseq.show",
+        "numseq.threads",
     },
     {"numseq.layers", "numseq.data"},
     {"numseq.models", "numseq.objectives"},

@@ -11,7 +11,7 @@ from typer import Option
 
 from numseq import __version__
 from numseq.cli import data, decode, gradcheck, runs, train  # noqa: F401  (they bring their commands)
-from numseq.cli.common import app, how_to_resume, program
+from numseq.cli.common import Threads, app, how_to_resume, program
 from numseq.errors import ConfigError, NumseqError
 
 
@@ -26,12 +26,13 @@ def _version(version: Annotated[bool, Option("--version", help="Show the version
 def demo(
     out: Annotated[Path, Option(help="Folder for the model and the pictures.")] = Path("numseq-demo"),
     resume: Annotated[bool, Option("--resume", help="Go on with the run in the folder.")] = False,
+    threads: Threads = None,
 ):
     """Learn to turn human-written dates into ISO 8601, in a few minutes, and show what was learned."""
     from numseq import demo
 
     with how_to_resume(f"{program()} demo --out {shlex.quote(str(out))} --resume"):
-        demo.run(out, resume)
+        demo.run(out, resume, threads=threads)
     print(f'try it:   echo "Sunday, July 20, 1969" | {program()} translate {shlex.quote(str(out))}')
 
 

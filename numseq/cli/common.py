@@ -17,6 +17,7 @@ from typer.core import TyperCommand
 
 from numseq import backend
 from numseq.options import options_of
+from numseq.threads import THREADS, choose_threads
 
 app = typer.Typer(
     name="numseq",
@@ -82,6 +83,9 @@ def described(option):
     return f"{option.help} [{more}]" if more else option.help
 
 
+Threads = Annotated[int | None, Option(min=THREADS.least, help=described(THREADS), show_default=False)]
+
+
 class _Command(TyperCommand):
     """A command whose help has its options under the titles of their groups."""
 
@@ -132,6 +136,12 @@ def load(folder):
     from numseq.training.checkpoint import load_model
 
     return Translator(*load_model(folder))
+
+
+def threads_of(asked, translator, batch):
+    """The number of threads to decode with; where one is asked that cannot be had, that is said on standard error."""
+    say = {} if asked is None else {"say": functools.partial(print, file=sys.stderr)}
+    return choose_threads(asked, translator.model.params, batch, **say)
 
 
 def program():

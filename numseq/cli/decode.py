@@ -9,7 +9,22 @@ from typing import Annotated
 
 from typer import Argument, BadParameter, Option
 
-from numseq.cli.common import Backend, Batch, Group, Run, Runs, app, can_draw, can_write, choose, command, flag, load
+from numseq.cli.common import (
+    Backend,
+    Batch,
+    Group,
+    Run,
+    Runs,
+    Threads,
+    app,
+    can_draw,
+    can_write,
+    choose,
+    command,
+    flag,
+    load,
+    threads_of,
+)
 from numseq.errors import NumseqError
 from numseq.metrics import METRICS
 from numseq.options import option
@@ -17,6 +32,7 @@ from numseq.search.bans import Bans
 from numseq.search.beam import BeamOptions
 from numseq.search.greedy import GreedyOptions
 from numseq.search.sampling import SamplingOptions
+from numseq.threads import blas_threads
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,7 @@ def translate(
     ] = None,
     strict: Annotated[bool, Option("--strict", help="Refuse lines longer than the model was trained on.")] = False,
     batch: Batch = 64,
+    threads: Threads = None,
     backend: Backend = None,
 ):
     """Translate lines, greedily or by beam search, or draw samples; the order is kept, an empty line stays empty."""
@@ -72,7 +89,7 @@ def translate(
     translator = _ensemble(folders)
     lines = read_lines(input) if input else decode_lines(sys.stdin.buffer.read(), "standard input")
     _check_lengths(translator, folders, lines, strict)
-    found = translator.stream(lines, batch, **how)
+    found = translator.stream(lines, batch, threads=threads_of(threads, translator, batch), **how)
     texts, kept = [], []
     out = sys.stdout.buffer
     sys.stdout.flush()
@@ -180,6 +197,7 @@ def score(
     target: Annotated[Path, Option(help="Translations to score, line by line.")],
     json_file: Annotated[Path | None, Option("--json", help="Write every token's figures here.")] = None,
     batch: Batch = 64,
+    threads: Threads = None,
     backend: Backend = None,
 ):
     """Score given translations: log-probability (nats) and perplexity of each, one a line."""
@@ -194,7 +212,9 @@ def score(
     pairs, skipped = read_parallel(source, target)
     if skipped:
         print(f"skipped {skipped:,} pairs with an empty side", file=sys.stderr)
-    found = score(translator.model, Pairs.encode(pairs, translator.source_tokens, translator.target_tokens), batch)
+    coded = Pairs.encode(pairs, translator.source_tokens, translator.target_tokens)
+    with blas_threads(threads_of(threads, translator, batch)):
+        found = score(translator.model, coded, batch)
     for scored in found:
         print(f"{scored.total:.6f}\t{scored.perplexity:.6f}")
     if json_file:
@@ -222,6 +242,7 @@ def evaluate(
     ] = "13a",
     json_file: Annotated[Path | None, Option("--json", help="Write the figures here too.")] = None,
     batch: Batch = 64,
+    threads: Threads = None,
     backend: Backend = None,
 ):
     """Score a model, or several together, against references."""
@@ -233,6 +254,7 @@ def evaluate(
     can_write(json=json_file)
     how = _how(decoding, bans, beam, sampling)
     translator = _ensemble(folders)
+    how["threads"] = threads_of(threads, translator, batch)
     pairs, skipped = read_parallel(source, reference[0])
     if skipped:
         print(f"skipped {skipped:,} pairs with an empty side")

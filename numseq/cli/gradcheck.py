@@ -11,6 +11,7 @@ from typer import Argument, BadParameter, Option
 
 from numseq.cli.common import app, can_draw, can_write
 from numseq.gradcheck.references import METHODS
+from numseq.threads import blas_threads
 
 Method = StrEnum("Method", [(name.replace("-", "_"), name) for name in METHODS])
 ROW = "{:<44} {:<16}{:<24}{}"
@@ -58,6 +59,7 @@ def gradcheck(
         raise typer.Exit(1)
 
 
+@blas_threads(1)  # the arrays are small
 def _checked(names, methods):
     """Check by check, each printed as soon as it is done."""
     from numseq.mistakes import run_cases
@@ -83,6 +85,7 @@ def _draw(check, heatmap):
         print(f"{check.name} gave no gradient, so there is no picture", file=sys.stderr)
 
 
+@blas_threads(1)
 def _try_bugs():
     """Print how many known bugs are caught and named; returns the counts, and whether all were caught."""
     from tqdm import tqdm

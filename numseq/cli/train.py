@@ -92,14 +92,16 @@ def _full(path):
 
 
 def _as_begun(context, out, parts, model, data, training, origin):
-    """The parts as the run began with; an option given now may only repeat them, but for epochs and moved files."""
+    """The parts as the run began with; an option given now may only repeat them, but for epochs, threads and moved
+    files."""
     from dataclasses import asdict
 
     if not isinstance(origin, dict) or origin.keys() != FILES.options.keys() or not _are_paths(origin.values()):
         raise BadParameter(f"{out} was not begun by numseq train")
     began = {"model": model, "data": asdict(data), "training": asdict(training), "origin": origin}
-    if _given(context, "epochs"):
-        began["training"]["epochs"] = parts["training"]["epochs"]
+    for name in ("epochs", "threads"):
+        if _given(context, name):
+            began["training"][name] = parts["training"][name]
     # files may have moved: train_run compares what is in them
     began["origin"] |= {name: path for name, path in parts["origin"].items() if path}
     for part in parts:

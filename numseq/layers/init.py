@@ -1,13 +1,28 @@
 """First values of parameters, drawn on the host in float64 so that every backend and dtype starts from the same."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from numseq.backend import Generator
+from numseq.backend import Generator, generator
 
 MATRICES = ("glorot", "uniform")
 RECURRENT = ("orthogonal", "same")
+
+
+class Zeros:
+    """In the place of a generator: what first values are drawn by gives 0. For parameters that are to be replaced."""
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = ()) -> np.ndarray:
+        return np.broadcast_to(0.0, size)
+
+    def standard_normal(self, size: Any = ()) -> np.ndarray:
+        return np.broadcast_to(0.0, size)
+
+    def __getattr__(self, name: str) -> Any:
+        """What else a cell of one's own asks of a generator, it gets of one."""
+        return getattr(generator(0), name)
 
 
 def uniform(rng: Generator, shape: int | tuple[int, ...], scale: float) -> np.ndarray:
@@ -28,7 +43,10 @@ def orthogonal(rng: Generator, size: int) -> np.ndarray:
 
     Source: Saxe et al. 2014; the signs make the distribution uniform (Mezzadri 2007).
     """
-    q, r = np.linalg.qr(rng.standard_normal((size, size)))
+    drawn = rng.standard_normal((size, size))
+    if isinstance(rng, Zeros):
+        return drawn
+    q, r = np.linalg.qr(drawn)
     return q * np.sign(np.diag(r))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from numseq.data.batches import Pairs
 from numseq.errors import ConfigError
+from numseq.threads import blas_threads, choose_threads
 from numseq.training.trainer import mean_loss
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def evaluate(
         found = translator.translate(sources, batch_size, search, **options)
         scores = corpus_scores([result.text for result in found], wanted, scored, tokenize)
     if "ppl" in metrics:
-        loss = mean_loss(translator.model, coded, batch_size)
+        with blas_threads(choose_threads(options.get("threads"), translator.model.params, batch_size)):
+            loss = mean_loss(translator.model, coded, batch_size)
         scores = {"perplexity": math.exp(min(loss, 700))} | scores  # exp of more would overflow
     return scores
 

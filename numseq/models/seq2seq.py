@@ -32,6 +32,7 @@ from numseq import params as trees
 from numseq.backend import Array, DType, generator
 from numseq.data.batches import Batch
 from numseq.layers.attention.base import Attention
+from numseq.layers.init import Zeros
 from numseq.models.config import Seq2SeqConfig
 from numseq.models.decoders.base import DecoderParams, DecoderState, Start
 from numseq.models.noise import Draws, Noise
@@ -148,9 +149,9 @@ class Seq2Seq(Record):
     params: Seq2SeqParams
 
     @classmethod
-    def create(cls, config: Seq2SeqConfig, seed: int = 0, dtype: DType = "float32") -> Self:
-        """A new model; the same seed gives the same numbers on every backend."""
-        rng = generator(seed)
+    def create(cls, config: Seq2SeqConfig, seed: int | None = 0, dtype: DType = "float32") -> Self:
+        """A new model; the same seed gives the same numbers on every backend, None zeros, to be replaced soon."""
+        rng = Zeros() if seed is None else generator(seed)
         params = Seq2SeqParams(*(box.init(rng, dtype) for box in boxes_of(config)))
         return cls(config, untie(params, config.tied))
 

@@ -14,6 +14,7 @@ from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.greedy import greedy
 from numseq.search.sampling import SamplingOptions, sample
 from numseq.search.scoring import score
+from numseq.threads import blas_threads, choose_threads
 
 POOL = 20  # batches whose lines are sorted by length together: lines come out in order, soon after they went in
 
@@ -84,6 +85,7 @@ class Translator:
         max_ratio: float = 2.0,
         extra: int = 10,
         numbered_from: int = 0,
+        threads: int | None = None,
     ) -> Iterator[Translation]:
         """Translate lines and yield a Translation for each, in their order, as soon as it is there.
 
@@ -91,7 +93,8 @@ class Translator:
             SamplingOptions; None for greedy search without bans. replace_unk, a dict of source word to translation: an
             <unk> becomes the translation of the source word that it attended to most, or that word itself when the dict
             has none; None leaves <unk>. max_ratio, extra: a line of n tokens becomes at most max_ratio * n + extra.
-            numbered_from, the number of the first line: sampling draws by line number.
+            numbered_from, the number of the first line: sampling draws by line number. threads, of the matrix products;
+            None for as many as suit the model and batch_size (`numseq.threads.choose_threads`).
         Raises: ConfigError, when max_ratio or extra is out of bounds, or <unk> is to be replaced without an attention
             to the words of the source, as where an encoder shortens time.
         """
@@ -100,6 +103,7 @@ class Translator:
         if replace_unk is not None and any(not m.config.attends for m in (self.model, *self.others)):
             raise ConfigError("a plain model attends to nothing, so its unknown words cannot be replaced")
         lines = [line.strip() for line in lines]
+        threads = choose_threads(threads, self.model.params, batch_size)
         for start in range(0, len(lines), POOL * batch_size):
             pool = lines[start : start + POOL * batch_size]
             results = [Translation("", [], [], None) for _ in pool]
@@ -112,7 +116,7 @@ class Translator:
             for batch in plan_batches(lengths, lengths, batch_size) if len(real) else []:
                 rows = real[batch]
                 for k, result in self._batch(
-                    sources, rows, pool, search, replace_unk, most[rows], numbered_from + start
+                    sources, rows, pool, search, replace_unk, most[rows], numbered_from + start, threads
                 ):
                     results[k] = result
                 done[rows] = True
@@ -131,7 +135,8 @@ class Translator:
         flat = [one for found in lists for one in found]
         pairs = [(self.source_tokens.join(one.source), self.target_tokens.join(one.target[:-1])) for one in flat]
         coded = Pairs.encode(pairs, self.source_tokens, self.target_tokens) if pairs else Pairs(Ragged([]), Ragged([]))
-        scored = iter(score(self.model, coded, batch_size))
+        with blas_threads(choose_threads(None, self.model.params, batch_size)):
+            scored = iter(score(self.model, coded, batch_size))
         results = []
         for first, found in zip(translations, lists, strict=True):
             known = [(one, next(scored)) for one in found]
@@ -140,9 +145,10 @@ class Translator:
             results.append(replace(new[0], others=new[1:]) if new else first)
         return results
 
-    def _batch(self, sources, rows, lines, search, replace_unk, limits, first):
+    def _batch(self, sources, rows, lines, search, replace_unk, limits, first, threads):
         source, mask = sources.pad(rows)
-        found = self._search(search, asarray(source), asarray(mask), limits, first + rows)
+        with blas_threads(threads):
+            found = self._search(search, asarray(source), asarray(mask), limits, first + rows)
         for b, k in enumerate(rows):
             words = self.source_tokens.split(lines[k])
             real = slice(None) if found.places is None else found.places[b]

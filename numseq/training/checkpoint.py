@@ -32,7 +32,7 @@ from numseq.training.arrays import FORMAT, CheckpointError, load_arrays, restore
 
 CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training.safetensors", "metrics.jsonl"
 TOKENS = SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
-CHANGEABLE = ("epochs",)  # options of training that may be others when a run is resumed
+CHANGEABLE = ("epochs", "threads")  # options of training that may be others when a run is resumed
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Description:
             raise CheckpointError(f"{path}: not a configuration of numseq ({error})") from None
 
 
-def create_model(folder: str | PathLike, config: Seq2SeqConfig, seed: int = 0) -> Seq2Seq:
-    """A new model of a run's configuration, to put what was saved into.
+def create_model(folder: str | PathLike, config: Seq2SeqConfig, seed: int | None = None) -> Seq2Seq:
+    """A model of a run's configuration, to put what was saved into. Without a seed its numbers mean nothing.
 
     Raises: CheckpointError, when the files of arrays are too small for one of these sizes, before memory is taken; or
         when there is no memory for it.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from numseq.objectives import OBJECTIVES
 from numseq.options import option, validate
 from numseq.registry import Part
+from numseq.threads import THREADS
 from numseq.training.optimizers import OPTIMIZERS
 from numseq.training.schedules import SCHEDULES
 
@@ -40,6 +41,7 @@ class TrainingOptions:
         "", "Parameters that stay as they are, by the beginning of their names, as in source,encoder.0."
     )
     seed: int = option(0, "The same seed gives the same bits.", least=0)
+    threads: int | None = option(None, THREADS.help, least=THREADS.least, otherwise=THREADS.otherwise)
 
     def __post_init__(self) -> None:
         for name, registry in (("optimizer", OPTIMIZERS), ("objective", OBJECTIVES), ("schedule", SCHEDULES)):

@@ -17,6 +17,7 @@ from numseq.errors import ConfigError
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.options import option, validate
 from numseq.search.translate import Translator
+from numseq.threads import blas_threads, run_threads
 from numseq.training.arrays import CheckpointError
 from numseq.training.checkpoint import (
     CHANGEABLE,
@@ -119,7 +120,11 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
     both = (source_tokens, target_tokens)
     train = _encode("training", train, both, data.max_length, say)
     valid = _encode("validation", valid, both, data.max_length, say)
-    network = create_model(folder, config, training.seed) if going_on else Seq2Seq.create(config, training.seed)
+    with blas_threads(1):  # first values are the seed's alone, not those of a number of threads
+        network = create_model(folder, config, training.seed) if going_on else Seq2Seq.create(config, training.seed)
+    kept = resumed_options(folder)[2].threads if going_on else None
+    threads = run_threads(training.threads, kept, network.params, training.batch, say)
+    training = replace(training, threads=threads)
     try:
         trees.without(network.params, training.frozen)
     except trees.TreeError as error:

@@ -19,6 +19,7 @@ from numseq.backend import Array, array_module, generator, keep_freed_memory
 from numseq.errors import ConfigError, NumseqError
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
+from numseq.threads import blas_threads, choose_threads
 from numseq.training.arrays import CheckpointError
 from numseq.training.lock import locked
 from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm
@@ -78,8 +79,10 @@ class Trainer:
             finite, and instead of saving what is far worse than guessing; what was saved before stays.
         """
         keep_freed_memory()
+        threads = choose_threads(self.options.threads, self.model.params, self.options.batch)
         # numbers that overflow are reported once, with the step, as an error and not as warnings
-        with locked(self.state.folder, self.say), ctrl_c() as pressed, np.errstate(all="ignore"):
+        quiet = np.errstate(all="ignore")
+        with locked(self.state.folder, self.say), ctrl_c() as pressed, quiet, blas_threads(threads):
             self.state.cut_metrics(self.progress)
             if not self.state.begun:  # from here on, a state that is not there was lost
                 self.state.save(self.model, self.optimizer, self.progress)

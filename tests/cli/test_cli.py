@@ -158,7 +158,8 @@ GIVEN = {  # between them every option of numseq train that says how, each at a 
         "source-tokens": "char", "min-count": 1, "max-length": 9, "attention": "none", "cell": "gru", "layers": 2,
         "readout": "maxout", "readout-embedding": True, "tied": "target", "init": "uniform", "recurrent-init": "same",
         "dropout": 0.1, "variational": True, "word-dropout": 0.2, "weight-drop": 0.3, "batch": 7, "lr": 0.02,
-        "optimizer": "adamw", "weight-decay": 0.2, "decay": 0.7, "clip": 0.5, "seed": 5, "backend": "numpy"},
+        "optimizer": "adamw", "weight-decay": 0.2, "decay": 0.7, "clip": 0.5, "seed": 5, "backend": "numpy",
+        "threads": 1},
     "bahdanau": SMALL | {
         "target-tokens": "char", "cell": "lstm-peephole", "attention": "coverage", "attention-size": 3,
         "coverage-loss": 0.3, "readout-context": False, "forget-bias": 2.0, "samples": 4, "zoneout": 0.2},

@@ -221,7 +221,7 @@ def test_run_knows_its_options_again(whole):
     model, data, training, _ = resumed_options(whole)
     whole_sentence = vars(Seq2SeqConfig(9, 9, **MODEL))
     assert model == {k: v for k, v in whole_sentence.items() if not k.endswith("vocabulary")} and data == DATA
-    assert training == TrainingOptions(epochs=3, batch=8, lr=0.01)
+    assert training == TrainingOptions(epochs=3, batch=8, lr=0.01, threads=training.threads)  # as it chose
 
 
 # stopping

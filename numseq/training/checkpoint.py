@@ -85,7 +85,7 @@ class Description:
 
 
 def create_model(folder: str | PathLike, config: Seq2SeqConfig, seed: int | None = None) -> Seq2Seq:
-    """A model of a run's configuration, to put what was saved into. Without a seed its numbers mean nothing.
+    """A model of a run's configuration, to put what was saved into; zeros without a seed.
 
     Raises: CheckpointError, when the files of arrays are too small for one of these sizes, before memory is taken; or
         when there is no memory for it.

@@ -46,6 +46,34 @@ def write_atomically(path: str | PathLike, data: bytes | bytearray) -> None:
     _sync_folder(real.parent)
 
 
+def append(path: str | PathLike, data: bytes) -> None:
+    """Add bytes at the end of a file, which is made when it is not there, and force them to the disk.
+
+    Raises: OSError; then some of the bytes may be there.
+    """
+    path = Path(path)
+    new = not path.exists()
+    with open(path, "ab") as file:
+        file.write(data)
+        file.flush()
+        _again(os.fsync, file.fileno())
+    if new:
+        _sync_folder(path.parent)
+
+
+def make_folder(folder: str | PathLike) -> list[Path]:
+    """Make a folder and those that it is in, where they are not there. Returns: those that were made, the inmost first.
+
+    Raises: OSError.
+    """
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in made:
+        _sync_folder(path.parent)
+    return made
+
+
 def check_writable(path: str | PathLike) -> None:
     """Find out, before long work, whether `write_atomically` will be able to write a file; nothing is left behind.
 

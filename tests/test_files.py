@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers_run import ENVIRONMENT
 
-from numseq.files import check_writable, write_atomically
+from numseq.files import append, check_writable, make_folder, write_atomically
 
 WRITE = "import sys; from numseq.files import write_atomically; write_atomically(sys.argv[1], b'bytes'); print('said')"
 
@@ -168,6 +168,35 @@ def test_the_folder_is_forced_to_the_disk_after_the_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda *args: (events.append("replace"), replace(*args)))
     write_atomically(tmp_path / "file", b"new")
     assert events == ["file", "replace", "folder"]
+
+
+def events_of(monkeypatch):
+    """Where what was made is forced to the disk, and what was written."""
+    events, fsync = [], os.fsync
+
+    def noted(number):
+        events.append(os.readlink(f"/proc/self/fd/{number}"))
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return events
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not say which file a number is of")
+def test_what_is_appended_is_on_the_disk_and_a_new_name_too(tmp_path, monkeypatch):
+    path, events = tmp_path / "file", events_of(monkeypatch)
+    append(path, b"1\n")
+    assert path.read_bytes() == b"1\n" and events == [str(path), str(tmp_path)]
+    append(path, b"2\n")
+    assert path.read_bytes() == b"1\n2\n" and events[2:] == [str(path)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not say which file a number is of")
+def test_the_names_of_new_folders_are_on_the_disk(tmp_path, monkeypatch):
+    events = events_of(monkeypatch)
+    new = [tmp_path / "a" / "b", tmp_path / "a"]
+    assert make_folder(tmp_path / "a" / "b") == new and set(events) == {str(tmp_path / "a"), str(tmp_path)}
+    assert make_folder(tmp_path / "a" / "b") == [] and len(events) == 2
 
 
 # what cannot be written

@@ -100,7 +100,7 @@ def _as_begun(context, out, parts, model, data, training, origin):
     files."""
     from dataclasses import asdict
 
-    if "tsv" not in (origin or {}):
+    if not isinstance(origin, dict) or origin.keys() != FILES.options.keys() or not _are_paths(origin.values()):
         raise BadParameter(f"{out} was not begun by numseq train")
     began = {"model": model, "data": asdict(data), "training": asdict(training), "origin": origin}
     for name in ("epochs", "threads"):
@@ -116,6 +116,10 @@ def _as_begun(context, out, parts, model, data, training, origin):
             if _given(context, name) and began[part][name] != now:
                 raise BadParameter(f"{flag(name)} is {now}, but the run in {out} began with {began[part][name]}")
     return began
+
+
+def _are_paths(values):
+    return all(value is None or isinstance(value, str) for value in values)
 
 
 def _given(context, name):

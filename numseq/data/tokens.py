@@ -4,6 +4,7 @@ Four special tokens come first in every vocabulary: padding, unknown, begin and 
 """
 
 import json
+import textwrap
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -155,6 +156,6 @@ class Tokens:
         try:
             tokenizer = Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
-            raise TokenError(f"{path}: not a tokenizer file ({error})") from None
+            raise TokenError(f"{path}: not a tokenizer file ({textwrap.shorten(str(error), 200)})") from None
         tokenizer.encode_special_tokens = True
         return cls(tokenizer)

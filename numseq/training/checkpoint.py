@@ -26,7 +26,7 @@ from numseq import params as trees
 from numseq.backend import asarray
 from numseq.data.tokens import Tokens
 from numseq.errors import ConfigError
-from numseq.files import write_atomically
+from numseq.files import make_folder, write_atomically
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.training.arrays import FORMAT, CheckpointError, load_arrays, restore
 
@@ -74,11 +74,33 @@ class Description:
                     f"{path}: changed since it was written, its checksum does not fit: take it from a copy (epochs "
                     "are added by `numseq train --resume --epochs N`)"
                 )
+            longest = dict(said["training"]).get("data", {}).get("max_length")
+            if not (longest is None or type(longest) is int):  # commands that decode look at it
+                raise ValueError(f"max_length is {longest!r:.80}")
             return cls(Seq2SeqConfig(**said["model"]), dict(said["training"]), dict(said["tokens"]))
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path}: not a configuration of numseq ({error})") from None
+
+
+def create_model(folder: str | PathLike, config: Seq2SeqConfig, seed: int | None = None) -> Seq2Seq:
+    """A model of a run's configuration, to put what was saved into; zeros without a seed.
+
+    Raises: CheckpointError, when the files of arrays are too small for one of these sizes, before memory is taken; or
+        when there is no memory for it.
+    """
+    path, files = Path(folder) / CONFIG, [Path(folder) / name for name in (MODEL, TRAINING)]
+    held = [file.stat().st_size // 4 for file in files if file.is_file()]  # numbers of four bytes, at most
+    for name in ("embedding", "hidden", "layers"):  # some parameter has at least so many numbers
+        if held and (size := getattr(config, name)) > max(held):
+            raise CheckpointError(f"{path}: {name} is {size}, too large for what {MODEL} and {TRAINING} hold")
+    try:
+        return Seq2Seq.create(config, seed)
+    except (MemoryError, ValueError) as error:  # NumPy has both for an array that is too large
+        raise CheckpointError(
+            f"{path}: a model of these sizes cannot be made ({error or 'not enough memory'})"
+        ) from None
 
 
 def read_json(path: Path) -> Any:
@@ -111,7 +133,7 @@ def save_run(
 ) -> None:
     """Begin a run: vocabularies first, config.json last. training, a JSON-able dict: the options of the run."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     texts = {SOURCE_TOKENS: source_tokens.to_json().encode(), TARGET_TOKENS: target_tokens.to_json().encode()}
     for name, text in texts.items():
         write_atomically(folder / name, text)
@@ -137,7 +159,11 @@ def load_tokens(folder: str | PathLike) -> tuple[Tokens, Tokens]:
             raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
         if checksum(data) != described.tokens.get(name):
             raise CheckpointError(f"{path}: not the vocabulary that this run began with: take it from a copy")
-        tokens.append(Tokens.from_json(data.decode(), path))
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise CheckpointError(f"{path}: not UTF-8, and so no vocabulary") from None
+        tokens.append(Tokens.from_json(text, path))
         if len(tokens[-1]) != size:
             raise CheckpointError(f"{path}: {len(tokens[-1])} tokens, where {CONFIG} says {size}")
     return tokens[0], tokens[1]
@@ -155,7 +181,7 @@ def load_model(folder: str | PathLike) -> tuple[Seq2Seq, Tokens, Tokens]:
     arrays, metadata = load_arrays(path)
     if metadata.get("run") != described.run:
         raise CheckpointError(f"{path}: of another run than {CONFIG}, or of other options")
-    model = Seq2Seq.create(described.config, seed=None)
+    model = create_model(folder, described.config)
     model.params = restore(path, model.params, arrays)
     return model, *tokens
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import sys
 import threading
@@ -10,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from numseq.files import remove_parts
+from numseq.files import make_folder, remove_parts
 from numseq.training.arrays import CheckpointError
 
 LOCK = ".lock"
@@ -33,8 +34,7 @@ def locked(folder: str | PathLike, say: Callable[[str], Any] = print) -> Iterato
     Raises: LockedError, which names who has the lock.
     """
     folder = Path(folder)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    made = make_folder(folder)
     there = folder.stat()
     place, me = (there.st_dev, there.st_ino), (os.getpid(), threading.get_ident())
     if _held.get(place) == me:
@@ -90,9 +90,25 @@ def _taken(folder, say):
 
 
 def _read(number):
+    """Who has the lock, as its file says. Until the new one has written its name there, one that died may stand there,
+    or nobody."""
+    said = ""
     with contextlib.suppress(OSError):
-        return os.read(number, 200).decode(errors="replace") or "another process"
-    return "another process"
+        said = os.read(number, 200).decode(errors="replace")
+    return "another process" if not said or _has_ended(said) else said
+
+
+def _has_ended(name):
+    found = re.fullmatch(r"process (\d+) on (.*)", name)
+    if sys.platform == "win32" or not found or found[2] != socket.gethostname():
+        return False  # nobody here knows
+    try:
+        os.kill(int(found[1]), 0)  # asks, and kills nothing
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # somebody else's
+        pass
+    return False
 
 
 def _leave(folder, number, made):

@@ -29,6 +29,7 @@ from numseq.training.checkpoint import (
     MODEL,
     TRAINING,
     Description,
+    create_model,
     load_config,
     load_model,
     load_tokens,
@@ -138,7 +139,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
     train = _encode("training", train, both, data.max_length, say)
     valid = _encode("validation", valid, both, data.max_length, say)
     with blas_threads(1):  # first values are the seed's alone, not those of a number of threads
-        network = Seq2Seq.create(config, training.seed)
+        network = create_model(folder, config, training.seed) if going_on else Seq2Seq.create(config, training.seed)
     kept = resumed_options(folder)[2].threads if going_on else None
     threads = run_threads(training.threads, kept, network.params, training.batch, say)
     training = replace(training, threads=threads)

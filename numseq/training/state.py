@@ -1,7 +1,6 @@
 """What a training run keeps on disk while it goes on: metrics, the best model, and all that resuming needs."""
 
 import json
-import os
 import zlib
 from dataclasses import asdict, fields
 from os import PathLike
@@ -10,6 +9,7 @@ from typing import Any
 
 from numseq import params as trees
 from numseq.errors import ConfigError
+from numseq.files import append
 from numseq.models import Seq2Seq
 from numseq.options import validate
 from numseq.training.arrays import CheckpointError, load_arrays, restore, save_arrays
@@ -47,10 +47,7 @@ class State:
     def add_metrics(self, line: dict[str, Any], progress: Progress) -> None:
         """Add a line to the metrics. It is on the disk before the checkpoint that counts on it."""
         data = (json.dumps(line) + "\n").encode()
-        with open(self.folder / METRICS, "ab") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        append(self.folder / METRICS, data)
         progress.metrics_bytes += len(data)
         progress.metrics_crc32 = zlib.crc32(data, progress.metrics_crc32)
 
@@ -90,7 +87,7 @@ class State:
             raise CheckpointError(f"{path}: {error} is missing: not the state of a training run") from None
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from None
-        self._check_model(progress)
+        self._check_model(progress, model)
         self._check_metrics(progress)
         optimizer.steps = self.updates = progress.updates
         model.params = restore(path, model.params, arrays, "params.")
@@ -102,26 +99,40 @@ class State:
         if kept.get("run") != self.run:
             raise CheckpointError(f"{path}: of another run than {CONFIG}, or of other options")
 
-    def _check_model(self, progress):
+    def _check_model(self, progress, model):
         """The model is the one that the state knows, or the next, which was kept just before the run was stopped."""
         path = self.folder / MODEL
         if not path.exists():
             if progress.best is not None:
                 raise CheckpointError(f"{path} is missing, the best model so far: take it from a copy")
             return
-        _, kept = load_arrays(path)
+        arrays, kept = load_arrays(path)
         self._check_run(path, kept)
+        restore(path, model.params, arrays)  # it can be used, or all would be trained for nothing
         if kept["crc32"] != progress.model_crc32 and kept.get("epoch") != progress.epoch:
             raise CheckpointError(f"{path}: not the model that {TRAINING} belongs to: take both from one copy")
 
     def _check_metrics(self, progress):
         """The metrics begin with the lines that the state knows; without a file at all they begin anew."""
         path = self.folder / METRICS
-        if not path.exists():
+        try:
+            with open(path, "rb") as file:
+                lines = file.read(progress.metrics_bytes)
+        except FileNotFoundError:
             progress.metrics_bytes = progress.metrics_crc32 = 0
             return
-        with open(path, "rb") as file:
-            if zlib.crc32(file.read(progress.metrics_bytes)) != progress.metrics_crc32:
-                raise CheckpointError(
-                    f"{path}: not the lines that were written: take it from a copy, or remove it to go on without them"
-                )
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+        if zlib.crc32(lines) != progress.metrics_crc32 or not _are_metrics(lines):
+            raise CheckpointError(
+                f"{path}: not the lines that were written: take it from a copy, or remove it to go on without them"
+            )
+
+
+def _are_metrics(data):
+    """Whether bytes are whole lines, each a JSON object that says of which epoch it is."""
+    try:
+        epochs = [json.loads(line)["epoch"] for line in data.splitlines()]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return data[-1:] in (b"", b"\n") and all(isinstance(epoch, int) for epoch in epochs)

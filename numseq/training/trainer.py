@@ -16,9 +16,9 @@ import numpy as np
 
 from numseq import arguments
 from numseq import params as trees
-from numseq.backend import Array, generator, keep_freed_memory
+from numseq.backend import Array, array_module, generator, keep_freed_memory
 from numseq.data.batches import Pairs
-from numseq.errors import ArgumentError, NumseqError, shown
+from numseq.errors import ArgumentError, ConfigError, NumseqError, shown
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
 from numseq.threads import blas_threads, choose_threads
@@ -75,9 +75,7 @@ class Trainer:
         self.objective = OBJECTIVES.find(options.objective)(model.config)
         self.guessing = getattr(self.objective, "guessing", math.inf)
         self.schedule = SCHEDULES.find(options.schedule)
-        given = {"lr": options.lr, "weight_decay": options.weight_decay}
-        given = {name: value for name, value in given.items() if value is not None}
-        self.optimizer = OPTIMIZERS.find(options.optimizer)(self.trained(model.params), **given)
+        self.optimizer = optimizer_of(options, model.params)
         self.lr = self.optimizer.lr
         begun = self.state.begun
         if begun and not resume:
@@ -176,11 +174,16 @@ class Trainer:
         self.state.save(self.model, self.optimizer, self.progress)
 
     def _refuse_divergence(self, loss, of):
-        """Raise DivergedError on a mean loss that is not finite or far above that of knowing nothing."""
+        """Raise DivergedError on a mean loss that is not finite or far above that of knowing nothing, and on parameters
+        that are not finite, which a loss need not show: a gate that is fed infinity is open."""
         if not loss <= FAR_WORSE * self.guessing:  # so written, it holds for NaN too
             raise self._diverged(
                 f"epoch {self.progress.epoch}: the {of} loss is {loss:.4g}, that of guessing {self.guessing:.4g}"
             )
+
+        for name, leaf in trees.walk(self.model.params):
+            if not array_module(leaf).isfinite(leaf).all():
+                raise self._diverged(f"epoch {self.progress.epoch}: {name} holds numbers that are not finite")
 
     def _diverged(self, what):
         return DivergedError(
@@ -196,6 +199,16 @@ def _check_corpus(corpus, called, config):
         corpus.fit(called, config.source_vocabulary, config.target_vocabulary)
         if not len(corpus):
             raise ArgumentError(f"{called} has no pair in it")
+
+
+def optimizer_of(options: TrainingOptions, params: trees.Tree) -> Any:
+    """The optimiser that the options name, for those of a model's parameters that are trained. Raises: ConfigError."""
+    given = {"lr": options.lr, "weight_decay": options.weight_decay}
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        return OPTIMIZERS.find(options.optimizer)(trees.without(params, options.frozen), **given)
+    except trees.TreeError as error:
+        raise ConfigError(f"freeze: {error}") from None
 
 
 def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None) -> float:

@@ -4,15 +4,23 @@ from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
-from numseq import params as trees
 from numseq.errors import NumseqError
-from numseq.models import Seq2Seq
 from numseq.training.arrays import CheckpointError
-from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING, load_config, load_model, load_tokens
+from numseq.training.checkpoint import (
+    CONFIG,
+    METRICS,
+    MODEL,
+    TOKENS,
+    TRAINING,
+    create_model,
+    load_config,
+    load_model,
+    load_tokens,
+)
 from numseq.training.lock import LockedError, writer
-from numseq.training.optimizers import OPTIMIZERS
-from numseq.training.options import TrainingOptions
+from numseq.training.run import resumed_options
 from numseq.training.state import State
+from numseq.training.trainer import optimizer_of
 
 
 def verify(folder: str | PathLike) -> Iterator[tuple[str, str | None]]:
@@ -38,8 +46,10 @@ def verify(folder: str | PathLike) -> Iterator[tuple[str, str | None]]:
 
 def _load_state(folder):
     """Load what a run loads that is resumed."""
-    config, training = load_config(folder)
-    options, model, state = TrainingOptions(**training["options"]), Seq2Seq.create(config, seed=None), State(folder)
+    config, _ = load_config(folder)
+    _, _, options, _ = resumed_options(folder)
+    state = State(folder)
     if not state.begun:
         raise CheckpointError(f"{folder}: not begun yet")
-    state.load(model, OPTIMIZERS.find(options.optimizer)(trees.without(model.params, options.frozen)))
+    model = create_model(folder, config)
+    state.load(model, optimizer_of(options, model.params))

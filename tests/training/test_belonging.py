@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -10,7 +11,17 @@ from helpers_run import digits, edit_config, numseq_cli, snapshot
 from numseq.errors import NumseqError
 from numseq.training import CheckpointError, DataOptions, TrainingOptions, load_model, train_run
 from numseq.training.arrays import load_arrays, save_arrays
-from numseq.training.checkpoint import CONFIG, METRICS, MODEL, SOURCE_TOKENS, TARGET_TOKENS, TOKENS, TRAINING
+from numseq.training.checkpoint import (
+    CONFIG,
+    METRICS,
+    MODEL,
+    SOURCE_TOKENS,
+    TARGET_TOKENS,
+    TOKENS,
+    TRAINING,
+    Description,
+    checksum,
+)
 from numseq.training.verify import verify
 
 DATA = DataOptions(source_tokens="char", target_tokens="char")
@@ -19,7 +30,7 @@ FILES = (CONFIG, *TOKENS, MODEL, TRAINING, METRICS)
 
 
 def train(folder, epochs=2, resume=False, pairs=None, data=DATA, **options):
-    model = SMALL | {name: options.pop(name) for name in ("hidden", "cell") if name in options}
+    model = SMALL | {name: options.pop(name) for name in ("hidden", "embedding", "layers", "cell") if name in options}
     options = TrainingOptions(**{"epochs": epochs, "batch": 8, "lr": 0.02} | options)
     return train_run(
         folder, pairs or digits(40), digits(8, 1), model, data, options, resume=resume, say=lambda line: None
@@ -168,6 +179,12 @@ def resealed(path, **changed):
     save_arrays(path, arrays, said | changed)
 
 
+def reseal(run):
+    """Make both files of arrays files of the run that config.json describes."""
+    resealed(run / MODEL, run=Description.load(run).run)
+    resealed(run / TRAINING, run=Description.load(run).run, model_crc32=load_arrays(run / MODEL)[1]["crc32"])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("epoch", "x"), ("epoch", 0), ("epoch", 1.5), ("step", -5), ("loss", float("nan")), ("updates", "x"),
@@ -180,6 +197,44 @@ def test_numbers_of_a_state_that_cannot_be_are_refused(run, name, value):
     with pytest.raises(CheckpointError):
         train(run, epochs=3, resume=True)
     assert snapshot(run) == before
+
+
+@pytest.mark.parametrize(
+    "lines", [b"{", b'{"epoch": 1}\nx\n', b"\xff\n", b"[" * 100_000, b'{"epoch": 1}', b"7\n", b"{}\n"]
+)
+def test_metrics_that_are_no_json_are_refused_before_training(run, lines):
+    (run / METRICS).write_bytes(lines)
+    resealed(run / TRAINING, metrics_bytes=len(lines), metrics_crc32=zlib.crc32(lines))
+    refused(run, METRICS, resumes=True)
+
+
+@pytest.mark.parametrize("what", ["folder", "link"])
+def test_metrics_that_cannot_be_read_are_not_lost_metrics(run, what):
+    path = run / METRICS
+    path.unlink()
+    path.mkdir() if what == "folder" else path.symlink_to(METRICS)
+    refused(run, METRICS, "cannot be read", resumes=True)
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_vocabulary_that_is_not_utf8_is_refused(run, name):
+    data = (run / name).read_bytes().replace(b"<pad>", b"<\xff>", 1)
+    (run / name).write_bytes(data)
+    edit_config(run, lambda said: said["tokens"].update({name: checksum(data)}))
+    refused(run, name, "UTF-8")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [lambda said: said.pop("options"), lambda said: said.update(options=7), lambda said: said["options"].update(lr="x"),
+     lambda said: said["options"].update(optimizer=3), lambda said: said["options"].update(x=1),
+     lambda said: said["options"].update(freeze="x")],
+)  # fmt: skip
+def test_options_of_training_that_cannot_be_are_wrong_in_a_line(run, edit):
+    edit_config(run, lambda said: edit(said["training"]))
+    reseal(run)
+    wrong = [line for _, line in verify(run) if line]
+    assert len(wrong) == 1 and "\n" not in wrong[0] and "checksum" not in wrong[0]
 
 
 def test_more_batches_than_there_are_cannot_be_done(run):
@@ -197,6 +252,17 @@ def test_weights_that_are_not_finite_are_refused(run, name, number):
     refused(run, name, resumes=name == TRAINING)
 
 
+@pytest.mark.parametrize("wrong", ["number", "shape", "name"])
+def test_a_best_model_that_cannot_be_used_is_found_out_before_training(run, wrong):
+    arrays, said = load_arrays(run / MODEL)
+    name = next(iter(arrays))
+    first = arrays.pop(name)
+    changed = {"number": {name: np.full_like(first, np.nan)}, "shape": {name: first[:-1]}, "name": {"x": first}}
+    save_arrays(run / MODEL, arrays | changed[wrong], said)
+    resealed(run / TRAINING, model_crc32=load_arrays(run / MODEL)[1]["crc32"])
+    refused(run, MODEL)
+
+
 @pytest.mark.parametrize("kind", ["float64", "float16", "complex64", "int32"])
 @pytest.mark.parametrize("name", [MODEL, TRAINING])
 def test_an_array_of_another_precision_is_refused(run, name, kind):
@@ -212,6 +278,31 @@ def test_a_configuration_of_other_shapes_is_refused_before_memory_is_taken(run, 
     monkeypatch.setattr("numseq.training.checkpoint.Seq2Seq.create", lambda *args: pytest.fail("memory was taken"))
     with pytest.raises(CheckpointError, match=f"{MODEL}|{CONFIG}: {field}"):
         load_model(run)
+
+
+@pytest.mark.parametrize("size", [10**9, 2**62])
+@pytest.mark.parametrize("field", ["embedding", "hidden", "layers"])
+def test_sizes_that_the_files_cannot_hold_are_refused_before_memory_is_taken(run, field, size, monkeypatch):
+    edit_config(run, lambda said: said["model"].update({field: size}))
+    reseal(run)
+    monkeypatch.setattr("numseq.training.checkpoint.Seq2Seq.create", lambda *args: pytest.fail("memory was taken"))
+    for call in (load_model, lambda run: train(run, resume=True, **{field: size})):
+        with pytest.raises(CheckpointError, match=f"{CONFIG}: {field} is {size}"):
+            call(run)
+    assert any(wrong and field in wrong for _, wrong in verify(run))
+
+
+def test_a_model_that_no_machine_has_room_for_is_a_line(run):
+    edit_config(run, lambda said: said["model"].update(attention_size=2**62))
+    reseal(run)
+    with pytest.raises(CheckpointError, match=f"{CONFIG}: a model of these sizes"):
+        load_model(run)
+
+
+@pytest.mark.parametrize("data", [None, 7, [], "x", {"max_length": "x"}, {"max_length": 1.5}, {"max_length": {}}])
+def test_what_is_said_of_the_data_and_cannot_be_is_refused(run, data):
+    edit_config(run, lambda said: said["training"].update(data=data))
+    refused(run, CONFIG)
 
 
 def test_a_deeply_nested_configuration_is_a_line(run):
@@ -243,3 +334,27 @@ def test_verify_says_of_every_file_how_it_is(run):
 def test_verify_of_what_is_no_run_is_a_line(tmp_path):
     result = numseq_cli("verify", tmp_path)
     assert result.code == 1 and result.out == "" and "not a run" in result.err
+
+
+FILES_OF_TRAIN = dict.fromkeys(["source", "target", "tsv", "val_source", "val_target", "val_tsv"])
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None,
+        7,
+        [],
+        {"tsv": None},
+        FILES_OF_TRAIN | {"x": None},
+        FILES_OF_TRAIN | {"tsv": 1.5},
+        FILES_OF_TRAIN | {"tsv": []},
+    ],
+)
+def test_a_run_whose_files_cannot_be_is_not_resumed_by_numseq_train(run, origin):
+    edit_config(run, lambda said: said["training"].update(origin=origin))
+    before = snapshot(run)
+    result = numseq_cli("train", "--out", run, "--resume")
+    assert (
+        result.code == 2 and "was not begun by numseq train" in " ".join(result.err.split()) and snapshot(run) == before
+    )

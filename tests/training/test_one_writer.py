@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -56,6 +57,27 @@ def test_the_second_is_refused_in_a_line_that_names_the_first(run, holder):
         assert "\n" not in str(error.value)
     assert snapshot(run) == before
     assert f"process {holder.pid} on " in writer(run)
+
+
+@pytest.mark.parametrize("name", ["", "process {dead} on {host}", "process {beyond} on {host}"])
+def test_who_died_is_not_named_while_the_next_has_not_written_its_name(tmp_path, name):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    path = tmp_path / LOCK
+    path.write_text(name.format(dead=dead.pid, beyond="9" * 30, host=socket.gethostname()))
+    with path.open() as held:
+        locks._lock(held.fileno())
+        with pytest.raises(LockedError, match="in use by another process"), locked(tmp_path):
+            pass
+        assert writer(tmp_path) == "another process"
+
+
+def test_a_name_of_another_host_is_said(tmp_path):
+    path = tmp_path / LOCK
+    path.write_text("process 7 on elsewhere")
+    with path.open() as held:
+        locks._lock(held.fileno())
+        assert writer(tmp_path) == "process 7 on elsewhere"
 
 
 def test_a_new_run_where_another_begins_is_refused(tmp_path, holder):

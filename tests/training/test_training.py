@@ -322,6 +322,18 @@ def test_finite_loss_far_above_that_of_guessing_is_divergence_too(tmp_path, monk
     assert kept(run) == before
 
 
+@pytest.mark.parametrize("name", ["decoder.rnn.0.b", "encoder.0.ahead.b"])
+def test_numbers_that_are_not_finite_are_divergence_though_the_loss_is(tmp_path, monkeypatch, name):
+    """A gate that is fed infinity is open, and all that comes after is finite."""
+    run = tmp_path / "run"
+    train(run, epochs=1)
+    before = kept(run)
+    after_update(monkeypatch, lambda n, params: n == BATCHES and dict(trees.walk(params))[name].put(0, np.inf))
+    with pytest.raises(DivergedError, match=f"epoch 2: {name} holds numbers that are not finite"):
+        train(run, resume=True)
+    assert kept(run) == before
+
+
 @pytest.mark.parametrize("save", ["by Ctrl-C", "by the clock"])
 def test_model_that_diverged_within_an_epoch_is_not_saved(tmp_path, monkeypatch, save):
     run = tmp_path / "run"

@@ -176,6 +176,10 @@ def _workers():
     return ThreadPoolExecutor(max_workers=processors(), thread_name_prefix="numseq", initializer=silence)
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_workers.cache_clear)  # threads are not forked with their process
+
+
 def processors() -> int:
     """How many processors this process may use: those it may run on, and no more than its group's share of time."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,8 +5,10 @@ Where there is a GPU with CuPy the comparisons run on it; on every machine they 
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
+import threading
 import types
 from pathlib import Path
 from types import SimpleNamespace
@@ -517,3 +519,23 @@ def test_mixing_host_and_gpu_arrays_is_an_error(stand_in):
     params = LinearParams(asarray(normal(3, 2)), None)
     with pytest.raises(TypeError, match="Unsupported type"):
         layers.linear(normal(4, 3), params)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_for_each_works_in_a_forked_process_too(monkeypatch):
+    monkeypatch.setattr(backend, "processors", lambda: 2)
+    backend._workers.cache_clear()
+
+    def meet():
+        """Two pieces that wait for one another need two workers."""
+        both = threading.Barrier(2)
+        backend.for_each(np, lambda piece: both.wait(), range(2))
+
+    meet()
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # ends what would wait for ever
+        meet()
+        os._exit(0)
+    backend._workers.cache_clear()
+    assert os.waitpid(child, 0)[1] == 0

@@ -75,7 +75,7 @@ def _products(node):
             yield f"{text(node)} is doubled, not squared,", build("2 * A", A=left)
 
 
-def brackets(node):
+def brackets(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """a * (b + c): a bracket is forgotten, or stands where there is none; of many terms one is left."""
     match node:
         case ast.BinOp(left, ast.Mult(), right):

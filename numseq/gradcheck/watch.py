@@ -25,7 +25,7 @@ from numseq.gradcheck.assignments import Assignments, Place, Probe
 from numseq.gradcheck.inputs import is_array
 from numseq.gradcheck.probes import Named
 from numseq.gradcheck.results import named_like
-from numseq.record import StepGrad, StepRecord, Steps, Trace
+from numseq.record import Record, StepGrad, StepRecord, Steps, Trace
 
 UNNAMED = (
     "trace",
@@ -181,7 +181,7 @@ class Watch(Assignments):
                 result = backward(owner, *args, **kw)
             finally:
                 self._open -= 1
-            self.calls[at] = Call(owner, given, result, began, self._tick())
+            self.calls[at] = Call(owner, given, _kept(result), began, self._tick())
             return result
 
         return watched
@@ -264,8 +264,10 @@ def _record_at_hand(frame):
 
 
 def _kept(value):
-    """What was handed to a backward, as it was then: the caller may go on writing into it."""
-    if isinstance(value, list | tuple | dict):
+    """What was handed to a backward, or came of it, as it was then: the caller may go on writing into it."""
+    if isinstance(value, list | tuple | dict) or (
+        isinstance(value, Record) and not isinstance(value, StepRecord | Trace)
+    ):
         return trees.rebuild(value, [_kept(part) for _, part in trees.children(value)])
     return value.copy() if is_array(value) else value
 

@@ -51,8 +51,10 @@ class Compared:
         self.parts = [Compared(*piece) for piece in pieces]
         theirs = _of(self.layer.results(result), self.leaves, self.forms)
         theirs |= handed_on(handed)
-        if self.layer.wires:  # what it does not give is nothing
-            theirs = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()} | theirs
+        if self.layer.wires:  # what it does not give is nothing; but of what a check asked, it says that alone
+            asked = [*result, "handed"] if isinstance(result, dict) else None
+            zeros = {leaf: np.zeros_like(a) for leaf, a in self.leaves.items()}
+            theirs = {n: a for n, a in zeros.items() if asked is None or n.partition(".")[0] in asked} | theirs
         self.theirs = theirs
         self.compared = {leaf: a for leaf, a in self.leaves.items() if leaf in theirs}
         noise = ROUNDING * max((np.abs(a).max(initial=0) for a in self.leaves.values()), default=0)

@@ -1,9 +1,9 @@
-"""Run notebooks from top to bottom and keep their outputs: python notebooks/run.py [NAME...], all of them without a name.
+"""Run notebooks from top to bottom and keep their outputs: python notebooks/run.py [NAME...]; without a name, all.
 
-A NAME is how the file's name begins, such as 04; solutions of that name are run too. Two notebooks run at a time, each in
-an empty folder and with this numseq, and none is written unless it ran to its end. In its metadata stays a hash of the
-code cells that ran: so one can see whether outputs belong to the code that stands above them. Needs `pip install -e
-'.[test]'`.
+A NAME is how the file's name begins, such as 04; solutions of that name are run too. Two notebooks run at a time, each
+in an empty folder and with this numseq, and none is written unless it ran to its end. In its metadata stays a hash of
+the code cells that ran: so one can see whether outputs belong to the code that stands above them. What it needs comes
+with `pip install -e '.[test]'`.
 """
 
 import argparse
@@ -63,10 +63,10 @@ def run(path: Path) -> None:
     try:
         execute(notebook)
     except nbclient.exceptions.CellExecutionError as error:
-        error.add_note(f"This was {path.relative_to(HERE)}, which stays as it was.")
+        error.add_note(f"This was {path.parent.name}/{path.name}, which stays as it was.")
         raise
     nbformat.write(notebook, path)
-    print(f"{path.relative_to(HERE)}: {time.monotonic() - start:.0f} s", flush=True)
+    print(f"{path.parent.name}/{path.name}: {time.monotonic() - start:.0f} s", flush=True)
 
 
 def main() -> None:

@@ -1,14 +1,17 @@
 """Every notebook runs from top to bottom, and is committed as such a run left it."""
 
+import copy
 import re
+import runpy
 from pathlib import Path
 
-import nbclient
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted(path for folder in ("notebooks", "notebooks/solutions") for path in (ROOT / folder).glob("*.ipynb"))
+RUN = runpy.run_path(str(ROOT / "notebooks" / "run.py"))
+NOTEBOOKS, code_cells, source_hash = RUN["NOTEBOOKS"], RUN["code_cells"], RUN["source_hash"]
 SOLVED = [ROOT / "notebooks" / path.name for path in NOTEBOOKS if path.parent.name == "solutions"]
 QUICK = "03_decoding"  # whatever keeps all notebooks from running keeps this one
 
@@ -20,10 +23,6 @@ def name(path):
 @pytest.fixture(params=NOTEBOOKS, ids=name)
 def notebook(request):
     return nbformat.read(request.param, as_version=4)
-
-
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
 def noise(notebook):
@@ -60,15 +59,53 @@ def test_the_committed_notebook_shows_one_whole_run(notebook):
     assert not any("execution" in cell.metadata for cell in cells)  # when each cell ran concerns nobody
 
 
+def test_the_outputs_are_of_the_code_above_them(notebook):
+    assert notebook.metadata.numseq.source_hash == source_hash(notebook), "run it: python notebooks/run.py NAME"
+
+
+def test_whatever_changes_in_the_code_changes_the_hash(notebook):
+    kept = copy.deepcopy(notebook)
+    for cell in kept.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source += " More."
+    assert source_hash(kept) == source_hash(notebook)
+    for k, cell in enumerate(code_cells(notebook)):
+        changed, without = copy.deepcopy(notebook), copy.deepcopy(notebook)
+        code_cells(changed)[k].source += "  # changed"
+        without.cells.remove(code_cells(without)[k])
+        assert source_hash(notebook) not in (source_hash(changed), source_hash(without)), cell.source
+
+
+def test_the_command_keeps_what_ran_to_its_end(tmp_path):
+    path = tmp_path / "small.ipynb"
+    cells = ["import pathlib, numseq", "pathlib.Path('litter').touch(); print(numseq.__file__); print('two')"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text="old")]
+    notebook.cells[0].metadata["execution"] = {"iopub.execute_input": "2020-01-01T00:00:00Z"}
+    notebook.metadata.kernelspec = {"display_name": "mine", "language": "python", "name": "mine"}
+    nbformat.write(notebook, path)
+    RUN["run"](path)
+    ran = nbformat.read(path, as_version=4)
+    assert [[o.text for o in cell.outputs] for cell in ran.cells] == [[], [f"{ROOT / 'numseq' / '__init__.py'}\ntwo\n"]]
+    assert [cell.execution_count for cell in ran.cells] == [1, 2] and not ran.cells[0].metadata
+    assert ran.metadata.kernelspec.name == "python3" and ran.metadata.numseq.source_hash == source_hash(ran)
+    assert list(tmp_path.iterdir()) == [path]
+
+    ran.cells[1].source = "1 / 0"
+    nbformat.write(ran, path)
+    before = path.read_bytes()
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        RUN["run"](path)
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     "notebook",
     [pytest.param(path, id=name(path), marks=[] if name(path) == QUICK else pytest.mark.slow) for path in NOTEBOOKS],
     indirect=True,
 )
-def test_the_notebook_runs(notebook, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # this numseq, installed or not
-    for cell in code_cells(notebook):
-        cell.outputs, cell.execution_count = [], None
-    where = {"metadata": {"path": str(tmp_path)}}  # what a cell writes stays out of the repository
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where).execute()
+def test_the_notebook_runs(notebook):
+    RUN["execute"](notebook)
     assert not noise(notebook)

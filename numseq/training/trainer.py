@@ -86,13 +86,16 @@ class Trainer:
         """Train until the last epoch. Returns the metrics of all epochs, a list of dicts.
 
         Raises: InterruptedTraining, after Ctrl-C, once all is saved. DivergedError, on a loss or gradient that is not
-            finite, and instead of saving what is far worse than guessing; what was saved before stays.
+            finite, and instead of saving what is far worse than guessing; what was saved before stays. CheckpointError,
+            when something else has trained in the folder since this Trainer was made, or the folder was renamed.
+            OSError, before training, when a file cannot be written.
         """
         keep_freed_memory()
         threads = choose_threads(self.options.threads, self.model.params, self.options.batch)
         # numbers that overflow are reported once, with the step, as an error and not as warnings
         quiet = np.errstate(all="ignore")
         with locked(self.state.folder, self.say), ctrl_c() as pressed, quiet, blas_threads(threads):
+            self.state.check()
             self.state.cut_metrics(self.progress)
             if not self.state.begun:  # from here on, a state that is not there was lost
                 self.state.save(self.model, self.optimizer, self.progress)

@@ -28,6 +28,7 @@ class Files:
     val_tsv: PathLike | None = option(None, "The same as two columns.")
 
 
+WAYS = (({"tsv"}, {"source", "target"}), ({"val_tsv"}, {"val_source", "val_target"}))  # to say the same
 FILES = Group("Files", Files)
 DATA = Group("Data", DataOptions)
 MODEL = Group(
@@ -106,8 +107,12 @@ def _as_begun(context, out, parts, model, data, training, origin):
     for name in ("epochs", "threads"):
         if _given(context, name):
             began["training"][name] = parts["training"][name]
-    # files may have moved: train_run compares what is in them
-    began["origin"] |= {name: path for name, path in parts["origin"].items() if path}
+    # files may have moved, or become others with the same lines: train_run compares what is in them
+    now = {name: path for name, path in parts["origin"].items() if path}
+    for ways in WAYS:
+        if now.keys() & {name for way in ways for name in way}:
+            origin |= dict.fromkeys(name for way in ways if not now.keys() & way for name in way)
+    origin |= now
     for name, path in began["origin"].items():
         if path and not parts["origin"].get(name) and not Path(path).is_file():
             raise BadParameter(f"{path}, which the run in {out} began with, is no file now: say {flag(name)} again")

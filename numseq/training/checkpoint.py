@@ -56,7 +56,7 @@ class Description:
         """Write config.json."""
         said = {"format": FORMAT, "model": asdict(self.config), "training": self.training, "tokens": self.tokens}
         said["crc32"] = checksum(_canonical(said))
-        write_atomically(Path(folder) / CONFIG, (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode())
+        write_atomically(Path(folder) / CONFIG, (json.dumps(said, indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, folder: str | PathLike) -> "Description":

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Any
 
+from numseq import arguments
 from numseq.data.reading import DataError, as_they_come, read_bytes
 
 
@@ -15,7 +16,7 @@ def read_lines(path: str | PathLike) -> list[str]:
 
     Raises: DataError, when the file is missing, is a folder, cannot be read, is damaged, or is not UTF-8 (which line).
     """
-    return decode_lines(read_bytes(path), path)
+    return decode_lines(read_bytes(arguments.path(path, "path")), path)
 
 
 def decode_lines(raw: bytes, name: object, number: int = 1) -> list[str]:

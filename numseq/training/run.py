@@ -25,10 +25,9 @@ from numseq.training.arrays import CheckpointError
 from numseq.training.checkpoint import (
     CHANGEABLE,
     CONFIG,
-    METRICS,
-    MODEL,
     TRAINING,
     Description,
+    check_vacant,
     create_model,
     load_config,
     load_model,
@@ -114,11 +113,9 @@ def train_run(
 
 def _train_run(folder, train, valid, model, data, training, origin, resume, prepare, say):
     """`train_run`, in a folder that is locked."""
-    going_on = is_run(folder)
-    if going_on and not resume:
-        raise CheckpointError(f"{folder} already holds a run: add --resume, or choose another folder")
-    if not going_on and (foreign := [name for name in (MODEL, TRAINING, METRICS) if (folder / name).exists()]):
-        raise CheckpointError(f"{folder} has a {foreign[0]} but no {CONFIG}, so it is no run: choose another folder")
+    going_on = resume and is_run(folder)
+    if not going_on:
+        check_vacant(folder)
     fingerprint = _fingerprint(train, valid)
     held_out = valid is None
     if held_out:

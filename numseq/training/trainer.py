@@ -219,7 +219,11 @@ def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None
     the perplexity.
 
     Args: model, a Seq2Seq. corpus, such as Pairs. size, rows computed together. objective, None for cross-entropy.
+    Raises: ArgumentError, when one of these is of another kind, or the corpus is empty or not of the model.
     """
+    arguments.one_of(model, "model", Seq2Seq)
+    _check_corpus(corpus, "corpus", model.config)
+    size = arguments.whole(size, "size", least=1)
     total = weight = 0
     for rows in corpus.plan(size):
         batch = corpus.batch(rows)

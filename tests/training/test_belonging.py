@@ -9,7 +9,16 @@ import pytest
 from helpers_run import digits, edit_config, numseq_cli, snapshot
 
 from numseq.errors import NumseqError
-from numseq.training import CheckpointError, DataOptions, TrainingOptions, load_model, train_run
+from numseq.training import (
+    CheckpointError,
+    DataOptions,
+    TrainingOptions,
+    load_config,
+    load_model,
+    load_tokens,
+    save_run,
+    train_run,
+)
 from numseq.training.arrays import load_arrays, save_arrays
 from numseq.training.checkpoint import (
     CONFIG,
@@ -321,6 +330,19 @@ def test_a_vocabulary_in_another_order_is_refused(run):
     said["model"]["vocab"] |= dict(zip(words, [said["model"]["vocab"][w] for w in reversed(words)], strict=True))
     path.write_text(json.dumps(said))
     refused(run, TARGET_TOKENS)
+
+
+def test_a_run_is_not_begun_over_another(run):
+    config, described = load_config(run)
+    tokens = load_tokens(run)
+    before = snapshot(run)
+    with pytest.raises(CheckpointError, match=f"{run} already holds a run"):
+        save_run(run, config, *tokens, described)
+    (run / CONFIG).unlink()
+    with pytest.raises(CheckpointError, match=f"{run} has a {MODEL} but no {CONFIG}"):
+        save_run(run, config, *tokens, described)
+    del before[CONFIG]
+    assert snapshot(run) == before
 
 
 # the command

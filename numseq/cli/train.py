@@ -97,14 +97,16 @@ def _full(path):
 
 
 def _as_begun(context, out, parts, model, data, training, origin):
-    """The parts as the run began with; an option given now may only repeat them, but for epochs, threads and moved
-    files."""
+    """The parts as the run began with; an option given now may only repeat them, but for those that may change, and
+    moved files."""
     from dataclasses import asdict
+
+    from numseq.training.checkpoint import CHANGEABLE
 
     if not isinstance(origin, dict) or origin.keys() != FILES.options.keys() or not _are_paths(origin.values()):
         raise BadParameter(f"{out} was not begun by numseq train")
     began = {"model": model, "data": asdict(data), "training": asdict(training), "origin": origin}
-    for name in ("epochs", "threads"):
+    for name in CHANGEABLE:
         if _given(context, name):
             began["training"][name] = parts["training"][name]
     # files may have moved, or become others with the same lines: train_run compares what is in them

@@ -108,9 +108,11 @@ def read_json(path: Path) -> Any:
     """What a JSON file of a run holds. Raises: CheckpointError."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise CheckpointError(f"{path.parent}: not a run of numseq (it has no {path.name})") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from None
     except RecursionError:
         raise CheckpointError(f"{path}: cannot be read (nested too deeply)") from None

@@ -31,9 +31,12 @@ def locked(folder: str | PathLike, say: Callable[[str], Any] = print) -> Iterato
 
     Args: folder. say: called with a line of text where the file system cannot lock, as some network file systems:
         whether another process writes there is then not known.
-    Raises: LockedError, which names who has the lock.
+    Raises: LockedError, which names who has the lock; CheckpointError, where a file is in the folder's place.
     """
     folder = Path(folder)
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise CheckpointError(f"{folder} cannot be the folder of a run: {there} is a file")
     made = make_folder(folder)
     place, me = _place(folder), _me()
     if _held.get(place) == me:

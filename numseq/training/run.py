@@ -36,7 +36,7 @@ from numseq.training.checkpoint import (
 )
 from numseq.training.lock import locked
 from numseq.training.options import TrainingOptions
-from numseq.training.trainer import Trainer
+from numseq.training.trainer import Trainer, not_frozen
 
 HELD_OUT = 1000  # at most so many pairs, and at most one in twenty, when no validation data are given
 
@@ -105,8 +105,6 @@ def train_run(
     arguments.function(say, "say")
     if prepare is not None:
         arguments.function(prepare, "prepare")
-    if folder.exists() and not folder.is_dir():
-        raise CheckpointError(f"{folder} is a file: a run needs a folder")
     with locked(folder, say):
         return _train_run(folder, train, valid, model, data, training, origin, resume, prepare, say)
 
@@ -140,10 +138,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
     kept = resumed_options(folder)[2].threads if going_on else None
     threads = run_threads(training.threads, kept, network.params, training.batch, say)
     training = replace(training, threads=threads)
-    try:
-        trees.without(network.params, training.frozen)
-    except trees.TreeError as error:
-        raise ConfigError(f"freeze: {error}") from None
+    not_frozen(network.params, training)
     if not (folder / TRAINING).exists():  # so too when the run was stopped before its first checkpoint
         _put_vectors(network, data, both, say)
         if prepare:

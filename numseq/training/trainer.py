@@ -204,14 +204,22 @@ def _check_corpus(corpus, called, config):
             raise ArgumentError(f"{called} has no pair in it")
 
 
+def not_frozen(params: trees.Tree, options: TrainingOptions) -> trees.Tree:
+    """Those of a model's parameters that are trained. Raises: ConfigError, when there are none, or no such ones."""
+    try:
+        trained = trees.without(params, options.frozen)
+    except trees.TreeError as error:
+        raise ConfigError(f"freeze: {error}") from None
+    if not trees.leaves(trained):
+        raise ConfigError("freeze: nothing is left to train")
+    return trained
+
+
 def optimizer_of(options: TrainingOptions, params: trees.Tree) -> Any:
     """The optimiser that the options name, for those of a model's parameters that are trained. Raises: ConfigError."""
     given = {"lr": options.lr, "weight_decay": options.weight_decay}
     given = {name: value for name, value in given.items() if value is not None}
-    try:
-        return OPTIMIZERS.find(options.optimizer)(trees.without(params, options.frozen), **given)
-    except trees.TreeError as error:
-        raise ConfigError(f"freeze: {error}") from None
+    return OPTIMIZERS.find(options.optimizer)(not_frozen(params, options), **given)
 
 
 def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None) -> float:

@@ -318,6 +318,14 @@ def test_what_is_said_of_the_data_and_cannot_be_is_refused(run, data):
     refused(run, CONFIG)
 
 
+@pytest.mark.parametrize("name", [CONFIG, SOURCE_TOKENS, MODEL])
+def test_what_the_system_refuses_is_said_in_its_words_alone(run, name):
+    (run / name).unlink()
+    (run / name).mkdir()
+    with pytest.raises(CheckpointError, match=rf"{name}: cannot be read \(Is a directory\)$"):
+        load_model(run)
+
+
 def test_a_deeply_nested_configuration_is_a_line(run):
     (run / CONFIG).write_text("[" * 100_000 + "]" * 100_000)
     refused(run, CONFIG, "nested")
@@ -355,6 +363,13 @@ def test_verify_says_of_every_file_how_it_is(run):
     (run / MODEL).write_bytes((run / MODEL).read_bytes()[:-1])
     result = numseq_cli("verify", run)
     assert result.code == 1 and f"{MODEL}: WRONG, " in result.out and f"{CONFIG}: good" in result.out
+
+
+@pytest.mark.parametrize("command", ["convert {}", "translate {}", "verify {}"])
+def test_a_file_is_no_run(tmp_path, command):
+    (tmp_path / "file").write_text("mine")
+    result = numseq_cli(*command.format(tmp_path / "file").split())
+    assert result.code == 1 and f"{tmp_path}/file: not a run of numseq (it has no {CONFIG})" in result.err
 
 
 def test_verify_of_what_is_no_run_is_a_line(tmp_path):

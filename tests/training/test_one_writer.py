@@ -145,6 +145,18 @@ def test_a_folder_in_which_nothing_came_to_be_goes_again(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "there"]
 
 
+@pytest.mark.parametrize("command", ["demo --out {file}", "train --out {file} --tsv {tsv}"])
+@pytest.mark.parametrize("inside", ["", "/run"])
+def test_a_file_is_no_folder_of_a_run(tmp_path, command, inside):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "tsv").write_text("a b\tc d\n" * 9)
+    words = command.format(file=f"{tmp_path}/file{inside}", tsv=tmp_path / "tsv").split()
+    result = numseq_cli(*words)
+    assert result.code == 1 and result.err.count("\n") == 1
+    assert f"{tmp_path}/file{inside} cannot be the folder of a run: {tmp_path}/file is a file" in result.err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_two_names_of_one_folder_are_one_folder(tmp_path, holder):
     (tmp_path / "link").symlink_to(tmp_path / "run")
     with pytest.raises(LockedError):

@@ -37,6 +37,7 @@ LINES = ["1 2 3", "4 5", "6 7 8 9 0"]
 PAIRS = words(20)
 SMALL = {"embedding": 6, "hidden": 8, "attention_size": 6}
 TOKENS = Tokens.train([source for source, _ in PAIRS], "word")
+WITHOUT = Pairs.encode([("1", "2"), (" ", "3")], TOKENS, TOKENS)
 FEWER = Tokens.train(["1"], "word")
 
 
@@ -337,6 +338,8 @@ CHECKED = "a Check, as numseq.gradcheck.check returns it"
         (lambda t: mean_loss(t, Pairs.encode(PAIRS, TOKENS, TOKENS)), "model is Translator("),
         (lambda t: mean_loss(t.model, PAIRS), "corpus is [("),
         (lambda t: mean_loss(t.model, Pairs(Ragged([]), Ragged([]))), "corpus has no pair in it"),
+        (lambda t: mean_loss(t.model, WITHOUT), "corpus has a pair without a source, the first is number 2"),
+        (lambda t: Trainer(t.model, WITHOUT, WITHOUT, ".", TrainingOptions()), "train has a pair without a source"),
         (lambda t: load_part(t, "run", "encoder"), "model is Translator("),
         (lambda t: load_part(t.model, "run", None), "prefix is None: it must be a text"),
         (lambda t: read_lines(None), "path is None: it must be a path"),

@@ -264,14 +264,19 @@ def _put_vectors(model, data, tokens, say):
 
 
 def _encode(name, pairs, tokens, longest, say):
-    """Pairs as ids, without those that have a side of more than `longest` tokens."""
+    """Pairs as ids, without those that have no source, or a side of more than `longest` tokens."""
     columns = list(zip(*pairs, strict=True))
     coded = list(zip(*(kind.encode(column) for kind, column in zip(tokens, columns, strict=True)), strict=True))
-    kept = [k for k, sides in enumerate(coded) if max(map(len, sides)) <= longest]
-    if len(kept) < len(pairs):
-        say(f"left out {len(pairs) - len(kept):,} {name} pairs of more than {longest} tokens")
+    real = [k for k, (source, _) in enumerate(coded) if source]
+    kept = [k for k in real if max(map(len, coded[k])) <= longest]
+    if len(real) < len(pairs):
+        say(f"left out {len(pairs) - len(real):,} {name} pairs without a source")
+    if len(kept) < len(real):
+        say(f"left out {len(real) - len(kept):,} {name} pairs of more than {longest} tokens")
     if not kept:
-        raise DataError(f"no {name} pair is left: every one has more than {longest} tokens (see --max-length)")
+        raise DataError(
+            f"no {name} pair is left: all are without a source or of more than {longest} tokens (see --max-length)"
+        )
     sides = list(zip(*(coded[k] for k in kept), strict=True))
     for side, kind, column, ids in zip(("source", "target"), tokens, columns, sides, strict=True):
         if unknown := count_unknown(kind, [column[k] for k in kept], ids):

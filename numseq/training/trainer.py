@@ -202,6 +202,11 @@ def _check_corpus(corpus, called, config):
         corpus.fit(called, config.source_vocabulary, config.target_vocabulary)
         if not len(corpus):
             raise ArgumentError(f"{called} has no pair in it")
+        if not corpus.source.lengths.all():
+            first = int(corpus.source.lengths.argmin())
+            raise ArgumentError(
+                f"{called} has a pair without a source, the first is number {first + 1:,}: leave it out"
+            )
 
 
 def not_frozen(params: trees.Tree, options: TrainingOptions) -> trees.Tree:

@@ -12,6 +12,9 @@ from numseq import params as trees
 from numseq import plots
 from numseq.files import write_atomically
 from numseq.tasks.dates import make_dates
+from numseq.training.arrays import load_arrays
+from numseq.training.checkpoint import METRICS
+from numseq.training.checkpoint import TRAINING as TRAINING_STATE
 from numseq.training.lock import locked
 from numseq.training.options import TrainingOptions
 from numseq.training.run import DataOptions, train_run
@@ -68,17 +71,23 @@ def _show(folder, translator, metrics, dates, threads, say):
 
     folder = Path(folder)
     shown = translator.translate([SHOWN])[0]
-    plots.save(plots.learning_curve(metrics), folder / "learning.png")
-    pictures = str(folder / "learning.png")
+    pictures = []
+    if metrics:
+        plots.save(plots.learning_curve(metrics), folder / "learning.png")
+        pictures.append(str(folder / "learning.png"))
+    else:  # all was trained already, and they are lost
+        say(f"without {METRICS} there is no learning curve")
     if shown.alpha is not None:  # a plain model attends to nothing
         plots.save(plots.attention_map(shown.alpha, shown.places, shown.target), folder / "attention.png")
-        pictures = f"{folder / 'attention.png'} (for {SHOWN!r}), {pictures}"
+        pictures.insert(0, f"{folder / 'attention.png'} (for {SHOWN!r})")
+    _, state = load_arrays(folder / TRAINING_STATE)
     result = {
         "exact_match": sum(right) / len(right),
-        "seconds": round(metrics[-1]["seconds"] + time.monotonic() - trained, 1),  # of all sittings
+        "seconds": round(state["seconds"] + time.monotonic() - trained, 1),  # of all sittings
         "parameters": trees.count(translator.model.params),
     }
     write_atomically(folder / "result.json", (json.dumps(result, indent=2) + "\n").encode())
     say(f"\n{result['exact_match']:.1%} of {len(right):,} exactly right, after {result['seconds']:.0f} s")
-    say(f"pictures: {pictures}")
+    if pictures:
+        say(f"pictures: {', '.join(pictures)}")
     return result

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
-PART = ".part"  # how the names end that files have before they are whole
+PART = re.compile(r"\..+\.[0-9a-f]{16}\.part", re.DOTALL)  # the names that files have before they are whole
 
 
 def write_atomically(path: str | PathLike, data: bytes | bytearray) -> None:
@@ -92,9 +93,10 @@ def check_writable(path: str | PathLike) -> None:
 
 def remove_parts(folder: str | PathLike) -> None:
     """Remove what is left of files that were being written when a process died. Only for who alone writes there."""
-    for part in Path(folder).glob(f".*{PART}"):
-        with contextlib.suppress(OSError):
-            part.unlink()
+    for part in Path(folder).iterdir():
+        if PART.fullmatch(part.name):
+            with contextlib.suppress(OSError):
+                part.unlink()
 
 
 @contextlib.contextmanager
@@ -143,7 +145,7 @@ def _standard(found):
 def _part(real):
     """(path, open file) of a new file in the same folder, whose name nobody can have guessed; no link is followed."""
     while True:
-        part = real.with_name(f".{real.name[:200]}.{secrets.token_hex(8)}{PART}")
+        part = real.with_name(f".{real.name[:40]}.{secrets.token_hex(8)}.part")  # at most 40 * 4 bytes of the name
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         with contextlib.suppress(FileExistsError):
             return part, open(os.open(part, flags, 0o666), "wb")

@@ -7,7 +7,7 @@ import pytest
 from helpers_run import words
 
 from numseq import plots
-from numseq.data import Pairs, Tokens
+from numseq.data import Pairs, Tokens, load_vectors, read_lines
 from numseq.data.batches import Ragged
 from numseq.errors import ArgumentError, NumseqError
 from numseq.interop import from_torch, read, to_torch, write
@@ -20,13 +20,25 @@ from numseq.studies.copy_memory import CopyMemory, init_copy, train_copy
 from numseq.studies.flow import kept_share
 from numseq.tasks import make_dates
 from numseq.tasks.dates import write_date
-from numseq.training import DataOptions, Trainer, TrainingOptions, train_run
+from numseq.training import (
+    SGD,
+    Adam,
+    DataOptions,
+    Trainer,
+    TrainingOptions,
+    clip_by_global_norm,
+    load_part,
+    mean_loss,
+    train_run,
+)
 from numseq.training.run import hold_out
 
 LINES = ["1 2 3", "4 5", "6 7 8 9 0"]
 PAIRS = words(20)
 SMALL = {"embedding": 6, "hidden": 8, "attention_size": 6}
 TOKENS = Tokens.train([source for source, _ in PAIRS], "word")
+WITHOUT = Pairs.encode([("1", "2"), (" ", "3")], TOKENS, TOKENS)
+FEWER = Tokens.train(["1"], "word")
 
 
 @pytest.fixture(scope="module")
@@ -314,6 +326,31 @@ CHECKED = "a Check, as numseq.gradcheck.check returns it"
         (lambda t: t.rescore(["1 2"]), "translations[0] is '1 2': it must be of Translation"),
         (lambda t: Translator.ensemble([]), "translators holds none"),
         (lambda t: score(t.model, PAIRS), "pairs is [("),
+        (lambda t: score(t, Pairs.encode(PAIRS, TOKENS, TOKENS)), "model is Translator("),
+        (lambda t: Translator(t.model, FEWER, TOKENS), f"source_tokens has 5 tokens, and the model {len(TOKENS)}"),
+        (lambda t: Translator(t.model, TOKENS, FEWER), f"target_tokens has 5 tokens, and the model {len(TOKENS)}"),
+        (lambda t: Translator(t, TOKENS, TOKENS), "model is Translator("),
+        (lambda t: Translator(t.model, "word", TOKENS), "source_tokens is 'word': it must be of Tokens"),
+        (lambda t: Translator.ensemble([t, t.model]), "translators[1] is Seq2Seq"),
+        (lambda t: Translator.ensemble(5), "translators is 5"),
+        (lambda t: t.rescore(None), "translations is None"),
+        (lambda t: Seq2Seq.create({"hidden": 8}), "config is {'hidden': 8}: it must be of Seq2SeqConfig"),
+        (lambda t: mean_loss(t, Pairs.encode(PAIRS, TOKENS, TOKENS)), "model is Translator("),
+        (lambda t: mean_loss(t.model, PAIRS), "corpus is [("),
+        (lambda t: mean_loss(t.model, Pairs(Ragged([]), Ragged([]))), "corpus has no pair in it"),
+        (lambda t: mean_loss(t.model, WITHOUT), "corpus has a pair without a source, the first is number 2"),
+        (lambda t: Trainer(t.model, WITHOUT, WITHOUT, ".", TrainingOptions()), "train has a pair without a source"),
+        (lambda t: load_part(t, "run", "encoder"), "model is Translator("),
+        (lambda t: load_part(t.model, "run", None), "prefix is None: it must be a text"),
+        (lambda t: read_lines(None), "path is None: it must be a path"),
+        (lambda t: read_lines(0), "path is 0: it must be a path"),
+        (lambda t: load_vectors("vectors", "word", 8), "tokens is 'word': it must be of Tokens"),
+        (lambda t: Adam(t.model.params, lr="0.1"), "lr is '0.1': it must be of Real"),
+        (lambda t: Adam(t.model.params, lr=-0.1), "lr is -0.1: it must be a number of at least 0"),
+        (lambda t: SGD(t.model.params, lr=np.nan), "lr is nan: it must be a number of at least 0"),
+        (lambda t: SGD(t.model.params, weight_decay=-1), "weight_decay is -1: it must be finite and at least 0"),
+        (lambda t: clip_by_global_norm(t.model.params, -1), "largest is -1: it must be above 0"),
+        (lambda t: clip_by_global_norm(t.model.params, np.nan), "largest is nan: it must be above 0"),
         (lambda t: Trainer(t, PAIRS, PAIRS, ".", TrainingOptions()), "model is Translator("),
         (lambda t: Trainer(t.model, PAIRS, PAIRS, ".", TrainingOptions()), "train is [("),
         (lambda t: Trainer(t.model, PAIRS, PAIRS, "no such folder", TrainingOptions()), "folder is 'no such folder': "),

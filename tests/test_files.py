@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers_run import ENVIRONMENT
 
-from numseq.files import append, check_writable, make_folder, write_atomically
+from numseq.files import append, check_writable, make_folder, remove_parts, write_atomically
 
 WRITE = "import sys; from numseq.files import write_atomically; write_atomically(sys.argv[1], b'bytes'); print('said')"
 
@@ -234,3 +234,19 @@ def test_looking_whether_a_file_can_be_written_leaves_nothing(tmp_path):
     for name in ("old", "new", "pipe"):
         check_writable(tmp_path / name)
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "old").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "字", "😀"])
+def test_a_name_may_be_as_long_as_the_system_takes_one(tmp_path, letter):
+    path = tmp_path / (letter * (255 // len(letter.encode())))
+    check_writable(path)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_only_parts_that_were_made_here_are_removed(tmp_path):
+    ours, others = [".a.0123456789abcdef.part"], [".thesis.part", ".a.0123.part", ".a.0123456789ABCDEF.part", "a.part"]
+    for name in ours + others:
+        (tmp_path / name).write_bytes(b"")
+    remove_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)

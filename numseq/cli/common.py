@@ -152,17 +152,23 @@ def program():
 
 
 def can_write(**files):
-    """Raise BadParameter when a file cannot be written, before any work is done."""
+    """Raise BadParameter when a file cannot be written, or two are one, before any work is done."""
     from numseq.files import check_writable
 
+    taken = {}
     for name, path in files.items():
-        if path and not path.parent.is_dir():
+        if not path:
+            continue
+        if not path.parent.is_dir():
             raise BadParameter(f"{flag(name)} is {path}, but there is no folder {path.parent}")
         try:
-            if path:
-                check_writable(path)
+            check_writable(path)
         except OSError as error:
             raise BadParameter(f"{flag(name)} is {path}, which cannot be written: {error.strerror}") from None
+        if path.is_file() or not path.exists():  # a device takes more than one
+            other = taken.setdefault(path.resolve(), name)
+            if other != name:
+                raise BadParameter(f"{flag(other)} and {flag(name)} are one file, {path}: give another name")
 
 
 def can_draw(**pictures):

@@ -28,6 +28,7 @@ class Files:
     val_tsv: PathLike | None = option(None, "The same as two columns.")
 
 
+WAYS = (({"tsv"}, {"source", "target"}), ({"val_tsv"}, {"val_source", "val_target"}))  # to say the same
 FILES = Group("Files", Files)
 DATA = Group("Data", DataOptions)
 MODEL = Group(
@@ -96,18 +97,24 @@ def _full(path):
 
 
 def _as_begun(context, out, parts, model, data, training, origin):
-    """The parts as the run began with; an option given now may only repeat them, but for epochs, threads and moved
-    files."""
+    """The parts as the run began with; an option given now may only repeat them, but for those that may change, and
+    moved files."""
     from dataclasses import asdict
+
+    from numseq.training.checkpoint import CHANGEABLE
 
     if not isinstance(origin, dict) or origin.keys() != FILES.options.keys() or not _are_paths(origin.values()):
         raise BadParameter(f"{out} was not begun by numseq train")
     began = {"model": model, "data": asdict(data), "training": asdict(training), "origin": origin}
-    for name in ("epochs", "threads"):
+    for name in CHANGEABLE:
         if _given(context, name):
             began["training"][name] = parts["training"][name]
-    # files may have moved: train_run compares what is in them
-    began["origin"] |= {name: path for name, path in parts["origin"].items() if path}
+    # files may have moved, or become others with the same lines: train_run compares what is in them
+    now = {name: path for name, path in parts["origin"].items() if path}
+    for ways in WAYS:
+        if now.keys() & {name for way in ways for name in way}:
+            origin |= dict.fromkeys(name for way in ways if not now.keys() & way for name in way)
+    origin |= now
     for name, path in began["origin"].items():
         if path and not parts["origin"].get(name) and not Path(path).is_file():
             raise BadParameter(f"{path}, which the run in {out} began with, is no file now: say {flag(name)} again")

@@ -52,7 +52,7 @@ def translate(
     how["threads"] = threads_of(threads, translator, batch)
     notes, texts = Notes(longest, how["max_length"]), []
 
-    came = 0  # lines so far
+    came, whole = 0, is_on_disk(input)  # lines so far; are they all?
 
     def translations():
         nonlocal came
@@ -63,7 +63,7 @@ def translate(
             yield from translator.stream(lines, batch, numbered_from=first, **how)
 
     def total():
-        return came if is_on_disk(input) else None
+        return came if whole else None
 
     sys.stdout.flush()
     shown = output is None and sys.stdout.isatty()  # there the rows themselves are the progress

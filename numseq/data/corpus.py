@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Any
 
+from numseq import arguments
 from numseq.data.reading import DataError, as_they_come, read_bytes
 
 
@@ -15,7 +16,7 @@ def read_lines(path: str | PathLike) -> list[str]:
 
     Raises: DataError, when the file is missing, is a folder, cannot be read, is damaged, or is not UTF-8 (which line).
     """
-    return decode_lines(read_bytes(path), path)
+    return decode_lines(read_bytes(arguments.path(path, "path")), path)
 
 
 def decode_lines(raw: bytes, name: object, number: int = 1) -> list[str]:
@@ -28,7 +29,9 @@ def decode_lines(raw: bytes, name: object, number: int = 1) -> list[str]:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + number
-        raise DataError(f"{name}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x})") from None
+        utf16 = number == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        convert = "it begins as UTF-16 does: iconv -f utf-16 -t utf-8" if utf16 else "convert it to UTF-8"
+        raise DataError(f"{name}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x}): {convert}") from None
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()

@@ -82,7 +82,10 @@ def as_they_come(path: str | PathLike | None, many: int) -> Iterator[list[bytes]
 
 def is_on_disk(path: str | PathLike | None) -> bool:
     """Is it a file on a disk, all of which is there, and not a pipe or a terminal? None is standard input."""
-    return stat.S_ISREG(os.stat(0 if path is None else path).st_mode)
+    try:
+        return stat.S_ISREG(os.stat(0 if path is None else path).st_mode)
+    except FileNotFoundError:  # which is for who opens it to say; or it has lost its name since
+        return False
 
 
 def _readable(file, seconds=None):

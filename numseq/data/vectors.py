@@ -4,6 +4,7 @@ from os import PathLike
 
 import numpy as np
 
+from numseq import arguments
 from numseq.data.reading import DataError, byte_lines
 from numseq.data.tokens import SPECIAL, Tokens
 
@@ -26,6 +27,8 @@ def load_vectors(path: str | PathLike, tokens: Tokens, size: int) -> tuple[np.nd
     Source: the text formats of word2vec (its C program, `-binary 0`), fastText (.vec) and GloVe (Pennington et al.,
         2014).
     """
+    arguments.one_of(tokens, "tokens", Tokens)
+    path, size = arguments.path(path, "path"), arguments.whole(size, "size", least=1)
     wanted = {tokens.token(k).encode(): k for k in range(len(SPECIAL), len(tokens))}
     starts = {word.partition(b" ")[0] for word in wanted}
     ids, rows = [], []

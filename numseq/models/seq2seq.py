@@ -28,6 +28,7 @@ A kind of encoder also says how many numbers a state of its memory has, `width(c
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from numseq import arguments
 from numseq import params as trees
 from numseq.backend import Array, DType, generator
 from numseq.data.batches import Batch
@@ -151,7 +152,8 @@ class Seq2Seq(Record):
     @classmethod
     def create(cls, config: Seq2SeqConfig, seed: int | None = 0, dtype: DType = "float32") -> Self:
         """A new model; the same seed gives the same numbers on every backend, None zeros, to be replaced soon."""
-        rng = Zeros() if seed is None else generator(seed)
+        arguments.one_of(config, "config", Seq2SeqConfig)
+        rng = Zeros() if seed is None else generator(arguments.whole(seed, "seed", least=0))
         params = Seq2SeqParams(*(box.init(rng, dtype) for box in boxes_of(config)))
         return cls(config, untie(params, config.tied))
 

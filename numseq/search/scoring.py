@@ -48,6 +48,7 @@ def score(model: "Seq2Seq", pairs: Pairs, batch_size: int = 64, max_length: int 
     Returns: a list of Scored, in the order of the pairs; it is empty of those that have no source or are too long.
     Raises: ArgumentError, when pairs are no Pairs, or have ids that the model lacks.
     """
+    arguments.having(model, "model", "a Seq2Seq", "config", "forward")
     batch_size = arguments.whole(batch_size, "batch_size", least=1)
     max_length = arguments.whole(max_length, "max_length", least=1)
     arguments.one_of(pairs, "pairs", Pairs).fit("pairs", model.config.source_vocabulary, model.config.target_vocabulary)

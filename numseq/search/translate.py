@@ -12,7 +12,7 @@ import numpy as np
 from numseq import arguments
 from numseq.backend import Array, asarray
 from numseq.data.batches import Pairs, Ragged, plan_batches
-from numseq.data.tokens import EOS, SPECIAL, UNK
+from numseq.data.tokens import EOS, SPECIAL, UNK, Tokens
 from numseq.errors import ArgumentError, ConfigError
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.greedy import GreedyOptions, greedy
@@ -58,7 +58,8 @@ class Translation:
 class Translator:
     """A model with its two vocabularies; `others` are further models of the same vocabularies, an ensemble with it.
 
-    Raises: ConfigError, when vocabularies differ (`ensemble`).
+    Raises: ArgumentError, when a vocabulary is not of the model's size; ConfigError, when vocabularies differ
+        (`ensemble`).
     """
 
     model: Any
@@ -66,9 +67,19 @@ class Translator:
     target_tokens: Any
     others: list = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        arguments.having(self.model, "model", "a Seq2Seq", "config", "params")
+        for side in ("source", "target"):
+            tokens = arguments.one_of(getattr(self, f"{side}_tokens"), f"{side}_tokens", Tokens)
+            if len(tokens) != (size := getattr(self.model.config, f"{side}_vocabulary")):
+                raise ArgumentError(f"{side}_tokens has {len(tokens):,} tokens, and the model {size:,}")
+
     @classmethod
     def ensemble(cls, translators: Sequence[Self]) -> Self:
         """One translator of several, whose probabilities are averaged."""
+        translators = arguments.listed(translators, "translators", "a list of Translators")
+        for k, one in enumerate(translators):
+            arguments.one_of(one, f"translators[{k}]", Translator)
         if not translators:
             raise ArgumentError("translators holds none: an ensemble has at least one")
         first = translators[0]
@@ -163,16 +174,15 @@ class Translator:
         Returns: a list of Translations with new score and logp, the best first and the rest in its `others`.
         """
         batch_size = arguments.whole(batch_size, "batch_size", least=1)
-        for k, one in enumerate(translations := list(translations)):
+        translations = arguments.listed(translations, "translations", "a list of Translations")
+        for k, one in enumerate(translations):
             arguments.one_of(one, f"translations[{k}]", Translation)
         lists = [[first, *first.others] if first.target else [] for first in translations]
         flat = [one for found in lists for one in found]
         pairs = [(self.source_tokens.join(one.source), self.target_tokens.join(one.target[:-1])) for one in flat]
         coded = Pairs.encode(pairs, self.source_tokens, self.target_tokens) if pairs else Pairs(Ragged([]), Ragged([]))
         with blas_threads(choose_threads(None, self.model.params, batch_size)):
-            scored = iter(
-                score(self.model, coded, batch_size, max_length=sys.maxsize)
-            )  # what was found is not too long
+            scored = iter(score(self.model, coded, batch_size, max_length=sys.maxsize))  # none is too long
         results = []
         for first, found in zip(translations, lists, strict=True):
             known = [(one, next(scored)) for one in found]

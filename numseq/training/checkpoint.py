@@ -22,6 +22,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from numseq import arguments
 from numseq import params as trees
 from numseq.backend import asarray
 from numseq.data.tokens import Tokens
@@ -56,7 +57,7 @@ class Description:
         """Write config.json."""
         said = {"format": FORMAT, "model": asdict(self.config), "training": self.training, "tokens": self.tokens}
         said["crc32"] = checksum(_canonical(said))
-        write_atomically(Path(folder) / CONFIG, (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode())
+        write_atomically(Path(folder) / CONFIG, (json.dumps(said, indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, folder: str | PathLike) -> "Description":
@@ -107,9 +108,11 @@ def read_json(path: Path) -> Any:
     """What a JSON file of a run holds. Raises: CheckpointError."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise CheckpointError(f"{path.parent}: not a run of numseq (it has no {path.name})") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from None
     except RecursionError:
         raise CheckpointError(f"{path}: cannot be read (nested too deeply)") from None
@@ -124,6 +127,14 @@ def _canonical(said):
     return json.dumps(said, sort_keys=True).encode()
 
 
+def check_vacant(folder: Path) -> None:
+    """Raise CheckpointError, when a folder holds a run, or a part of one, which a new one would be written over."""
+    if (folder / CONFIG).exists():
+        raise CheckpointError(f"{folder} already holds a run: add --resume, or choose another folder")
+    if left := [name for name in (MODEL, TRAINING, METRICS) if (folder / name).exists()]:
+        raise CheckpointError(f"{folder} has a {left[0]} but no {CONFIG}, so it is no run: choose another folder")
+
+
 def save_run(
     folder: str | PathLike,
     config: Seq2SeqConfig,
@@ -131,8 +142,12 @@ def save_run(
     target_tokens: Tokens,
     training: dict[str, Any],
 ) -> None:
-    """Begin a run: vocabularies first, config.json last. training, a JSON-able dict: the options of the run."""
+    """Begin a run: vocabularies first, config.json last. training, a JSON-able dict: the options of the run.
+
+    Raises: CheckpointError, see `check_vacant`.
+    """
     folder = Path(folder)
+    check_vacant(folder)
     make_folder(folder)
     texts = {SOURCE_TOKENS: source_tokens.to_json().encode(), TARGET_TOKENS: target_tokens.to_json().encode()}
     for name, text in texts.items():
@@ -191,9 +206,10 @@ def load_part(model: Seq2Seq, folder: str | PathLike, prefix: str) -> None:
 
     Args: model, a Seq2Seq, whose parameters are changed. folder, of the run. prefix, the beginning of the names of the
         parameters that are taken: "encoder", "decoder.attention".
-    Raises: CheckpointError, when the run cannot be read, has no such part, or one of another shape.
+    Raises: CheckpointError, when the run cannot be read, has no such part, or one of another shape; ArgumentError.
     """
-    path = Path(folder) / MODEL
+    arguments.one_of(model, "model", Seq2Seq)
+    path, prefix = arguments.path(folder, "folder") / MODEL, arguments.text(prefix, "prefix")
     arrays, _ = load_arrays(path)
     mine = {name: leaf for name, leaf in trees.walk(model.params) if name == prefix or name.startswith(f"{prefix}.")}
     if not mine:

@@ -31,12 +31,14 @@ def locked(folder: str | PathLike, say: Callable[[str], Any] = print) -> Iterato
 
     Args: folder. say: called with a line of text where the file system cannot lock, as some network file systems:
         whether another process writes there is then not known.
-    Raises: LockedError, which names who has the lock.
+    Raises: LockedError, which names who has the lock; CheckpointError, where a file is in the folder's place.
     """
     folder = Path(folder)
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise CheckpointError(f"{folder} cannot be the folder of a run: {there} is a file")
     made = make_folder(folder)
-    there = folder.stat()
-    place, me = (there.st_dev, there.st_ino), (os.getpid(), threading.get_ident())
+    place, me = _place(folder), _me()
     if _held.get(place) == me:
         yield
         return
@@ -48,6 +50,22 @@ def locked(folder: str | PathLike, say: Callable[[str], Any] = print) -> Iterato
     finally:
         del _held[place]
         _leave(folder, number, made)
+
+
+def check_held(folder: str | PathLike) -> None:
+    """Find out, before something is written, whether the folder of this name is still the one that is locked.
+
+    Raises: CheckpointError, when it was renamed or removed meanwhile; another run may have its name now.
+    """
+    try:
+        held = _held.get(_place(folder)) == _me()
+    except FileNotFoundError:
+        held = False
+    if not held:
+        raise CheckpointError(
+            f"{folder} was renamed or removed while something trained in it: nothing more is written; what was saved "
+            "is where it was moved to"
+        )
 
 
 def writer(folder: str | PathLike) -> str | None:
@@ -67,11 +85,20 @@ def writer(folder: str | PathLike) -> str | None:
     return None
 
 
+def _place(folder):
+    there = os.stat(folder)
+    return there.st_dev, there.st_ino
+
+
+def _me():
+    return os.getpid(), threading.get_ident()
+
+
 def _taken(folder, say):
     """The number of the lock's file, open and locked, with the name of this process in it."""
     path = folder / LOCK
     while True:
-        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        number = _open(path)
         try:
             _lock(number)
         except (BlockingIOError, PermissionError):
@@ -84,9 +111,20 @@ def _taken(folder, say):
             if os.path.samestat(os.fstat(number), path.stat()):  # else it was removed by who had it before
                 break
         os.close(number)
-    os.ftruncate(number, 0)
-    os.write(number, f"process {os.getpid()} on {socket.gethostname()}".encode())
+    with contextlib.suppress(OSError):  # a full disk, or somebody else's file: it is locked all the same
+        os.ftruncate(number, 0)
+        os.write(number, f"process {os.getpid()} on {socket.gethostname()}".encode())
     return number
+
+
+def _open(path):
+    """The number of the lock's file; one that another user's dead process left may perhaps only be read."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        with contextlib.suppress(OSError):
+            return os.open(path, os.O_RDONLY)
+        raise
 
 
 def _read(number):

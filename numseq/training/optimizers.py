@@ -5,12 +5,15 @@ from main memory once.
 """
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from numseq import arguments
 from numseq import params as trees
 from numseq.backend import Array, array_module, for_each
+from numseq.errors import ArgumentError, shown
 from numseq.registry import Registry
 
 PIECE = 1 << 18  # numbers: smaller ones make the processors wait for the interpreter
@@ -34,16 +37,17 @@ class Optimizer:
     lr, the step size, may be changed between steps; steps, how many were made; moments, a dict of trees like the
     parameters, 0 at first: what a checkpoint must keep. weight_decay times p is added to the gradient of p, which is
     the gradient of weight_decay / 2 * |p|^2 (L2, as PyTorch's optimisers have it), unless a rule says otherwise.
-    Raises: ValueError, when weight_decay is negative.
+    Raises: ArgumentError, when lr or weight_decay is no number, or negative.
     """
 
     moment_names: tuple[str, ...] = ()
     rule: Callable
 
     def __init__(self, params: Any, lr: float = 0.01, weight_decay: float = 0.0):
-        if not weight_decay >= 0:
-            raise ValueError(f"weight decay is {weight_decay}: it must be at least 0")
-        self.lr, self.weight_decay, self.steps = lr, weight_decay, 0
+        if not arguments.one_of(lr, "lr", Real) >= 0:  # infinite it may be, to see what comes of it
+            raise ArgumentError(f"lr is {shown(lr)}: it must be a number of at least 0")
+        self.lr, self.steps = lr, 0
+        self.weight_decay = arguments.number(weight_decay, "weight_decay", least=0)
         self.moments = {name: trees.zeros_like(params) for name in self.moment_names}
 
     def update(self, params: Any, grads: Any) -> None:
@@ -221,8 +225,11 @@ def clip_by_global_norm(grads: Any, largest: float) -> float:
 
     Args: grads, a tree. largest, a positive number, in the gradient's units.
     Returns: |g| before clipping, a Python float (this waits for a GPU).
+    Raises: ArgumentError, when largest is not positive.
     Source: Pascanu et al. 2013, algorithm 1.
     """
+    if not largest > 0:
+        raise ArgumentError(f"largest is {shown(largest)}: it must be above 0")
     norm = float(trees.global_norm(grads))
     if norm > largest:
         for leaf in trees.leaves(grads):

@@ -74,7 +74,7 @@ def progress_bar(total: int | None, unit: str, desc: str = "", initial: int = 0,
         return Lines(total, unit, desc, initial, silent=True)
     if "ipykernel" in sys.modules and find_spec("ipywidgets"):
         from tqdm.notebook import tqdm
-    elif sys.stderr.isatty():
+    elif getattr(sys.stderr, "isatty", bool)():  # what takes its place may have no such method
         from tqdm import tqdm
     else:
         return Lines(total, unit, desc, initial)

@@ -25,10 +25,9 @@ from numseq.training.arrays import CheckpointError
 from numseq.training.checkpoint import (
     CHANGEABLE,
     CONFIG,
-    METRICS,
-    MODEL,
     TRAINING,
     Description,
+    check_vacant,
     create_model,
     load_config,
     load_model,
@@ -37,7 +36,7 @@ from numseq.training.checkpoint import (
 )
 from numseq.training.lock import locked
 from numseq.training.options import TrainingOptions
-from numseq.training.trainer import Trainer
+from numseq.training.trainer import Trainer, not_frozen
 
 HELD_OUT = 1000  # at most so many pairs, and at most one in twenty, when no validation data are given
 
@@ -106,19 +105,15 @@ def train_run(
     arguments.function(say, "say")
     if prepare is not None:
         arguments.function(prepare, "prepare")
-    if folder.exists() and not folder.is_dir():
-        raise CheckpointError(f"{folder} is a file: a run needs a folder")
     with locked(folder, say):
         return _train_run(folder, train, valid, model, data, training, origin, resume, prepare, say)
 
 
 def _train_run(folder, train, valid, model, data, training, origin, resume, prepare, say):
     """`train_run`, in a folder that is locked."""
-    going_on = is_run(folder)
-    if going_on and not resume:
-        raise CheckpointError(f"{folder} already holds a run: add --resume, or choose another folder")
-    if not going_on and (foreign := [name for name in (MODEL, TRAINING, METRICS) if (folder / name).exists()]):
-        raise CheckpointError(f"{folder} has a {foreign[0]} but no {CONFIG}, so it is no run: choose another folder")
+    going_on = resume and is_run(folder)
+    if not going_on:
+        check_vacant(folder)
     fingerprint = _fingerprint(train, valid)
     held_out = valid is None
     if held_out:
@@ -143,10 +138,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
     kept = resumed_options(folder)[2].threads if going_on else None
     threads = run_threads(training.threads, kept, network.params, training.batch, say)
     training = replace(training, threads=threads)
-    try:
-        trees.without(network.params, training.frozen)
-    except trees.TreeError as error:
-        raise ConfigError(f"freeze: {error}") from None
+    not_frozen(network.params, training)
     if not (folder / TRAINING).exists():  # so too when the run was stopped before its first checkpoint
         _put_vectors(network, data, both, say)
         if prepare:
@@ -272,14 +264,19 @@ def _put_vectors(model, data, tokens, say):
 
 
 def _encode(name, pairs, tokens, longest, say):
-    """Pairs as ids, without those that have a side of more than `longest` tokens."""
+    """Pairs as ids, without those that have no source, or a side of more than `longest` tokens."""
     columns = list(zip(*pairs, strict=True))
     coded = list(zip(*(kind.encode(column) for kind, column in zip(tokens, columns, strict=True)), strict=True))
-    kept = [k for k, sides in enumerate(coded) if max(map(len, sides)) <= longest]
-    if len(kept) < len(pairs):
-        say(f"left out {len(pairs) - len(kept):,} {name} pairs of more than {longest} tokens")
+    real = [k for k, (source, _) in enumerate(coded) if source]
+    kept = [k for k in real if max(map(len, coded[k])) <= longest]
+    if len(real) < len(pairs):
+        say(f"left out {len(pairs) - len(real):,} {name} pairs without a source")
+    if len(kept) < len(real):
+        say(f"left out {len(real) - len(kept):,} {name} pairs of more than {longest} tokens")
     if not kept:
-        raise DataError(f"no {name} pair is left: every one has more than {longest} tokens (see --max-length)")
+        raise DataError(
+            f"no {name} pair is left: all are without a source or of more than {longest} tokens (see --max-length)"
+        )
     sides = list(zip(*(coded[k] for k in kept), strict=True))
     for side, kind, column, ids in zip(("source", "target"), tokens, columns, sides, strict=True):
         if unknown := count_unknown(kind, [column[k] for k in kept], ids):

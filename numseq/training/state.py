@@ -9,11 +9,12 @@ from typing import Any
 
 from numseq import params as trees
 from numseq.errors import ConfigError
-from numseq.files import append
+from numseq.files import append, check_writable
 from numseq.models import Seq2Seq
 from numseq.options import validate
 from numseq.training.arrays import CheckpointError, load_arrays, restore, save_arrays
 from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TRAINING, Description
+from numseq.training.lock import check_held
 from numseq.training.optimizers import Optimizer
 from numseq.training.progress import Progress
 
@@ -26,6 +27,7 @@ class State:
         described = (self.folder / CONFIG).exists()  # else it is a loop of one's own
         self.run = Description.load(folder).run if described else None
         self.updates = 0  # of the optimiser, in the state that is on the disk
+        self.seen: tuple[int, int] | None = None  # which file that is
 
     @property
     def begun(self) -> bool:
@@ -38,6 +40,16 @@ class State:
                 "are there and stay as they are: take it from a copy, or begin in another folder"
             )
         return False
+
+    def check(self) -> None:
+        """Find out before training whether what is on the disk is what was read, and whether it can be written.
+
+        Raises: CheckpointError; OSError, naming the file.
+        """
+        if self._on_disk() != self.seen:
+            raise CheckpointError(f"{self.folder}: something else has trained here meanwhile: go on from that")
+        for name in (TRAINING, MODEL, METRICS):
+            check_writable(self.folder / name)
 
     def history(self) -> list[dict[str, Any]]:
         """The metrics of the epochs that are done, a list of dicts."""
@@ -59,16 +71,19 @@ class State:
                 file.truncate(progress.metrics_bytes)
 
     def keep_best(self, model: Seq2Seq, line: dict[str, Any], progress: Progress) -> None:
-        """Keep these parameters as the run's model."""
+        """Keep these parameters as the run's model. Raises: see `save`."""
+        check_held(self.folder)
         described = {"run": self.run, "epoch": line["epoch"], "valid_loss": line["valid_loss"]}
         progress.model_crc32 = save_arrays(self.folder / MODEL, dict(trees.walk(model.params)), described)
 
     def save(self, model: Seq2Seq, optimizer: Optimizer, progress: Progress) -> None:
-        """Write all that resuming needs, in one step."""
+        """Write all that resuming needs, in one step. Raises: CheckpointError, when the folder was renamed; OSError."""
+        check_held(self.folder)
         arrays = {f"params.{name}": leaf for name, leaf in trees.walk(model.params)}
         for moment, tree in optimizer.moments.items():
             arrays |= {f"{moment}.{name}": leaf for name, leaf in trees.walk(tree)}
         save_arrays(self.folder / TRAINING, arrays, {"run": self.run} | asdict(progress))
+        self.seen = self._on_disk()
         self.updates = progress.updates
 
     def load(self, model: Seq2Seq, optimizer: Optimizer) -> Progress:
@@ -78,6 +93,7 @@ class State:
             run, model and optimiser.
         """
         path = self.folder / TRAINING
+        self.seen = self._on_disk()
         arrays, kept = load_arrays(path)
         self._check_run(path, kept)
         try:
@@ -94,6 +110,13 @@ class State:
         for moment, tree in optimizer.moments.items():
             optimizer.moments[moment] = restore(path, tree, arrays, f"{moment}.")
         return progress
+
+    def _on_disk(self):
+        try:
+            found = (self.folder / TRAINING).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def _check_run(self, path, kept):
         if kept.get("run") != self.run:

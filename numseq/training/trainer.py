@@ -86,13 +86,16 @@ class Trainer:
         """Train until the last epoch. Returns the metrics of all epochs, a list of dicts.
 
         Raises: InterruptedTraining, after Ctrl-C, once all is saved. DivergedError, on a loss or gradient that is not
-            finite, and instead of saving what is far worse than guessing; what was saved before stays.
+            finite, and instead of saving what is far worse than guessing; what was saved before stays. CheckpointError,
+            when something else has trained in the folder since this Trainer was made, or the folder was renamed.
+            OSError, before training, when a file cannot be written.
         """
         keep_freed_memory()
         threads = choose_threads(self.options.threads, self.model.params, self.options.batch)
         # numbers that overflow are reported once, with the step, as an error and not as warnings
         quiet = np.errstate(all="ignore")
         with locked(self.state.folder, self.say), ctrl_c() as pressed, quiet, blas_threads(threads):
+            self.state.check()
             self.state.cut_metrics(self.progress)
             if not self.state.begun:  # from here on, a state that is not there was lost
                 self.state.save(self.model, self.optimizer, self.progress)
@@ -199,16 +202,29 @@ def _check_corpus(corpus, called, config):
         corpus.fit(called, config.source_vocabulary, config.target_vocabulary)
         if not len(corpus):
             raise ArgumentError(f"{called} has no pair in it")
+        if not corpus.source.lengths.all():
+            first = int(corpus.source.lengths.argmin())
+            raise ArgumentError(
+                f"{called} has a pair without a source, the first is number {first + 1:,}: leave it out"
+            )
+
+
+def not_frozen(params: trees.Tree, options: TrainingOptions) -> trees.Tree:
+    """Those of a model's parameters that are trained. Raises: ConfigError, when there are none, or no such ones."""
+    try:
+        trained = trees.without(params, options.frozen)
+    except trees.TreeError as error:
+        raise ConfigError(f"freeze: {error}") from None
+    if not trees.leaves(trained):
+        raise ConfigError("freeze: nothing is left to train")
+    return trained
 
 
 def optimizer_of(options: TrainingOptions, params: trees.Tree) -> Any:
     """The optimiser that the options name, for those of a model's parameters that are trained. Raises: ConfigError."""
     given = {"lr": options.lr, "weight_decay": options.weight_decay}
     given = {name: value for name, value in given.items() if value is not None}
-    try:
-        return OPTIMIZERS.find(options.optimizer)(trees.without(params, options.frozen), **given)
-    except trees.TreeError as error:
-        raise ConfigError(f"freeze: {error}") from None
+    return OPTIMIZERS.find(options.optimizer)(not_frozen(params, options), **given)
 
 
 def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None) -> float:
@@ -216,7 +232,11 @@ def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None
     the perplexity.
 
     Args: model, a Seq2Seq. corpus, such as Pairs. size, rows computed together. objective, None for cross-entropy.
+    Raises: ArgumentError, when one of these is of another kind, or the corpus is empty or not of the model.
     """
+    arguments.one_of(model, "model", Seq2Seq)
+    _check_corpus(corpus, "corpus", model.config)
+    size = arguments.whole(size, "size", least=1)
     total = weight = 0
     for rows in corpus.plan(size):
         batch = corpus.batch(rows)

@@ -671,6 +671,18 @@ def test_demo_that_was_stopped_says_how_to_go_on_and_does(dates, tmp_path):
     assert bits[0] == bits[1]
 
 
+def test_a_demo_that_is_done_and_has_lost_its_metrics_shows_the_rest(dates, tmp_path):
+    again = shutil.copytree(dates[0], tmp_path / "again")
+    (again / "metrics.jsonl").unlink()
+    (again / "learning.png").unlink()
+    with small_demo():
+        result = numseq_cli("demo", "--out", again, "--resume")
+    assert (result.code, result.err) == (0, ""), result
+    assert "exactly right" in result.out and not (again / "learning.png").exists()
+    assert "without metrics.jsonl there is no learning curve" in result.out
+    assert json.loads((again / "result.json").read_text())["exact_match"] >= 0
+
+
 # what cannot be done: one clear line, and nothing is changed
 
 NEW = "train --out {room}/new"

@@ -9,6 +9,7 @@ import os
 import shutil
 import tracemalloc
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import pytest
@@ -473,3 +474,81 @@ def test_an_error_on_the_way_leaves_the_file_of_attention_as_it_was(room, tmp_pa
 def test_no_attention_is_a_list_of_nothing(room, tmp_path):
     done("translate", room / "run", "--input", put(tmp_path, ""), "--attention", tmp_path / "a.json")
     assert json.loads((tmp_path / "a.json").read_text()) == []
+
+
+# names of files
+
+
+def test_a_name_that_is_not_utf8_is_kept_and_found_again(room, tmp_path):
+    """As an archive made elsewhere brings them."""
+    tsv = tmp_path / os.fsdecode(b"caf\xe9.tsv")
+    shutil.copy(room / "pairs.tsv", tsv)
+    out = tmp_path / os.fsdecode(b"r\xe9sultat")
+    done("train", "--out", out, *TINY, "--epochs", 1, "--tsv", tsv)
+    assert load_config(out)[1]["origin"]["tsv"] == str(tsv)
+    done("train", "--out", out, "--resume", "--epochs", 2)
+    done("translate", out, "--input", room / "test-source.txt", "--output", tmp_path / os.fsdecode(b"\xe9"))
+
+
+@pytest.mark.parametrize("same", ["o", "./o", "link"])
+def test_two_results_do_not_go_to_one_file(room, tmp_path, same):
+    kept = put(tmp_path, "as it was", "o")
+    (tmp_path / "link").symlink_to("o")
+    to = ("--output", kept, "--attention", f"{tmp_path}/{same}")
+    result = numseq_cli("translate", room / "run", "--input", room / "test-source.txt", *to)
+    assert result.code == 2 and "--output and --attention are one file" in " ".join(result.err.split())
+    assert kept.read_text() == "as it was"
+
+
+def test_two_results_may_go_to_one_device(room):
+    done("translate", room / "run", "--input", room / "test-source.txt", "--output", os.devnull,
+         "--attention", os.devnull)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+def test_an_input_may_lose_its_name_while_it_is_read(room, tmp_path, kind):
+    """As a shell's script removes what was for the time being."""
+    path, lines = tmp_path / "in", b"1 2\n3 4\n5 6\n"
+    if kind == "file":
+        path.write_bytes(lines)
+    else:
+        os.mkfifo(path)
+    real, opened = os.stat, []
+
+    def stat(name, *args, **kwargs):
+        if name == path:
+            opened.append(name)
+            if len(opened) > 1:
+                raise FileNotFoundError(2, "No such file or directory", str(path))
+        return real(name, *args, **kwargs)
+
+    with ThreadPoolExecutor(1) as other, mock.patch.object(os, "stat", stat):
+        if kind == "pipe":
+            other.submit(path.write_bytes, lines)
+        assert done("translate", room / "run", "--input", path).out.count("\n") == 3
+
+
+def test_a_run_from_two_columns_goes_on_from_two_files_and_back(room, tmp_path):
+    sides = ("--source", room / "source.txt", "--target", room / "target.txt")
+    tests = ("--val-source", room / "test-source.txt", "--val-target", room / "test-target.txt")
+    pairs = zip(*((room / f"test-{side}.txt").read_text().splitlines() for side in ("source", "target")), strict=True)
+    val = put(tmp_path, "".join(f"{s}\t{t}\n" for s, t in pairs), "val.tsv")
+    done("train", "--out", tmp_path / "run", *TINY, "--epochs", 1, "--tsv", room / "pairs.tsv", *tests)
+    on = ("train", "--out", tmp_path / "run", "--resume", "--epochs")
+    done(*on, 2, *sides, "--val-tsv", val)
+    done(*on, 3)
+    done(*on, 4, "--tsv", room / "pairs.tsv")
+    refused = numseq_cli(*on, 5, "--tsv", room / "pairs.tsv", *sides)
+    assert refused.code == 2 and "--source and --target, or --tsv" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("utf-16", "utf-16"), ("utf-16", "utf-16-be"), ("the name of its encoding", "latin-1")]
+)
+def test_text_in_another_encoding_is_refused_with_what_to_do(room, tmp_path, name, encoding):
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    tsv = tmp_path / "pairs.tsv"
+    tsv.write_bytes((mark + "café noir\tblack coffee\n" * 30).encode(encoding))
+    result = numseq_cli("train", "--out", tmp_path / "run", "--tsv", tsv)
+    assert result.code == 1 and f"{tsv}, line 1: not UTF-8 (byte 0x" in result.err
+    assert ("iconv -f utf-16 -t utf-8" if name == "utf-16" else "convert it to UTF-8") in result.err

@@ -447,7 +447,7 @@ def test_a_minimum_is_found(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("decay", [-0.1, np.nan])
 def test_negative_weight_decay_is_refused(name, decay):
-    with pytest.raises(ValueError, match="weight decay is .*: it must be at least 0"):
+    with pytest.raises(ValueError, match="weight_decay is .*: it must be finite and at least 0"):
         OPTIMIZERS[name]([normal(2)], weight_decay=decay)
 
 

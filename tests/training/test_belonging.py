@@ -9,7 +9,16 @@ import pytest
 from helpers_run import digits, edit_config, numseq_cli, snapshot
 
 from numseq.errors import NumseqError
-from numseq.training import CheckpointError, DataOptions, TrainingOptions, load_model, train_run
+from numseq.training import (
+    CheckpointError,
+    DataOptions,
+    TrainingOptions,
+    load_config,
+    load_model,
+    load_tokens,
+    save_run,
+    train_run,
+)
 from numseq.training.arrays import load_arrays, save_arrays
 from numseq.training.checkpoint import (
     CONFIG,
@@ -309,6 +318,14 @@ def test_what_is_said_of_the_data_and_cannot_be_is_refused(run, data):
     refused(run, CONFIG)
 
 
+@pytest.mark.parametrize("name", [CONFIG, SOURCE_TOKENS, MODEL])
+def test_what_the_system_refuses_is_said_in_its_words_alone(run, name):
+    (run / name).unlink()
+    (run / name).mkdir()
+    with pytest.raises(CheckpointError, match=rf"{name}: cannot be read \(Is a directory\)$"):
+        load_model(run)
+
+
 def test_a_deeply_nested_configuration_is_a_line(run):
     (run / CONFIG).write_text("[" * 100_000 + "]" * 100_000)
     refused(run, CONFIG, "nested")
@@ -323,6 +340,19 @@ def test_a_vocabulary_in_another_order_is_refused(run):
     refused(run, TARGET_TOKENS)
 
 
+def test_a_run_is_not_begun_over_another(run):
+    config, described = load_config(run)
+    tokens = load_tokens(run)
+    before = snapshot(run)
+    with pytest.raises(CheckpointError, match=f"{run} already holds a run"):
+        save_run(run, config, *tokens, described)
+    (run / CONFIG).unlink()
+    with pytest.raises(CheckpointError, match=f"{run} has a {MODEL} but no {CONFIG}"):
+        save_run(run, config, *tokens, described)
+    del before[CONFIG]
+    assert snapshot(run) == before
+
+
 # the command
 
 
@@ -333,6 +363,13 @@ def test_verify_says_of_every_file_how_it_is(run):
     (run / MODEL).write_bytes((run / MODEL).read_bytes()[:-1])
     result = numseq_cli("verify", run)
     assert result.code == 1 and f"{MODEL}: WRONG, " in result.out and f"{CONFIG}: good" in result.out
+
+
+@pytest.mark.parametrize("command", ["convert {}", "translate {}", "verify {}"])
+def test_a_file_is_no_run(tmp_path, command):
+    (tmp_path / "file").write_text("mine")
+    result = numseq_cli(*command.format(tmp_path / "file").split())
+    assert result.code == 1 and f"{tmp_path}/file: not a run of numseq (it has no {CONFIG})" in result.err
 
 
 def test_verify_of_what_is_no_run_is_a_line(tmp_path):

@@ -7,13 +7,19 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers_run import ENVIRONMENT, digits, numseq_cli, snapshot, words, write_parallel
 
-from numseq.training import DataOptions, TrainingOptions, train_run
+from numseq.data import Pairs, Tokens
+from numseq.models import Seq2Seq, Seq2SeqConfig
+from numseq.training import CheckpointError, DataOptions, Trainer, TrainingOptions, train_run
 from numseq.training import lock as locks
+from numseq.training.checkpoint import CONFIG, METRICS, TOKENS, TRAINING
+from numseq.training.checkpoint import MODEL as MODEL_FILE
 from numseq.training.lock import LOCK, LockedError, locked, writer
+from numseq.training.verify import verify
 
 HOLDER = """
 import os, sys
@@ -23,6 +29,7 @@ with locked(sys.argv[1]):
     sys.stdin.readline()
 """
 DATA = DataOptions(source_tokens="char", target_tokens="char")
+FILES = {CONFIG, MODEL_FILE, TRAINING, METRICS, *TOKENS}
 MODEL = {"embedding": 4, "hidden": 4, "attention_size": 4}
 
 
@@ -138,6 +145,18 @@ def test_a_folder_in_which_nothing_came_to_be_goes_again(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "there"]
 
 
+@pytest.mark.parametrize("command", ["demo --out {file}", "train --out {file} --tsv {tsv}"])
+@pytest.mark.parametrize("inside", ["", "/run"])
+def test_a_file_is_no_folder_of_a_run(tmp_path, command, inside):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "tsv").write_text("a b\tc d\n" * 9)
+    words = command.format(file=f"{tmp_path}/file{inside}", tsv=tmp_path / "tsv").split()
+    result = numseq_cli(*words)
+    assert result.code == 1 and result.err.count("\n") == 1
+    assert f"{tmp_path}/file{inside} cannot be the folder of a run: {tmp_path}/file is a file" in result.err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_two_names_of_one_folder_are_one_folder(tmp_path, holder):
     (tmp_path / "link").symlink_to(tmp_path / "run")
     with pytest.raises(LockedError):
@@ -179,3 +198,99 @@ def test_parts_that_a_dead_writer_left_are_removed(run):
     (run / ".model.safetensors.0123456789abcdef.part").write_bytes(b"half")
     train(run, resume=True, epochs=2)
     assert not list(run.glob(".*"))
+
+
+# a folder that is not the one it was
+
+
+def renamed_after(epoch, folder, then):
+    """What to call with lines of text: after an epoch the folder is moved away, and something else done."""
+
+    def say(line):
+        if line.startswith(f"epoch   {epoch}"):
+            folder.rename(folder.with_name("moved"))
+            then()
+
+    return say
+
+
+@pytest.mark.parametrize("then", ["nothing", "an empty folder", "another run"])
+def test_who_trains_in_a_folder_that_was_renamed_writes_nowhere_else(tmp_path, then):
+    folder, moved = tmp_path / "run", tmp_path / "moved"
+    do = {"nothing": lambda: None, "an empty folder": folder.mkdir, "another run": lambda: train(folder)}[then]
+    say = renamed_after(1, folder, do)
+    with pytest.raises(CheckpointError, match=f"{folder} was renamed or removed") as error:
+        train_run(folder, digits(20), None, MODEL, DATA, TrainingOptions(epochs=3, batch=8), say=say)
+    assert "\n" not in str(error.value)
+    there = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    assert MODEL_FILE not in there or {wrong for _, wrong in verify(folder)} == {None}
+    assert there == (FILES if then == "another run" else set())
+    train_run(moved, digits(20), None, MODEL, DATA, TrainingOptions(epochs=3, batch=8), resume=True)
+    assert {wrong for _, wrong in verify(moved)} == {None}
+
+
+def trainer(folder, resume, epochs=1):
+    pairs = digits(20)
+    tokens = Tokens.train([source for source, _ in pairs], "char")
+    data = Pairs.encode(pairs, tokens, tokens)
+    model = Seq2Seq.create(Seq2SeqConfig(len(tokens), len(tokens), **MODEL))
+    return Trainer(model, data, data, folder, TrainingOptions(epochs=epochs, batch=8), lambda line: None, resume)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_was_trained_since_a_trainer_was_made_is_not_trained_over(tmp_path, begun):
+    if begun:
+        trainer(tmp_path, resume=False).run()
+    late, first = trainer(tmp_path, begun, epochs=3), trainer(tmp_path, begun, epochs=2)
+    assert len(first.run()) == 2
+    before = snapshot(tmp_path)
+    with pytest.raises(CheckpointError, match="something else has trained here meanwhile"):
+        late.run()
+    assert snapshot(tmp_path) == before
+    assert len(first.run()) == 2  # the one that did may be asked again
+
+
+@pytest.mark.parametrize("name", [METRICS, MODEL_FILE, TRAINING])
+def test_what_cannot_be_written_is_said_before_training(run, monkeypatch, name):
+    """Root may write everything, so what the system would say to others is said here."""
+    usual = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: os.path.basename(path) != name and usual(path, mode))
+    before = snapshot(run)
+    with pytest.raises(PermissionError) as error:
+        train(run, resume=True, epochs=2)
+    assert error.value.filename == str(run / name) and error.value.strerror
+    after = snapshot(run)
+    assert all(after[file] == before[file] for file in (MODEL_FILE, TRAINING, METRICS))
+
+
+def test_a_lock_that_another_user_left_is_taken(run, monkeypatch):
+    """Root may write everything, so what the system would say to others is said here."""
+    (run / LOCK).write_text("process 7 on elsewhere")
+    usual = os.open
+
+    def refuse(path, flags, *mode):
+        if os.path.basename(path) == LOCK and flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return usual(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with locked(run):
+        assert writer(run)
+        with pytest.raises(LockedError):
+            in_a_thread(lambda: locked(run).__enter__())
+
+
+def in_a_thread(call):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
+
+
+def test_a_full_disk_is_no_reason_not_to_lock(tmp_path, monkeypatch):
+    def full(number, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with locked(tmp_path):
+            assert writer(tmp_path) == "another process"
+    assert writer(tmp_path) is None

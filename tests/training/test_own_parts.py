@@ -294,6 +294,12 @@ def test_a_part_that_is_not_there_cannot_be_frozen(tmp_path):
         train(tmp_path / "run", freeze="embedding")
 
 
+def test_something_has_to_be_trained(tmp_path):
+    with pytest.raises(ConfigError, match="freeze: nothing is left to train"):
+        train(tmp_path / "run", freeze="source,encoder,target,decoder,head")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_part_of_another_run_is_taken_over(tmp_path):
     train(tmp_path / "first", epochs=1)
     theirs = arrays_of(tmp_path / "first")

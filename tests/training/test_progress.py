@@ -65,6 +65,17 @@ def test_nothing_is_shown_where_it_is_hidden_or_nobody_could_see_it(monkeypatch)
     assert err.getvalue() == out.getvalue() == ""
 
 
+def test_any_stream_may_stand_for_standard_error(monkeypatch):
+    class Copied:
+        """As notebooks and scripts write what is shown to a file too."""
+
+        def write(self, text):
+            pass
+
+    monkeypatch.setattr(sys, "stderr", Copied())
+    assert isinstance(progress_bar(3, "batch"), progress.Lines)
+
+
 def test_a_terminal_has_a_bar(monkeypatch):
     err = standard_error(monkeypatch)
     monkeypatch.setattr(err, "isatty", lambda: True)

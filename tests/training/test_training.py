@@ -15,6 +15,7 @@ from helpers_run import digits, snapshot
 
 import numseq
 from numseq import params as trees
+from numseq.data import DataError
 from numseq.errors import ConfigError, NumseqError
 from numseq.models import Seq2SeqConfig
 from numseq.training import (
@@ -432,9 +433,22 @@ def first_parameters(monkeypatch, folder, **options):
     seen, said = [], []
     with monkeypatch.context() as patch:
         patch.setattr(trainer.Trainer, "run", lambda self: seen.append(self.model.params) or [])
-        patch.setattr("numseq.training.run.load_model", lambda folder: (None, None, None))
+        patch.setattr("numseq.training.run.load_model", lambda folder: ())  # none was kept
+        patch.setattr("numseq.training.run.Translator", lambda: None)
         train(folder, say=said.append, **options)
     return seen[0], said
+
+
+def test_pairs_without_a_source_are_left_out_and_said(tmp_path):
+    some = [("", "1"), *PAIRS, ("", "")]
+    said = []
+    train(tmp_path / "some", pairs=some, valid=[*VALID, ("", "2")], epochs=1, say=said.append)
+    assert "left out 2 training pairs without a source" in said
+    assert "left out 1 validation pairs without a source" in said
+    assert any(f" {len(PAIRS)} training pairs, " in line for line in said)
+    with pytest.raises(DataError, match="no validation pair is left: all are without a source or of more"):
+        train(tmp_path / "none", valid=[("", "1")] * 3)
+    assert not (tmp_path / "none").exists()
 
 
 def test_embeddings_begin_with_the_vectors_of_their_words(tmp_path, monkeypatch):

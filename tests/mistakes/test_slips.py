@@ -157,7 +157,7 @@ def edited(owner, name, *changes):
     return scope[name]
 
 
-@pytest.mark.parametrize("mistake", WIRED)
+@pytest.mark.parametrize("mistake", few_fast(WIRED, list(WIRED)[::3]))
 def test_wrong_wiring_is_named_at_its_place(monkeypatch, mistake):
     options, owner, name, *changes, said, where = WIRED[mistake]
     monkeypatch.setattr(owner, name, edited(owner, name, *changes))
@@ -259,6 +259,7 @@ def by_hand(s, dh, dfinal, assigned=False, slopes=True, carried=True):
     return {"dx": dx, "dstate": (dh_next, dc_next), "params": {"W_x": dW_x, "W_h": dW_h, "b": db}}
 
 
+@pytest.mark.slow
 def test_bptt_by_hand_has_its_mistakes_named():
     def names(**options):
         return [d.name for d in grade("lstm", lambda s, dh, dfinal: by_hand(s, dh, dfinal, **options)).diagnosis]

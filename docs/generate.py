@@ -1,0 +1,407 @@
+"""What the site says of the code, made of the code: equations, the reference of the library and of the command line.
+
+A page has a comment in the place of what is made; the site puts it there while it is built:
+
+    <!-- equations of numseq.layers.cells -->          the modules of a folder: equations, functions, mistakes
+    <!-- equations of numseq.layers -->                the modules that lie in no folder of it
+    <!-- reference of numseq.search -->                all that a package exports
+    <!-- commands -->                                  all commands with their options
+
+Text is Markdown as MyST reads it, equations are MathML.
+"""
+
+import ast
+import functools
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+import xml.etree.ElementTree as ET
+from contextlib import contextmanager
+from html import escape
+
+import numseq.layers
+from numseq.gradcheck.formulas import mathml
+from numseq.mistakes import LAYERS
+from numseq.record import StepGrad
+
+PLACE = re.compile(r"<!-- (equations|reference) of ([\w.]+) -->|<!-- (commands) -->")
+# where a chapter begins; what is not named comes after it
+ORDER = """
+    linear embedding activations
+    rnn lstm gru gru_before peephole layernorm_lstm unroll sequence bidirectional stack
+    base additive dot multihead local location coverage
+    cross_entropy sampled
+""".split()
+SECTION = re.compile(r"^((?:Args|Returns|Backward|Raises|Source|Equations)(?:, (?:Returns|Backward|Raises))*): ?")
+INDENT = "    "
+HYPHEN, ARTICLE = "QHYPHENQ", "QARTICLEQ"  # what is no mathematics, while an equation is set
+
+
+def filled(text):
+    """The text of a page with what its comments ask for."""
+    made = {"equations": equations, "reference": reference, "commands": lambda _: commands()}
+    return PLACE.sub(lambda m: made[m[1] or m[3]](m[2]), text)
+
+
+# Equations
+
+
+def equations(package):
+    """The chapters of a folder of layers."""
+    return "\n\n".join(chapter(module) for module in modules(package))
+
+
+def modules(package):
+    """The modules of a package of layers of which something is said: those with equations, or a public function."""
+    found = [
+        module
+        for info in pkgutil.iter_modules(importlib.import_module(package).__path__)
+        if not info.ispkg and (module := importlib.import_module(f"{package}.{info.name}")).__doc__
+        if functions(module) or any(kind == "equations" for kind, _ in blocks(module.__doc__))
+    ]
+    names = [module.__name__.rpartition(".")[2] for module in found]
+    rank = {name: ORDER.index(name) if name in ORDER else len(ORDER) for name in names}
+    return [module for _, _, module in sorted(zip(map(rank.get, names), names, found, strict=True))]
+
+
+def functions(module):
+    """The public functions of a module of layers."""
+    public = {name: getattr(numseq.layers, name) for name in numseq.layers.__all__}
+    found = {n: f for n, f in public.items() if inspect.isfunction(f) and f.__module__ == module.__name__}
+    return dict(sorted(found.items(), key=lambda item: item[1].__code__.co_firstlineno))
+
+
+def chapter(module):
+    """All that is said of a module: its equations, numbered, how they are undone, its functions, known mistakes."""
+    name = module.__name__
+    count = iter(range(1, 1000))
+    first, *rest = textwrap.dedent(module.__doc__).strip().split("\n\n")
+    title = re.split(r"[(:,.]", first)[0].strip()
+    file = name.replace(".", "/") + ".py"
+    parts = [f"({name})=\n## {title}", prose(first), *(block(*one, count) for one in blocks("\n\n".join(rest)))]
+    back = undone(module, count)
+    if back:
+        parts += ["### Backward", *back]
+    if functions(module):
+        parts += ["### Functions", *(signed(name, function) for name, function in functions(module).items())]
+    else:
+        parts += ["### Classes", *(class_entry(name, one.__name__, one) for one in own(module, inspect.isclass))]
+    parts.append(mistakes(name))
+    parts.append(f"File: {source_link(name, file)}")
+    return "\n\n".join(filter(None, parts))
+
+
+def undone(module, count):
+    """The backward equations of a module: of its steps, and of its traces."""
+    for owner in own(module, inspect.isclass):
+        if issubclass(owner, StepGrad) and owner.__dict__.get("equations"):
+            yield f"Gradients inside one step, `{owner.__name__}`; d before a name is the derivative of the loss by it:"
+            yield lines([f"{left} = {right}" for left, right in owner.equations.items()], count)
+        elif "backward" in owner.__dict__ and has_equation(owner.backward.__doc__):
+            yield f"`{owner.__name__}.backward`:"
+            yield docstring(owner.backward, count)
+    for function in own(module, inspect.isfunction):
+        if function.__name__.endswith("_backward") and has_equation(function.__doc__):
+            yield f"`{function.__name__}`:"
+            yield docstring(function, count)
+
+
+def own(module, kind):
+    """What of a kind is defined in a module, in its order."""
+    return [one for one in vars(module).values() if kind(one) and one.__module__ == module.__name__]
+
+
+def has_equation(text):
+    return " = " in (text or "").split("\n\n")[0].split("Args:")[0]
+
+
+def mistakes(name):
+    """The known mistakes in a module's layers, to be opened."""
+    where = name.replace("numseq.layers", "numseq.mistakes.layers")
+    layers = [layer for layer in LAYERS.values() if layer.backward.__module__ == where and layer.bugs]
+    if not layers:
+        return ""
+    items = [
+        f"<li><strong>{escape(layer.name)}: {escape(bug.name)}.</strong> {escape(bug.lesson)}</li>"
+        for layer in layers
+        for bug in layer.bugs
+    ]
+    return f"<details><summary>Known mistakes: {len(items)}</summary><ul>\n" + "\n".join(items) + "\n</ul></details>"
+
+
+# Docstrings
+
+
+def signed(name, function):
+    """A function as the reference has it: how it is called, and its docstring."""
+    body = docstring(function)
+    if name.startswith("init_"):  # the shapes are those of the parameters that it makes
+        made = function.__globals__.get(inspect.signature(function).return_annotation.__name__)
+        body += f"\n\nThe {made.__name__}:\n\n{fields(made)}"
+    return described("function", "numseq.layers", name, arguments(function), body)
+
+
+def described(kind, module, name, called, body, colons=4):
+    """A MyST directive that makes an entry, which can be found and linked to."""
+    fence = ":" * colons
+    return f"{fence}{{py:{kind}}} {name}{called}\n:module: {module}\n\n{body}\n{fence}"
+
+
+def arguments(function):
+    """How a function is called, as its file has it."""
+    node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    node.args.args = [one for one in node.args.args if one.arg not in ("self", "cls")]
+    return f"({ast.unparse(node.args)})" + (f" -> {ast.unparse(node.returns)}" if node.returns else "")
+
+
+def docstring(owner, count=None):
+    """A docstring as Markdown."""
+    return "\n\n".join(block(*one, count) for one in blocks(inspect.getdoc(owner) or ""))
+
+
+def blocks(text):
+    """The paragraphs of a docstring: (kind, text), of which the kind is equations, code, text, or a section's name."""
+    for paragraph in re.split(r"\n\s*\n", textwrap.dedent(text).strip("\n")):
+        if not paragraph.strip():
+            continue
+        rows = paragraph.split("\n")
+        dense = textwrap.dedent(paragraph).split("\n")
+        if all(row.startswith(INDENT) for row in rows):
+            yield ("equations" if is_equations(dense) else "code"), "\n".join(dense)
+        elif len(rows) > 1 and is_equations(rows):
+            yield "equations", paragraph
+        else:
+            yield from sections(rows)
+
+
+def is_equations(rows):
+    return all(re.match(r"(?![A-Z]{2})[\w^{}(), '-]+? += ", row) for row in rows)
+
+
+def sections(rows):
+    """The sections of a paragraph, as Args and Returns; what comes before is text."""
+    kind, said = "text", []
+    for row in rows:
+        if found := SECTION.match(row):
+            if said:
+                yield kind, " ".join(said)
+            kind, said = found[1], [row[found.end() :]]
+        else:
+            said.append(row.strip())
+    yield kind, " ".join(said)
+
+
+def block(kind, text, count=None):
+    """A paragraph as Markdown."""
+    if kind == "equations":
+        return lines(text.split("\n"), count)
+    if kind == "code":
+        return f"```text\n{text}\n```"
+    if kind == "Equations" and " = " in text:
+        return "**Equations**\n\n" + lines(re.split(r"; +(?=[A-Za-z])", text.rstrip(".")), count)
+    if kind == "text" and count is not None and is_derivation(text):
+        return lines(re.split(r"; +", text.rstrip(".")), count)
+    return prose(text) if kind == "text" else f"**{kind}**: {prose(text)}"
+
+
+def is_derivation(text):
+    return re.match(r"d\w+(\[[^]]*\])? = ", text) and len(text) < 400
+
+
+def lines(rows, count=None):
+    """Equations under one another, each with a number and what is said of it."""
+    made = []
+    for row in rows:
+        equation, remark = parted(row)
+        number = f'<span class="number">({next(count)})</span>' if count else ""
+        remark = f'<span class="remark">{typeset(said(remark))}</span>' if remark else ""
+        made.append(f'<div class="equation">{number}<span class="formula">{typeset(equation)}</span>{remark}</div>')
+    return '<div class="equations">\n' + "\n".join(made) + "\n</div>"
+
+
+def parted(row):
+    """An equation, and what is said of it: behind a gap, or behind a comma."""
+    gap = re.search(r" {3,}(?![ =])(?=\S)", row)
+    if gap:
+        return re.sub(r" {2,}=", " =", row[: gap.start()]), row[gap.end() :]
+    comma = re.search(r"(, | )(?=(since|where|with|left out|which|plus that|the means|the same|written|about) )", row)
+    if comma:
+        return row[: comma.start()], row[comma.end() :]
+    return re.sub(r" {2,}=", " =", row), ""
+
+
+def typeset(words):
+    """An equation with words in it: mathematics as MathML, words as text, so that a line can be broken."""
+    words = re.sub(r"(?<=[a-z]{2})-(?=[a-z]{2})", HYPHEN, words)
+    parts = []
+    for part in ET.fromstring(mathml(words)):
+        if part.tag == "mtext":
+            parts.append(escape((part.text or "").replace("\u00a0", " ")))
+        elif parts and parts[-1].startswith("<math>"):
+            parts[-1] = parts[-1].removesuffix("</math>") + ET.tostring(part, encoding="unicode") + "</math>"
+        else:
+            parts.append(f"<math>{ET.tostring(part, encoding='unicode')}</math>")
+    text = "".join(parts).replace(HYPHEN, "-").replace(ARTICLE, "a")
+    return re.sub(r" +(?=[,;:])", "", re.sub(r" +", " ", text)).strip()
+
+
+def said(remark):
+    """A remark, whose article is no quantity."""
+    return re.sub(r"\ba(?= [a-z]{2})", ARTICLE, remark)
+
+
+def prose(text):
+    """Plain text as Markdown: only what stands between backticks has a meaning, and is a link where it is a name."""
+    pieces = re.split(r"(`[^`]+`)", " ".join(text.split()))
+    return "".join(code(one[1:-1]) if one.startswith("`") else plain(one) for one in pieces)
+
+
+def plain(text):
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>$~^&:-])", r"\\\1", text)
+
+
+def code(name):
+    return f"`{name}`"
+
+
+# Reference
+
+
+def reference(package):
+    """All that a package exports. A layer's function is described where its equations are."""
+    module = importlib.import_module(package)
+    shown = [docstring(module)]
+    names = getattr(module, "__all__", None) or public(module)
+    for name in sorted(names, key=lambda name: (name.lower(), name)):
+        owner = getattr(module, name)
+        if home := elsewhere(package, name, owner):
+            shown.append(f"{{py:obj}}`{home}.{name}`, which can be had here as well.")
+        elif inspect.isclass(owner):
+            shown.append(class_entry(package, name, owner))
+        elif package == "numseq.layers" and inspect.isfunction(owner):
+            shown.append(f"{{py:func}}`numseq.layers.{name}`: {prose(blocks_first(owner))}")
+        elif inspect.isfunction(owner):
+            shown.append(described("function", package, name, arguments(owner), docstring(owner)))
+        else:
+            shown.append(described("data", package, name, "", prose(of_data(owner))))
+    return "\n\n".join(shown)
+
+
+def public(module):
+    """The public functions and classes of a module that does not list them."""
+    found = own(module, inspect.isclass) + own(module, inspect.isfunction)
+    return [one.__name__ for one in found if not one.__name__.startswith("_") and one.__doc__]
+
+
+def elsewhere(package, name, owner):
+    """The package that owns what another one exports too, or None."""
+    home = ".".join((getattr(owner, "__module__", None) or package).split(".")[:2])
+    if package in ("numseq", home) or not home.startswith("numseq."):
+        return None
+    return home if name in getattr(importlib.import_module(home), "__all__", ()) else None
+
+
+def blocks_first(owner):
+    return inspect.getdoc(owner).split("\n\n")[0]
+
+
+def of_data(value):
+    """What is said of something that is no class and no function."""
+    if isinstance(value, int | float | str | tuple):
+        return f"`{value!r}`"
+    names = list(value) if isinstance(value, dict) or hasattr(value, "__iter__") else []
+    known = ", ".join(f"`{name}`" for name in names if isinstance(name, str))
+    return f"A {type(value).__name__}" + (f" of {known}." if known else ".")
+
+
+def class_entry(package, name, owner):
+    """A class: its docstring, its fields with their shapes, its public methods."""
+    parts = [docstring(owner) if "__doc__" in owner.__dict__ and not is_signature(owner) else "", fields(owner)]
+    for key, value in owner.__dict__.items():
+        method = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+        if not key.startswith("_") and inspect.isfunction(method) and method.__doc__:
+            parts.append(described("method", package, f"{name}.{key}", arguments(method), docstring(method)))
+        elif isinstance(value, property | functools.cached_property) and not key.startswith("_"):
+            getter = value.fget if isinstance(value, property) else value.func
+            if getter.__doc__:
+                parts.append(described("property", package, f"{name}.{key}", "", docstring(getter)))
+    init = owner.__dict__.get("__init__")
+    called = arguments(init) if init and hasattr(init, "__code__") and not hasattr(owner, "__dataclass_fields__") else ""
+    return described("class", package, name, called, "\n\n".join(filter(None, parts)), colons=5)
+
+
+def is_signature(owner):
+    """Is a docstring only what dataclass makes, "Name(field, ...)"?"""
+    return owner.__doc__ is None or owner.__doc__.startswith(f"{owner.__name__}(")
+
+
+def fields(owner):
+    """The fields of a class as its file has them, with their shapes."""
+    if not hasattr(owner, "__dataclass_fields__"):
+        return ""
+    source = textwrap.dedent(inspect.getsource(owner))
+    rows = source.split("\n")
+    kept = [
+        "\n".join(rows[node.lineno - 1 : node.end_lineno])
+        for node in ast.parse(source).body[0].body
+        if isinstance(node, ast.AnnAssign) and not node.target.id.startswith("_")
+    ]
+    return "```python\n" + textwrap.dedent("\n".join(kept)) + "\n```" if kept else ""
+
+
+def source_link(name, file):
+    """A link to the page that shows a module's source."""
+    return f'<a class="file" href="../../_modules/{name.replace(".", "/")}.html"><code>{file}</code></a>'
+
+
+# Commands
+
+
+class _Sections:
+    """Takes what a command writes of its options, in place of the terminal's formatter."""
+
+    def __init__(self):
+        self.found = {}
+
+    @contextmanager
+    def section(self, title):
+        self.rows = self.found.setdefault(title, [])
+        yield
+
+    def write_dl(self, rows):
+        self.rows += rows
+
+
+def commands():
+    """All commands: what they do, how they are called, and their options, from their own help."""
+    import typer
+
+    from numseq.cli.commands import app
+
+    group = typer.main.get_command(app)
+    shown = []
+    for name in sorted(group.commands):
+        command = group.commands[name]
+        context = command.make_context(f"numseq {name}", [], resilient_parsing=True)
+        usage = " ".join(["numseq", name, *command.collect_usage_pieces(context)])
+        paragraphs = [helped(one) for one in re.split(r"\n[ \b]*\n", inspect.cleandoc(command.help))]
+        shown += [f"(numseq-{name})=\n## numseq {name}", *paragraphs, f"```sh\n{usage}\n```"]
+        told = _Sections()
+        command.format_options(context, told)
+        for title, rows in told.found.items():
+            shown += [f":::{{rubric}} {title}\n:::", options(rows)]
+    return "\n\n".join(shown)
+
+
+def helped(paragraph):
+    """A paragraph of a command's help: lines that are set in are code."""
+    rows = paragraph.split("\n")
+    return block("code", textwrap.dedent(paragraph)) if all(row.startswith(" ") for row in rows) else prose(paragraph)
+
+
+def options(rows):
+    """Options and what is said of them."""
+    made = "".join(f"<dt><code>{escape(told)}</code></dt><dd>{escape(said)}</dd>\n" for told, said in rows)
+    return f'<dl class="options">\n{made}</dl>'

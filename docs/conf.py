@@ -35,7 +35,8 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # notebooks are shown as they are committed
 maximum_signature_line_length = 80
-toc_object_entries = False
+toc_object_entries_show_parents = "hide"
+smartquotes = False
 
 html_theme = "furo"
 html_title = "numseq"
@@ -62,7 +63,9 @@ OTHERS = {  # what docutils does not know, in words that it knows
 def formula(node, as_block=False):
     """LaTeX as MathML. An array's columns all begin on the left (site.css)."""
     text = TAG.sub("", node.astext())
-    known = re.sub(r"\\[a-zA-Z]+", lambda m: OTHERS.get(m[0], m[0]), ARRAY.sub(r"\\\1{matrix}", ALIGN.sub("{aligned}", text)))
+    known = re.sub(
+        r"\\[a-zA-Z]+", lambda m: OTHERS.get(m[0], m[0]), ARRAY.sub(r"\\\1{matrix}", ALIGN.sub("{aligned}", text))
+    )
     try:
         made = tex2mathml(known, as_block=as_block)
     except MathError as error:
@@ -88,9 +91,7 @@ def fill(app, docname, source):
     """Put what is made of the code into a page; on the site a folder is no page."""
     source[0] = filled(source[0])
     folder = (ROOT / docname).parent
-    source[0] = re.sub(
-        r"\[([^\]]+)\]\(([\w./-]+)\)", lambda m: m[1] if (folder / m[2]).is_dir() else m[0], source[0]
-    )
+    source[0] = re.sub(r"\[([^\]]+)\]\(([\w./-]+)\)", lambda m: m[1] if (folder / m[2]).is_dir() else m[0], source[0])
 
 
 def add_front_door(app, error):

@@ -22,21 +22,52 @@ from contextlib import contextmanager
 from html import escape
 
 import numseq.layers
-from numseq.gradcheck.formulas import mathml
+from numseq.gradcheck.formulas import SPACE, mathml
 from numseq.mistakes import LAYERS
 from numseq.record import StepGrad
 
 PLACE = re.compile(r"<!-- (equations|reference) of ([\w.]+) -->|<!-- (commands) -->")
 # where a chapter begins; what is not named comes after it
-ORDER = """
-    linear embedding activations
-    rnn lstm gru gru_before peephole layernorm_lstm unroll sequence bidirectional stack
-    base additive dot multihead local location coverage
-    cross_entropy sampled
-""".split()
+ORDER = [
+    *["linear", "embedding", "activations"],
+    *["rnn", "lstm", "gru", "gru_before", "peephole", "layernorm_lstm", "unroll", "sequence", "bidirectional", "stack"],
+    *["base", "additive", "dot", "multihead", "local", "location"],
+    *["cross_entropy", "sampled", "coverage"],
+]
 SECTION = re.compile(r"^((?:Args|Returns|Backward|Raises|Source|Equations)(?:, (?:Returns|Backward|Raises))*): ?")
 INDENT = "    "
-HYPHEN, ARTICLE = "QHYPHENQ", "QARTICLEQ"  # what is no mathematics, while an equation is set
+PLACEHOLDERS = {"-": "QhyphenQ", "a": "QarticleQ", "sum": "QsumQ"}  # what is no mathematics, while an equation is set
+REWRITTEN = [
+    (r"(?<=[a-z]{2})-(?=[a-z]{2})", PLACEHOLDERS["-"]),
+    (r"\bsum(?= (?:over|of)\b)", PLACEHOLDERS["sum"]),
+    (r"_t'(\w?)", r"_{t′\1}"),
+    (r"\bt'", "t′"),
+    (r" ?\.\.\.? ?", " … "),
+]
+GREEK = {"beta": "β", "eps": "ε"}
+SMALL = {
+    "a",
+    "and",
+    "as",
+    "at",
+    "by",
+    "else",
+    "for",
+    "from",
+    "if",
+    "in",
+    "is",
+    "of",
+    "or",
+    "over",
+    "since",
+    "that",
+    "the",
+    "to",
+    "where",
+    "which",
+    "with",
+}
 
 
 def filled(text):
@@ -83,14 +114,18 @@ def chapter(module):
     parts = [f"({name})=\n## {title}", prose(first), *(block(*one, count) for one in blocks("\n\n".join(rest)))]
     back = undone(module, count)
     if back:
-        parts += ["### Backward", *back]
+        parts += [rubric("Backward"), *back]
     if functions(module):
-        parts += ["### Functions", *(signed(name, function) for name, function in functions(module).items())]
+        parts += [rubric("Functions"), *(signed(name, function) for name, function in functions(module).items())]
     else:
-        parts += ["### Classes", *(class_entry(name, one.__name__, one) for one in own(module, inspect.isclass))]
+        parts += [rubric("Classes"), *(class_entry(name, one.__name__, one) for one in own(module, inspect.isclass))]
     parts.append(mistakes(name))
     parts.append(f"File: {source_link(name, file)}")
     return "\n\n".join(filter(None, parts))
+
+
+def rubric(title):
+    return f":::{{rubric}} {title}\n:::"
 
 
 def undone(module, count):
@@ -200,14 +235,28 @@ def block(kind, text, count=None):
     if kind == "code":
         return f"```text\n{text}\n```"
     if kind == "Equations" and " = " in text:
-        return "**Equations**\n\n" + lines(re.split(r"; +(?=[A-Za-z])", text.rstrip(".")), count)
+        made = sentences(text, count)
+        return f"**Equations**\n\n{made}" if "<math" in made else f"**Equations**: {prose(text)}"
     if kind == "text" and count is not None and is_derivation(text):
-        return lines(re.split(r"; +", text.rstrip(".")), count)
+        return sentences(text, count)
     return prose(text) if kind == "text" else f"**{kind}**: {prose(text)}"
 
 
+def sentences(text, count):
+    """Sentences that are equations, with semicolons between them, each on a line; others as text."""
+    made = []
+    for sentence in re.split(r"(?<=[\w)\]]\.) +(?=[A-Z][a-z]+ )", text):
+        if re.match(r"(?!With )\S+(?: \S+)? = ", sentence):
+            made.append(lines(re.split(r"; +(?=[A-Za-z])", sentence.rstrip(".")), count))
+        elif " = " in sentence and "`" not in sentence:
+            made.append(f"<p>{said(sentence)}</p>")
+        else:
+            made.append(prose(sentence))
+    return "\n\n".join(made)
+
+
 def is_derivation(text):
-    return re.match(r"d\w+(\[[^]]*\])? = ", text) and len(text) < 400
+    return re.match(r"d\w+(\[[^]]*\])? = ", text)
 
 
 def lines(rows, count=None):
@@ -216,7 +265,7 @@ def lines(rows, count=None):
     for row in rows:
         equation, remark = parted(row)
         number = f'<span class="number">({next(count)})</span>' if count else ""
-        remark = f'<span class="remark">{typeset(said(remark))}</span>' if remark else ""
+        remark = f'<span class="remark">{said(remark)}</span>' if remark else ""
         made.append(f'<div class="equation">{number}<span class="formula">{typeset(equation)}</span>{remark}</div>')
     return '<div class="equations">\n' + "\n".join(made) + "\n</div>"
 
@@ -226,7 +275,9 @@ def parted(row):
     gap = re.search(r" {3,}(?![ =])(?=\S)", row)
     if gap:
         return re.sub(r" {2,}=", " =", row[: gap.start()]), row[gap.end() :]
-    comma = re.search(r"(, | )(?=(since|where|with|left out|which|plus that|the means|the same|written|about) )", row)
+    comma = re.search(
+        r"(,? (?=since |where )|, (?=(?:with|left out|which|plus that|the means|the same|written|about) ))", row
+    )
     if comma:
         return row[: comma.start()], row[comma.end() :]
     return re.sub(r" {2,}=", " =", row), ""
@@ -234,28 +285,51 @@ def parted(row):
 
 def typeset(words):
     """An equation with words in it: mathematics as MathML, words as text, so that a line can be broken."""
-    words = re.sub(r"(?<=[a-z]{2})-(?=[a-z]{2})", HYPHEN, words)
-    parts = []
-    for part in ET.fromstring(mathml(words)):
+    for pattern, other in REWRITTEN:
+        words = re.sub(pattern, other, words)
+    parts, made, of_math = list(ET.fromstring(mathml(words))), [], False
+    for before, part, after in zip([None, *parts], parts, [*parts[1:], None], strict=False):
+        text = (part.text or "").replace("\u00a0", " ")
+        word = text.strip()
+        if part.tag == "mtext" and not is_quantity(word, before, after):
+            made.append(escape(text))
+            of_math = False
+            continue
         if part.tag == "mtext":
-            parts.append(escape((part.text or "").replace("\u00a0", " ")))
-        elif parts and parts[-1].startswith("<math>"):
-            parts[-1] = parts[-1].removesuffix("</math>") + ET.tostring(part, encoding="unicode") + "</math>"
-        else:
-            parts.append(f"<math>{ET.tostring(part, encoding='unicode')}</math>")
-    text = "".join(parts).replace(HYPHEN, "-").replace(ARTICLE, "a")
+            part.tag, part.text = "mi", GREEK.get(word, word)
+        element = ET.tostring(part, encoding="unicode")
+        if part.tag == "mi" and word and after is not None and after.tag in ("mi", "msub", "msup"):
+            element += SPACE
+        made[-1:] = (
+            [made[-1].removesuffix("</math>") + element + "</math>"]
+            if of_math
+            else [*made[-1:], f"<math>{element}</math>"]
+        )
+        of_math = True
+    text = "".join(made)
+    for word, placeholder in PLACEHOLDERS.items():
+        text = text.replace(placeholder, word)
     return re.sub(r" +(?=[,;:])", "", re.sub(r" +", " ", text)).strip()
 
 
+def is_quantity(word, before, after):
+    """Is a word beside an operator a name, as logits in exp(logits - m)?"""
+    beside = any(one is not None and one.tag == "mo" for one in (before, after))
+    return beside and word.isalpha() and word not in SMALL
+
+
 def said(remark):
-    """A remark, whose article is no quantity."""
-    return re.sub(r"\ba(?= [a-z]{2})", ARTICLE, remark)
+    """A remark, whose article is no quantity, and in which backticks make code."""
+    words = re.sub(r"\ba(?= [a-z]{2})", PLACEHOLDERS["a"], remark)
+    parts = re.split(r"`([^`]+)`", words)
+    return "".join(f" <code>{escape(one)}</code> " if k % 2 else typeset(one) for k, one in enumerate(parts))
 
 
 def prose(text):
-    """Plain text as Markdown: only what stands between backticks has a meaning, and is a link where it is a name."""
-    pieces = re.split(r"(`[^`]+`)", " ".join(text.split()))
-    return "".join(code(one[1:-1]) if one.startswith("`") else plain(one) for one in pieces)
+    """Plain text as Markdown. What stands between backticks is code, and a link where it is a name; so are names."""
+    return "".join(
+        MEANT[m.lastgroup](m[0]) if m.lastgroup else plain(m[0]) for m in PROSE.finditer(" ".join(text.split()))
+    )
 
 
 def plain(text):
@@ -263,7 +337,31 @@ def plain(text):
 
 
 def code(name):
+    """A name, as a link where the site has a place for it."""
+    name = name.strip("`")
+    where = [one for one in (name, name.rpartition(".")[0]) if one in chapters()]
+    if where:
+        return f"[`{name}`](#{where[0]})"
+    if name in numseq.layers.__all__:
+        return f"{{py:obj}}`{name} <numseq.layers.{name}>`"
     return f"`{name}`"
+
+
+@functools.cache
+def chapters():
+    """The names of all modules that have a chapter."""
+    packages = ("numseq.layers", "numseq.layers.cells", "numseq.layers.attention", "numseq.layers.losses")
+    return {module.__name__ for package in packages for module in modules(package)}
+
+
+PROSE = re.compile(
+    r"(?P<code>`[^`]+`)"
+    r"|(?P<emphasis>(?<!\S)\*[A-Za-z][^*=]*[a-z]\*)"
+    r"|(?P<math>\b(?:[A-Za-z]|d[a-z]|alpha|dalpha|cov|sum|max|mean)(?:_(?:\{[^{}]*\}|[A-Za-z0-9]+))+(?:\^T)?(?!\w|\.\w))"
+    r"|(?P<name>\b[A-Za-z]\w*(?:\.[a-z]\w+)+\b|\b\w+_\w+\b)"
+    r"|[^`*\w]+|\w+|.",
+)
+MEANT = {"code": code, "emphasis": str, "math": typeset, "name": code}
 
 
 # Reference
@@ -285,7 +383,7 @@ def reference(package):
         elif inspect.isfunction(owner):
             shown.append(described("function", package, name, arguments(owner), docstring(owner)))
         else:
-            shown.append(described("data", package, name, "", prose(of_data(owner))))
+            shown.append(described("data", package, name, "", of_data(owner)))
     return "\n\n".join(shown)
 
 
@@ -328,7 +426,9 @@ def class_entry(package, name, owner):
             if getter.__doc__:
                 parts.append(described("property", package, f"{name}.{key}", "", docstring(getter)))
     init = owner.__dict__.get("__init__")
-    called = arguments(init) if init and hasattr(init, "__code__") and not hasattr(owner, "__dataclass_fields__") else ""
+    called = (
+        arguments(init) if init and hasattr(init, "__code__") and not hasattr(owner, "__dataclass_fields__") else ""
+    )
     return described("class", package, name, called, "\n\n".join(filter(None, parts)), colons=5)
 
 
@@ -386,19 +486,20 @@ def commands():
         command = group.commands[name]
         context = command.make_context(f"numseq {name}", [], resilient_parsing=True)
         usage = " ".join(["numseq", name, *command.collect_usage_pieces(context)])
-        paragraphs = [helped(one) for one in re.split(r"\n[ \b]*\n", inspect.cleandoc(command.help))]
+        paragraphs = [helped(one) for one in re.split(r"\n\s*\n", inspect.cleandoc(command.help))]
         shown += [f"(numseq-{name})=\n## numseq {name}", *paragraphs, f"```sh\n{usage}\n```"]
         told = _Sections()
         command.format_options(context, told)
         for title, rows in told.found.items():
-            shown += [f":::{{rubric}} {title}\n:::", options(rows)]
+            shown += [rubric(title), options(rows)]
     return "\n\n".join(shown)
 
 
 def helped(paragraph):
     """A paragraph of a command's help: lines that are set in are code."""
-    rows = paragraph.split("\n")
-    return block("code", textwrap.dedent(paragraph)) if all(row.startswith(" ") for row in rows) else prose(paragraph)
+    if paragraph.startswith("\b"):
+        return block("code", textwrap.dedent(paragraph.removeprefix("\b\n")))
+    return prose(paragraph)
 
 
 def options(rows):

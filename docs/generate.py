@@ -35,11 +35,24 @@ ORDER = [
     *["cross_entropy", "sampled", "coverage"],
 ]
 SECTION = re.compile(r"^((?:Args|Returns|Backward|Raises|Source|Equations)(?:, (?:Returns|Backward|Raises))*): ?")
+# where the remark of an equation begins
+REMARK = re.compile(
+    r"; (?![^\[]*\])|: (?=[a-z]{2,} )|,? (?=(?:since|where) )"
+    r"|, (?=(?:with|left out|which|plus that|the means|the same|written|about) )"
+)
+EQUATION = r"(?!With |at )\S+(?: \S+)? = "
 INDENT = "    "
-PLACEHOLDERS = {"-": "QhyphenQ", "a": "QarticleQ", "sum": "QsumQ"}  # what is no mathematics, while an equation is set
+# what is no mathematics, while an equation is set
+PLACEHOLDERS = {"-": "QhyphenQ", "a": "QarticleQ", "sum": "QsumQ", "'s": "QgenitiveQ", "_": "QunderscoreQ"}
 REWRITTEN = [
     (r"(?<=[a-z]{2})-(?=[a-z]{2})", PLACEHOLDERS["-"]),
+    (r"\ba(?= (?!tanh|exp|log|max)[a-z]{2,}\b)", PLACEHOLDERS["a"]),
     (r"\bsum(?= (?:over|of)\b)", PLACEHOLDERS["sum"]),
+    (r"(?<=[a-z]{2})'s\b", PLACEHOLDERS["'s"]),
+    (r"\b(log|d?head|step|normalise)_(?=q\b|alpha|backward)", rf"\1{PLACEHOLDERS['_']}"),
+    (r"\^\(([^()]*)\)", r"^{(\1)}"),
+    (r"<=", "≤"),
+    (r">=", "≥"),
     (r"_t'(\w?)", r"_{t′\1}"),
     (r"\bt'", "t′"),
     (r" ?\.\.\.? ?", " … "),
@@ -246,8 +259,8 @@ def sentences(text, count):
     """Sentences that are equations, with semicolons between them, each on a line; others as text."""
     made = []
     for sentence in re.split(r"(?<=[\w)\]]\.) +(?=[A-Z][a-z]+ )", text):
-        if re.match(r"(?!With )\S+(?: \S+)? = ", sentence):
-            made.append(lines(re.split(r"; +(?=[A-Za-z])", sentence.rstrip(".")), count))
+        if re.match(EQUATION, sentence):
+            made.append(lines(re.split(rf"; +(?={EQUATION})(?![^\[]*\])", sentence.rstrip(".")), count))
         elif " = " in sentence and "`" not in sentence:
             made.append(f"<p>{said(sentence)}</p>")
         else:
@@ -272,12 +285,10 @@ def lines(rows, count=None):
 
 def parted(row):
     """An equation, and what is said of it: behind a gap, or behind a comma."""
-    gap = re.search(r" {3,}(?![ =])(?=\S)", row)
+    gap = re.search(r" {3,}(?![ =])(?=\S)|(?<=\]) {2,}", row)
     if gap:
-        return re.sub(r" {2,}=", " =", row[: gap.start()]), row[gap.end() :]
-    comma = re.search(
-        r"(,? (?=since |where )|, (?=(?:with|left out|which|plus that|the means|the same|written|about) ))", row
-    )
+        return re.sub(r" {2,}=", " =", row[: gap.start()]), re.sub(r" {3,}", ", ", row[gap.end() :])
+    comma = REMARK.search(row)
     if comma:
         return row[: comma.start()], row[comma.end() :]
     return re.sub(r" {2,}=", " =", row), ""
@@ -291,6 +302,11 @@ def typeset(words):
     for before, part, after in zip([None, *parts], parts, [*parts[1:], None], strict=False):
         text = (part.text or "").replace("\u00a0", " ")
         word = text.strip()
+        closing = after is not None and next(after.iter("mo"), after).text in (")", "]")
+        if before is not None and before.text in ("(", "["):
+            text = text.lstrip()
+        if closing:
+            text = text.rstrip()
         if part.tag == "mtext" and not is_quantity(word, before, after):
             made.append(escape(text))
             of_math = False
@@ -298,7 +314,7 @@ def typeset(words):
         if part.tag == "mtext":
             part.tag, part.text = "mi", GREEK.get(word, word)
         element = ET.tostring(part, encoding="unicode")
-        if part.tag == "mi" and word and after is not None and after.tag in ("mi", "msub", "msup"):
+        if part.tag == "mi" and after is not None and after.tag in ("mi", "msub", "msup") and not closing:
             element += SPACE
         made[-1:] = (
             [made[-1].removesuffix("</math>") + element + "</math>"]
@@ -319,10 +335,13 @@ def is_quantity(word, before, after):
 
 
 def said(remark):
-    """A remark, whose article is no quantity, and in which backticks make code."""
-    words = re.sub(r"\ba(?= [a-z]{2})", PLACEHOLDERS["a"], remark)
-    parts = re.split(r"`([^`]+)`", words)
-    return "".join(f" <code>{escape(one)}</code> " if k % 2 else typeset(one) for k, one in enumerate(parts))
+    """A remark: words and mathematics, code between backticks, and full stops."""
+    parts = re.split(r"`([^`]+)`|(?<=[\w)])(\.)(?=\s|$)", remark)
+    words, names, stops = parts[::3], parts[1::3], parts[2::3]
+    between = [
+        stop + " " if stop else f" <code>{escape(name)}</code> " for name, stop in zip(names, stops, strict=True)
+    ]
+    return "".join(typeset(one) + gap for one, gap in zip(words, [*between, ""], strict=True)).strip()
 
 
 def prose(text):

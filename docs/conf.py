@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from generate import filled  # noqa: E402
+from generate import PLACE, filled  # noqa: E402
 
 import numseq  # noqa: E402
 
@@ -40,6 +40,7 @@ smartquotes = False
 
 html_theme = "furo"
 html_title = "numseq"
+html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
@@ -94,6 +95,20 @@ def fill(app, docname, source):
     source[0] = re.sub(r"\[([^\]]+)\]\(([\w./-]+)\)", lambda m: m[1] if (folder / m[2]).is_dir() else m[0], source[0])
 
 
+def always_anew(app, env, added, changed, removed):
+    """The pages that are made of code, of which a change in the code says nothing."""
+    return [name for name in env.found_docs if PLACE.search(Path(env.doc2path(name)).read_text(encoding="utf-8"))]
+
+
+def for_keyboards(app, pagename, templatename, context, doctree):
+    """What can be scrolled can be reached by the keyboard, and the headings of the sidebar have a level."""
+    for part, old, new in [
+        ("body", "<pre>", '<pre tabindex="0">'),
+        ("furo_navigation_tree", 'role="heading"', 'role="heading" aria-level="2"'),
+    ]:
+        context[part] = context.get(part, "").replace(old, new)
+
+
 def add_front_door(app, error):
     """The start page is found in the folder of the site too."""
     if error is None and app.builder.name == "html":
@@ -106,4 +121,6 @@ def setup(app):
     """Called by Sphinx."""
     app.add_html_math_renderer("mathml", (set_inline, None), (set_block, None))
     app.connect("source-read", fill)
+    app.connect("env-get-outdated", always_anew)
+    app.connect("html-page-context", for_keyboards, priority=900)  # after the theme
     app.connect("build-finished", add_front_door)

@@ -133,6 +133,8 @@ def chapter(module):
     else:
         parts += [rubric("Classes"), *(class_entry(name, one.__name__, one) for one in own(module, inspect.isclass))]
     parts.append(mistakes(name))
+    if cases := checked(name):
+        parts.append(f"To check its gradients: `numseq gradcheck {' '.join(cases)}`")
     parts.append(f"File: {source_link(name, file)}")
     return "\n\n".join(filter(None, parts))
 
@@ -165,10 +167,20 @@ def has_equation(text):
     return " = " in (text or "").split("\n\n")[0].split("Args:")[0]
 
 
+def known(name):
+    """What `numseq.mistakes` knows of a module's layers."""
+    where = name.replace("numseq.layers", "numseq.mistakes.layers")
+    return [layer for layer in LAYERS.values() if layer.backward.__module__ == where]
+
+
+def checked(name):
+    """What `numseq gradcheck` calls a module's layers."""
+    return dict.fromkeys(layer.case.partition(",")[0] for layer in known(name))
+
+
 def mistakes(name):
     """The known mistakes in a module's layers, to be opened."""
-    where = name.replace("numseq.layers", "numseq.mistakes.layers")
-    layers = [layer for layer in LAYERS.values() if layer.backward.__module__ == where and layer.bugs]
+    layers = [layer for layer in known(name) if layer.bugs]
     if not layers:
         return ""
     items = [

@@ -12,6 +12,7 @@ import pytest
 
 import numseq
 from numseq import layers
+from numseq.mistakes import cases
 from numseq.record import StepGrad
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -88,6 +89,13 @@ def test_a_chapter_has_what_its_module_says_and_its_equations(pages, module):
             for left, right in grads.__dict__.get("equations", {}).items():
                 assert plain(f"{left} = {right}") in plain(shown)
     assert module.replace(".", "/") + ".py" in shown
+
+
+def test_what_is_to_be_checked_has_the_names_that_gradcheck_knows(generate, pages):
+    commands = re.findall(r"`numseq gradcheck (.*?)`", "".join(pages))
+    assert "lstm_step" in commands and len(commands) > 15
+    names = {name.partition(",")[0] for name in cases()}
+    assert set(" ".join(commands).split()) <= names
 
 
 def test_the_equations_of_a_chapter_are_numbered_in_order(pages):

@@ -58,29 +58,8 @@ REWRITTEN = [
     (r" ?\.\.\.? ?", " … "),
 ]
 GREEK = {"beta": "β", "eps": "ε"}
-SMALL = {
-    "a",
-    "and",
-    "as",
-    "at",
-    "by",
-    "else",
-    "for",
-    "from",
-    "if",
-    "in",
-    "is",
-    "of",
-    "or",
-    "over",
-    "since",
-    "that",
-    "the",
-    "to",
-    "where",
-    "which",
-    "with",
-}
+# words that are no names, wherever they stand
+SMALL = re.compile("(a|and|as|at|by|else|for|from|if|in|is|of|or|over|since|that|the|to|where|which|with)$")
 
 
 def filled(text):
@@ -125,8 +104,7 @@ def chapter(module):
     title = re.split(r"[(:,.]", first)[0].strip()
     file = name.replace(".", "/") + ".py"
     parts = [f"({name})=\n## {title}", prose(first), *(block(*one, count) for one in blocks("\n\n".join(rest)))]
-    back = undone(module, count)
-    if back:
+    if back := list(undone(module, count)):
         parts += [rubric("Backward"), *back]
     if functions(module):
         parts += [rubric("Functions"), *(signed(name, function) for name, function in functions(module).items())]
@@ -328,11 +306,9 @@ def typeset(words):
         element = ET.tostring(part, encoding="unicode")
         if part.tag == "mi" and after is not None and after.tag in ("mi", "msub", "msup") and not closing:
             element += SPACE
-        made[-1:] = (
-            [made[-1].removesuffix("</math>") + element + "</math>"]
-            if of_math
-            else [*made[-1:], f"<math>{element}</math>"]
-        )
+        if of_math:  # one element for all that stands together
+            element = made.pop().removeprefix("<math>").removesuffix("</math>") + element
+        made.append(f"<math>{element}</math>")
         of_math = True
     text = "".join(made)
     for word, placeholder in PLACEHOLDERS.items():
@@ -343,7 +319,7 @@ def typeset(words):
 def is_quantity(word, before, after):
     """Is a word beside an operator a name, as logits in exp(logits - m)?"""
     beside = any(one is not None and one.tag == "mo" for one in (before, after))
-    return beside and word.isalpha() and word not in SMALL
+    return beside and word.isalpha() and not SMALL.match(word)
 
 
 def said(remark):

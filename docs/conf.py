@@ -58,6 +58,7 @@ OTHERS = {  # what docutils does not know, in words that it knows
     r"\bm": r"\boldsymbol",
     r"\notag": "",
     r"\nonumber": "",
+    r"\textstyle": "",
 }
 
 

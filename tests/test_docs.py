@@ -24,6 +24,7 @@ WHOLE = [
     "cells-and-attention.md",
     "decoding.md",
     "gradient-flow.md",
+    "index.md",
     "training.md",
 ]  # each block follows those above it
 FRAGMENTS = {"architecture.md", "options.md"}  # of what stands elsewhere, or of no language

@@ -34,7 +34,7 @@ FIT = Fit(x="... K")
 def maxout(x: Array) -> MaxoutTrace:
     """The maximum over pairs of neighbouring units.
 
-    Equations: y_k = max(x_2k, x_2k+1), k counting from 0.
+    Equations: y_k = max(x_{2k}, x_{2k+1}), k counting from 0.
 
     Args: x, (..., 2K).
     Returns: a MaxoutTrace with y (..., K).

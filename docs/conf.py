@@ -1,0 +1,127 @@
+"""The site: `sphinx-build -W -c docs . docs/_build` in the root of a checkout. It needs no network, and no script to
+show mathematics: that is MathML, which browsers set themselves.
+"""
+
+import re
+import sys
+from html import escape
+from pathlib import Path
+
+from docutils.nodes import SkipNode
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+sys.path[:0] = [str(ROOT), str(HERE)]
+
+from generate import PLACE, filled  # noqa: E402
+
+import numseq  # noqa: E402
+
+project = "numseq"
+author = "The numseq developers"
+copyright = "The numseq developers"
+version = release = numseq.__version__
+language = "en"
+
+extensions = ["myst_nb", "sphinx.ext.viewcode"]
+root_doc = "docs/index"
+include_patterns = ["docs/*.md", "docs/equations/*.md", "docs/reference/*.md", "*.md", "notebooks/**.ipynb"]
+exclude_patterns = ["docs/_build", ".venv", "build", "dist", "**/.ipynb_checkpoints", "CHANGELOG.md"]
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+nb_execution_mode = "off"  # notebooks are shown as they are committed
+maximum_signature_line_length = 80
+toc_object_entries_show_parents = "hide"
+smartquotes = False
+
+html_theme = "furo"
+html_title = "numseq"
+html_favicon = "_static/icon.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_math_renderer = "mathml"
+
+TAG = re.compile(r"\\tag\{([^{}]*)\}")
+ARRAY = re.compile(r"\\(begin|end)\{array\}(?:\{[lcr]+\})?")
+ALIGN = re.compile(r"\{(?:align\*?|split)\}")
+OTHERS = {  # what docutils does not know, in words that it knows
+    r"\dots": r"\ldots",
+    r"\iff": r"\Longleftrightarrow",
+    r"\textbf": r"\mathbf",
+    r"\texttt": r"\mathtt",
+    r"\bm": r"\boldsymbol",
+    r"\notag": "",
+    r"\nonumber": "",
+    r"\textstyle": "",
+}
+
+
+def formula(node, as_block=False):
+    """LaTeX as MathML. An array's columns all begin on the left (site.css)."""
+    text = TAG.sub("", node.astext())
+    known = re.sub(
+        r"\\[a-zA-Z]+", lambda m: OTHERS.get(m[0], m[0]), ARRAY.sub(r"\\\1{matrix}", ALIGN.sub("{aligned}", text))
+    )
+    try:
+        made = tex2mathml(known, as_block=as_block)
+    except MathError as error:
+        logging.getLogger(__name__).warning("%s in %r", error, text, location=node)
+        return f"<code>{escape(text)}</code>"
+    return made.replace("<mtable", '<mtable class="array"', 1) if ARRAY.search(text) else made
+
+
+def set_inline(translator, node):
+    """Mathematics in a line."""
+    translator.body.append(formula(node))
+    raise SkipNode
+
+
+def set_block(translator, node):
+    """Mathematics that stands alone, with its number if it has one, as a tag."""
+    number = "".join(f'<span class="number">({tag})</span>' for tag in TAG.findall(node.astext()))
+    translator.body.append(f'<div class="math-block">{formula(node, as_block=True)}{number}</div>\n')
+    raise SkipNode
+
+
+def fill(app, docname, source):
+    """Put what is made of the code into a page; on the site a folder is no page."""
+    source[0] = filled(source[0])
+    folder = (ROOT / docname).parent
+    source[0] = re.sub(r"\[([^\]]+)\]\(([\w./-]+)\)", lambda m: m[1] if (folder / m[2]).is_dir() else m[0], source[0])
+
+
+def always_anew(app, env, added, changed, removed):
+    """The pages that are made of code, of which a change in the code says nothing."""
+    return [name for name in env.found_docs if PLACE.search(Path(env.doc2path(name)).read_text(encoding="utf-8"))]
+
+
+def for_keyboards(app, pagename, templatename, context, doctree):
+    """What can be scrolled can be reached by the keyboard, and the headings of the sidebar have a level."""
+    for part, old, new in [
+        ("body", "<pre>", '<pre tabindex="0">'),
+        ("furo_navigation_tree", 'role="heading"', 'role="heading" aria-level="2"'),
+    ]:
+        context[part] = context.get(part, "").replace(old, new)
+
+
+def add_front_door(app, error):
+    """The start page is found in the folder of the site too."""
+    if error is None and app.builder.name == "html":
+        page = '<!doctype html><meta charset="utf-8"><title>numseq</title>'
+        page += '<meta http-equiv="refresh" content="0; url=docs/index.html"><a href="docs/index.html">numseq</a>\n'
+        (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.add_html_math_renderer("mathml", (set_inline, None), (set_block, None))
+    app.connect("source-read", fill)
+    app.connect("env-get-outdated", always_anew)
+    app.connect("html-page-context", for_keyboards, priority=900)  # after the theme
+    app.connect("build-finished", add_front_door)

@@ -208,7 +208,8 @@ class Compared:
 
         def noted(name):
             def note(v):
-                asked.setdefault(name, []).append(v)
+                for each in {name, name.rpartition(".")[2]}:  # in one use, and in any
+                    asked.setdefault(each, []).append(v)
                 return v.value
 
             return note

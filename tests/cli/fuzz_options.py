@@ -164,7 +164,14 @@ class Workplace:
             run = self.there / _last(args, "--out")
             checked = numseq_cli("verify", run)
             wrong += [f"verify: {checked.out}{checked.err}"] if checked.code else []
-        if args[0] in ("translate", "evaluate", "score") and "nan" in done.out.split():
+        rows = [
+            row.split("\t") for row in done.out.splitlines()
+        ]  # one without a hypothesis is empty, and nan its scores
+        if args[0] == "evaluate" and "nan" in done.out.split():
+            wrong.append("gives nan")
+        if args[0] == "translate" and any(row[0] == "nan" and row[-1] for row in rows):
+            wrong.append("gives nan")
+        if args[0] == "score" and any("nan" in row and set(row) != {"nan"} for row in rows):
             wrong.append("gives nan")
         return wrong
 

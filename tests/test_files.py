@@ -238,7 +238,7 @@ def test_looking_whether_a_file_can_be_written_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("letter", ["a", "é", "字", "😀"])
 def test_a_name_may_be_as_long_as_the_system_takes_one(tmp_path, letter):
-    path = tmp_path / (letter * (255 // len(letter.encode())))
+    path = tmp_path / os.fsdecode(letter.encode() * (255 // len(letter.encode())))
     check_writable(path)
     write_atomically(path, b"new")
     assert path.read_bytes() == b"new"

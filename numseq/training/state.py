@@ -103,6 +103,10 @@ class State:
             raise CheckpointError(f"{path}: {error} is missing: not the state of a training run") from None
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from None
+        if (progress.step == 0) != (progress.weight == 0):
+            raise CheckpointError(
+                f"{path}: {progress.step} batches are done and weigh {progress.weight}: that cannot be"
+            )
         self._check_model(progress, model)
         self._check_metrics(progress)
         optimizer.steps = self.updates = progress.updates

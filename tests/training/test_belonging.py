@@ -246,8 +246,14 @@ def test_options_of_training_that_cannot_be_are_wrong_in_a_line(run, edit):
     assert len(wrong) == 1 and "\n" not in wrong[0] and "checksum" not in wrong[0]
 
 
+@pytest.mark.parametrize(("step", "weight"), [(0, 7), (3, 0)])
+def test_batches_that_are_done_weigh_something(run, step, weight):
+    resealed(run / TRAINING, step=step, weight=weight)
+    refused(run, f"{step} batches are done and weigh {weight}", resumes=True)
+
+
 def test_more_batches_than_there_are_cannot_be_done(run):
-    resealed(run / TRAINING, step=1000)
+    resealed(run / TRAINING, step=1000, weight=1)
     with pytest.raises(CheckpointError, match=r"batch 1000 of \d+ is said to be done"):
         train(run, epochs=3, resume=True)
 

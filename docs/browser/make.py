@@ -24,7 +24,7 @@ NUMPY = "@emscripten-forge/numpy@2.0.1-py312h4e66579-0"
 PYTHON = ["pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"]
 PURE = ["threadpoolctl", "tqdm"]
 LEFT_OUT = re.compile(
-    r"/tests/|\.pyi$|_(?:operand_flag|rational|struct_ufunc|umath)_tests\.|/f2py/|/distutils/|/_pyinstaller/|\.a$|/_simd\.|/testing/_private/extbuild"
+    r"/tests/|_(?:operand_flag|rational|struct_ufunc|umath)_tests\.|/_simd\.|/f2py/|/distutils/|/_pyinstaller/|\.(?:a|pyi)$"
 )
 
 

@@ -6,6 +6,8 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+import numpy as np
+
 asked = False
 
 
@@ -36,7 +38,14 @@ class Nothing:
         for step in dis.get_instructions(frame.f_code):
             if step.offset == frame.f_lasti and step.opname == "UNPACK_SEQUENCE":
                 return iter([Nothing() for _ in range(step.arg)])
-        return iter(()) if "_ITER" in _opname(frame) else iter([Nothing() for _ in range(64)])
+        return iter(())
+
+    def subplots(self, nrows=1, ncols=1, squeeze=True, **options):
+        """Axes, in an array where there are several."""
+        axes = np.empty((nrows, ncols), object)
+        for place in np.ndindex(axes.shape):
+            axes[place] = Nothing()
+        return axes.squeeze()[()] if squeeze else axes
 
     def __enter__(self):
         return self
@@ -61,8 +70,22 @@ class Nothing:
     __gt__ = __le__ = __ge__ = __lt__
 
 
-def _opname(frame):
-    return next((step.opname for step in dis.get_instructions(frame.f_code) if step.offset == frame.f_lasti), "")
+class Colours(Nothing):
+    """Colour maps by their names, and each of them: numbers to colours."""
+
+    def __getattr__(self, name):
+        return self
+
+    def __getitem__(self, key):
+        return self
+
+    def __call__(self, values, *args, **options):
+        return np.zeros((*np.shape(values), 4)) if not isinstance(values, str) else self
+
+
+def subplots(*args, **options):
+    """As pyplot has it: a figure and its axes."""
+    return Nothing(), Nothing().subplots(*args, **options)
 
 
 class Module(ModuleType):
@@ -73,6 +96,10 @@ class Module(ModuleType):
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "subplots":
+            return subplots
+        if name in ("cm", "colormaps", "get_cmap"):
+            return Colours()
         return type(name, (Nothing,), {}) if name[0].isupper() else Nothing()
 
 
@@ -96,4 +123,4 @@ sys.meta_path.append(Finder())  # type: ignore[arg-type]
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
-    return Nothing()
+    return Colours() if name == "colormaps" else Nothing()

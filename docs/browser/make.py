@@ -60,7 +60,11 @@ def numpy(folder: Path, work: Path) -> None:
 
 def wheels(folder: Path, work: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", work / "own", ROOT], check=True)
+    source = work / "source"  # a copy, since a build leaves traces, which the next would take in
+    shutil.copytree(ROOT / "numseq", source / "numseq", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md", *(path.name for path in ROOT.glob("LICENSE*"))):
+        shutil.copy(ROOT / name, source)
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", work / "own", source], check=True)
     [own] = (work / "own").glob("*.whl")
     shutil.copy(own, folder / "numseq.whl")
     subprocess.run([*pip, "download", "--no-deps", "--dest", work / "pure", *PURE], check=True)

@@ -109,13 +109,17 @@ def always_anew(app, env, added, changed, removed):
     return [name for name in env.found_docs if PLACE.search(Path(env.doc2path(name)).read_text(encoding="utf-8"))]
 
 
-def for_keyboards(app, pagename, templatename, context, doctree):
-    """What can be scrolled can be reached by the keyboard, and the headings of the sidebar have a level."""
+def for_everybody(app, pagename, templatename, context, doctree):
+    """What can be scrolled can be reached by the keyboard, headings of the sidebar have a level, and the parameters of
+    a signature, each on a line, are no list of definitions without terms."""
     for part, old, new in [
-        ("body", "<pre>", '<pre tabindex="0">'),
-        ("furo_navigation_tree", 'role="heading"', 'role="heading" aria-level="2"'),
+        ("body", r"<pre>", '<pre tabindex="0">'),
+        ("body", r'<span class="formula">(?=.{2000})', '<span class="formula" tabindex="0">'),
+        ("body", r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", r'<span class="lines">\n\1</span>'),
+        ("body", r'<dd>(<em class="sig-param">.*)</dd>', r'<span class="line">\1</span>'),
+        ("furo_navigation_tree", r'role="heading"', 'role="heading" aria-level="2"'),
     ]:
-        context[part] = context.get(part, "").replace(old, new)
+        context[part] = re.sub(old, new, context.get(part, ""))
 
 
 def make_python(app):
@@ -158,6 +162,6 @@ def setup(app):
     app.connect("env-get-outdated", always_anew)
     app.connect("builder-inited", make_python)
     app.connect("html-page-context", add_run)
-    app.connect("html-page-context", for_keyboards, priority=900)  # after the theme
+    app.connect("html-page-context", for_everybody, priority=900)  # after the theme
     app.connect("build-finished", put_python)
     app.connect("build-finished", add_front_door)

@@ -103,7 +103,7 @@ def test_an_error_is_shown_and_a_run_can_be_stopped(site, open_page):
     page.wait_for_function("(s) => s.textContent.startsWith('stopped; ')", arg=status.element_handle())
     code.evaluate("(e) => { e.textContent = 'print(1 + 1)' }")
     button.click()
-    assert output(page, 0) == "2"
+    assert output(page, 0) == "2\n"
 
 
 def test_the_keyboard_is_enough(site, open_page):

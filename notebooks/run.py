@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 NOTEBOOKS = sorted(path for folder in (HERE, HERE / "solutions") for path in folder.glob("*.ipynb"))
 TIMEOUT = 300  # seconds a cell
 AT_ONCE = 2
+BAR = {"application/vnd.jupyter.widget-view+json", "text/plain"}  # what a progress bar leaves, where there are widgets
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -53,6 +54,8 @@ def execute(notebook: NotebookNode) -> None:
             store_widget_state=False,
             coalesce_streams=True,  # one output where what was printed came in parts
         ).execute(env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
+    for cell in code_cells(notebook):  # a bar that has done its work is none in a page
+        cell.outputs = [output for output in cell.outputs if set(output.get("data", {})) != BAR]
     notebook.metadata["numseq"] = {"source_hash": source_hash(notebook)}
 
 

@@ -80,7 +80,9 @@ def test_whatever_changes_in_the_code_changes_the_hash(notebook):
 
 def test_the_command_keeps_what_ran_to_its_end(tmp_path):
     path = tmp_path / "small.ipynb"
-    cells = ["import pathlib, numseq", "pathlib.Path('litter').touch(); print(numseq.__file__); print('two')"]
+    bar = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "0%"}
+    begins = f"import pathlib, numseq; display({bar}, raw=True)"
+    cells = [begins, "pathlib.Path('litter').touch(); print(numseq.__file__); print('two')"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text="old")]
     notebook.cells[0].metadata["execution"] = {"iopub.execute_input": "2020-01-01T00:00:00Z"}

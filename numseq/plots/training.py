@@ -1,6 +1,7 @@
-"""How training went: learning curves, and what clipping does to updates."""
+"""How training went: learning curves of one run and of several, and what clipping does to updates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from numseq import arguments
 from numseq.errors import ArgumentError, shown
-from numseq.plots.figure import figure_class, grid, panels_of, set_title
+from numseq.plots.figure import COLOURS, figure_class, grid, panels_of, positive, set_title
 from numseq.plots.fonts import drawable
 
 if TYPE_CHECKING:
@@ -25,23 +26,8 @@ def learning_curve(metrics: list[dict[str, Any]], *, title: str | None = None) -
     Returns a `Figure`.
     Raises ArgumentError when `metrics` is empty, holds no loss, or is something else.
     """
-    metrics = arguments.listed(metrics, "metrics", "a list of dicts, one for each epoch, as train_run returns")
-    if not metrics:
-        raise ArgumentError("metrics is empty: there is no epoch to draw")
-    keys = ("train_loss", "valid_loss", "valid_perplexity")
-    for k, line in enumerate(metrics):
-        if not isinstance(line, Mapping):
-            raise ArgumentError(f"metrics[{k}] is {shown(line)}: it must be a dict, as of a line of metrics.jsonl")
-        for key in ("epoch", *keys):
-            if not isinstance(line.get(key), Real | None):
-                raise ArgumentError(f"metrics[{k}] has the {key} {shown(line[key])}: it must be a number")
-    epochs = np.array([m.get("epoch", n) for n, m in enumerate(metrics, start=1)])
-    train, valid, perplexity = (np.array([m.get(key) for m in metrics], float) for key in keys)  # None is nan
-    with np.errstate(divide="ignore", invalid="ignore"):
-        valid = np.where(np.isnan(valid), np.log(perplexity), valid)
+    epochs, train, valid = _losses(metrics, "metrics", "epoch")
     trained, validated = np.isfinite(train), np.isfinite(valid)
-    if not (trained.any() or validated.any()):
-        raise ArgumentError(f"metrics holds no finite {', '.join(keys)}")
 
     figure = figure_class()(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
@@ -61,6 +47,103 @@ def learning_curve(metrics: list[dict[str, Any]], *, title: str | None = None) -
     [(heading, family)] = drawable([arguments.text(title or "", "title")])
     set_title(axes, heading[0], family, 6.4)
     return figure
+
+
+def learning_curves(
+    runs: dict[str, list[Any]],
+    *,
+    x: str | Sequence[str] = "epoch",
+    log: bool = True,
+    title: str | None = None,
+) -> "Figure":
+    """Draw the losses of several runs into one picture, training dashed and validation solid.
+
+    `runs` is a dict of labels to runs. A run is a list of dictionaries, as of `learning_curve`; in its place may stand
+    a list of runs, such as those that differ in their seed: they get one colour. x: what the losses are drawn against,
+    a number in these dictionaries, as "epoch" or "seconds"; each of several has a panel. log: False makes the axis of
+    the losses linear. Where a loss has no finite value at the end of its run, a cross stands at the last one.
+
+    Returns a `Figure`.
+    Raises ArgumentError when there is no run, one holds no loss or no x, or something is of another kind.
+    """
+    names = arguments.texts([x] if isinstance(x, str) else x, "x")
+    arguments.one_of(log, "log", bool)
+    if not panels_of(runs, "runs", depth=1):
+        raise ArgumentError("runs is empty: there is no run to draw")
+    if not names:
+        raise ArgumentError("x is empty: it must name what the losses are drawn against")
+    figure = figure_class()(figsize=(6.4 if len(names) == 1 else 1.0 + 3.2 * len(names), 4.4), layout="constrained")
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    (labels, family), (heading, title_family) = drawable([*runs], [arguments.text(title or "", "title")])
+    colours, line, drawn = _colours(len(runs)), import_module("matplotlib.lines").Line2D, set()
+    for (label, run), colour in zip(runs.items(), colours, strict=True):
+        several = _several(run, f"runs[{label!r}]")
+        style = {"color": colour, "linewidth": 1.6 if len(several) == 1 else 0.9}
+        for where, metrics in several.items():
+            for axes, name in zip(panels, names, strict=True):
+                at, *losses = _losses(metrics, where, name)
+                for loss, dashes in zip(losses, ("--", "-"), strict=True):
+                    there = np.flatnonzero(np.isfinite(positive(loss) if log else loss))
+                    if there.size:
+                        drawn.add(dashes)
+                        axes.plot(at[there], loss[there], dashes, marker="." if there.size == 1 else None, **style)
+                        if there[-1] < len(loss) - 1:
+                            axes.plot(at[there[-1]], loss[there[-1]], "x", color=colour, markersize=8)
+    for axes, name in zip(panels, names, strict=True):
+        axes.set_xlabel(name, parse_math=False)
+        axes.set_yscale("log" if log else "linear")
+        axes.grid(alpha=0.3, which="both")
+    panels[0].set_ylabel("loss (nats per token)")
+    handles = [line([], [], color=colour, label=label) for label, colour in zip(labels, colours, strict=True)]
+    kinds = {"--": "training", "-": "validation"}
+    handles += [line([], [], color="0.3", linestyle=k, label=kinds[k]) for k in kinds if k in drawn]
+    legend = figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
+    for text in legend.get_texts():
+        text.set(family=family, parse_math=False)
+    if len(names) == 1:
+        set_title(panels[0], heading[0], title_family, 5.0)
+    elif heading[0]:
+        figure.suptitle(heading[0], family=title_family, parse_math=False)
+    return figure
+
+
+def _several(run: Any, called: str) -> dict[str, Any]:
+    """One run, or some in its place: what each is called in an error, and its metrics."""
+    several = arguments.listed(run, called, "a list of dicts, one for each epoch, or a list of such lists")
+    if not several or isinstance(several[0], Mapping):
+        return {called: several}
+    return {f"{called}[{k}]": metrics for k, metrics in enumerate(several)}
+
+
+def _losses(metrics: Any, called: str, x: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, training and validation loss of each epoch, nan where there is none. Raises: ArgumentError."""
+    metrics = arguments.listed(metrics, called, "a list of dicts, one for each epoch, as train_run returns")
+    if not metrics:
+        raise ArgumentError(f"{called} is empty: there is no epoch to draw")
+    keys = ("train_loss", "valid_loss", "valid_perplexity")
+    for k, line in enumerate(metrics):
+        if not isinstance(line, Mapping):
+            raise ArgumentError(f"{called}[{k}] is {shown(line)}: it must be a dict, as of a line of metrics.jsonl")
+        for key in (x, *keys):
+            if not isinstance(line.get(key), Real | None):
+                raise ArgumentError(f"{called}[{k}] has the {key} {shown(line[key])}: it must be a number")
+        if x != "epoch" and line.get(x) is None:
+            raise ArgumentError(f"{called}[{k}] has no {x}: there are {', '.join(map(str, line))}")
+    at = np.array([line.get(x, n) for n, line in enumerate(metrics, start=1)])
+    train, valid, perplexity = (np.array([line.get(key) for line in metrics], float) for key in keys)  # None is nan
+    with np.errstate(divide="ignore", invalid="ignore"):
+        valid = np.where(np.isnan(valid), np.log(perplexity), valid)
+    if not (np.isfinite(train).any() or np.isfinite(valid).any()):
+        raise ArgumentError(f"{called} holds no finite {', '.join(keys)}")
+    return at, train, valid
+
+
+def _colours(n: int) -> Iterable[Any]:
+    """Those of Okabe & Ito, or, where these do not suffice, a scale from dark to light."""
+    distinct = [*COLOURS, "#E69F00", "#56B4E9"]
+    if n <= len(distinct):
+        return distinct[:n]
+    return import_module("matplotlib").colormaps["viridis"](np.linspace(0, 0.9, n))
 
 
 def updates(panels: dict[str, dict[str, Any]], *, chance: float | None = None, title: str | None = None) -> "Figure":

@@ -257,6 +257,78 @@ def test_learning_curve_needs_a_loss(metrics):
         plots.learning_curve(metrics)
 
 
+# learning_curves
+
+
+def metrics_of(train, valid, **more):
+    lines = [
+        {"epoch": n, "train_loss": a, "valid_loss": b} for n, (a, b) in enumerate(zip(train, valid, strict=True), 1)
+    ]
+    return [line | {key: values[k] for key, values in more.items()} for k, line in enumerate(lines)]
+
+
+def test_learning_curves_draw_both_losses_of_each_run_in_its_colour():
+    runs = {"a $5 rate": metrics_of([3, 1], [4, 2]), "seeds": [metrics_of([5, 0.5], [6, 0.6]), metrics_of([7], [8])]}
+    figure = plots.learning_curves(runs, title="two $runs")
+    [axes] = figure.axes
+    drawn = [(line.get_linestyle(), line.get_color(), line.get_xydata().tolist()) for line in axes.lines]
+    first, second = figures.COLOURS[:2]
+    assert drawn == [
+        ("--", first, [[1, 3], [2, 1]]), ("-", first, [[1, 4], [2, 2]]),
+        ("--", second, [[1, 5], [2, 0.5]]), ("-", second, [[1, 6], [2, 0.6]]),
+        ("--", second, [[1, 7]]), ("-", second, [[1, 8]]),
+    ]  # fmt: skip
+    assert axes.lines[-1].get_marker() == "."  # a line of one point is none
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("epoch", "loss (nats per token)", "log")
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a $5 rate", "seeds", "training", "validation"]
+    assert [line.get_color() for line in legend.get_lines()][:2] == [first, second]
+    assert axes.get_title() == "two $runs" and not any(text.get_parse_math() for text in legend.get_texts())
+
+
+def test_learning_curves_against_several_numbers_have_a_panel_each():
+    run = metrics_of([3, 2], [4, 3], updates=[10, 20], seconds=[0.5, 1.5])
+    figure = plots.learning_curves({"run": run}, x=("updates", "seconds"), log=False, title="both")
+    assert [axes.get_xlabel() for axes in figure.axes] == ["updates", "seconds"]
+    assert [axes.lines[1].get_xdata().tolist() for axes in figure.axes] == [[10, 20], [0.5, 1.5]]
+    assert figure.axes[0].get_yscale() == "linear" and figure.axes[0].get_shared_y_axes().joined(*figure.axes)
+    assert figure.get_suptitle() == "both"
+
+
+def test_a_run_that_diverged_ends_with_a_cross():
+    run = metrics_of([3, 9, math.nan], [4, math.inf, math.nan])
+    [axes] = plots.learning_curves({"run": run}).axes
+    crosses = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "x"]
+    assert crosses == [[[2, 9]], [[1, 4]]]
+    whole = [{"train_loss": 3.0}, {"train_loss": 2.0}]
+    figure = plots.learning_curves({"run": whole})
+    assert [line.get_xydata().tolist() for line in figure.axes[0].lines] == [[[1, 3], [2, 2]]]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["run", "training"]
+
+
+@pytest.mark.parametrize("count", [7, 12])
+def test_as_many_runs_as_there_are_have_colours_of_their_own(count):
+    runs = {f"run {k}": metrics_of([3, 2], [4, 3]) for k in range(count)}
+    [axes] = plots.learning_curves(runs).axes
+    assert len({matplotlib.colors.to_hex(line.get_color()) for line in axes.lines}) == count
+
+
+@pytest.mark.parametrize(
+    ("runs", "x", "message"),
+    [
+        ({}, "epoch", "runs is empty"),
+        ({"a": [{"train_loss": 1}]}, (), "x is empty"),
+        ({"a": []}, "epoch", r"runs\['a'\] is empty"),
+        ({"a": [[{"train_loss": 1}], []]}, "epoch", r"runs\['a'\]\[1\] is empty"),
+        ({"a": [{"epoch": 1}]}, "epoch", r"runs\['a'\] holds no finite"),
+        ({"a": [{"train_loss": 1}]}, "seconds", r"runs\['a'\]\[0\] has no seconds: there are train_loss"),
+    ],
+)
+def test_learning_curves_name_what_they_lack(runs, x, message):
+    with pytest.raises(ValueError, match=message):
+        plots.learning_curves(runs, x=x)
+
+
 # Files and notebooks
 
 

@@ -1,0 +1,126 @@
+"""Numbers of a trace, as pictures need them: arrays (T, n) of one row, by name."""
+
+from typing import Any
+
+import numpy as np
+
+from numseq import arguments
+from numseq.backend import to_numpy
+from numseq.errors import ArgumentError, shown
+from numseq.layers.cells.bidirectional import BidirectionalTrace
+from numseq.record import KeptGradients, Steps
+from numseq.show import fields_of
+
+
+def unrolled(trace: Any, called: str = "trace") -> Any:
+    """What has a cell's steps: a trace with a `run`. Raises: ArgumentError, which names parts of it that have."""
+    if hasattr(trace, "run") and hasattr(trace.run, "cell"):
+        return trace
+    within = [name for name, _ in recurrent_parts(trace)]
+    hint = f": {called}.{within[0]} is one" if within else ""
+    raise ArgumentError(f"{called} is {shown(trace)}: it must be the trace of a recurrent layer{hint}")
+
+
+def recurrent_parts(trace: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, Any]]:
+    """(path, trace) of all within a trace that run a cell over time."""
+    if depth > 6 or trace is None:
+        return []
+    if hasattr(trace, "run") and hasattr(trace.run, "cell"):
+        return [(prefix, trace)]
+    if isinstance(trace, list):
+        named = [(f"[{k}]", part) for k, part in enumerate(trace)]
+    elif hasattr(trace, "__dataclass_fields__"):
+        named = [(f".{name}" if prefix else name, part) for name, part in fields_of(trace) if name != "params"]
+    else:
+        return []
+    return [found for name, part in named for found in recurrent_parts(part, f"{prefix}{name}", depth + 1)]
+
+
+def row_of(array: Any, row: int, part: int | None = None) -> np.ndarray:
+    """The numbers of one row, on the host: of (T, B, n) or (T, 2, B, n). One copy from the device, of that row alone."""
+    if part is not None and array.ndim == 4:
+        array = array[:, part]
+    return to_numpy(array[:, min(row, array.shape[1] - 1)])
+
+
+class Reading:
+    """One row of a recurrent layer's trace: `values[name]` and `gradients[name]`, (T, n), in the order of positions.
+
+    Args: trace, of a recurrent layer. row, of the batch. direction: "ahead" or "back", of a bidirectional one.
+        gradients: what `numseq.record.keep_gradients` kept, or None. units: at most so many of each block of H.
+    """
+
+    def __init__(
+        self,
+        trace: Any,
+        row: int = 0,
+        direction: str | None = None,
+        gradients: KeptGradients | None = None,
+        units: int | None = None,
+    ):
+        trace = unrolled(trace)
+        self.run, self.trace = trace.run, trace
+        both = isinstance(trace, BidirectionalTrace)
+        if direction not in (("ahead", "back") if both else (None,)):
+            wanted = (
+                "'ahead' or 'back', of a layer that reads both ways" if both else "None, of a layer that reads one way"
+            )
+            if direction is None:
+                direction = "ahead"
+            else:
+                raise ArgumentError(f"direction is {shown(direction)}: it must be {wanted}")
+        self.part = {"ahead": 0, "back": 1, None: None}[direction]
+        self.steps: Steps = getattr(trace, direction) if both else trace.steps
+        T, B = len(self.steps), trace.run.after.h.shape[-2]
+        self.T, self.B, self.H = T, B, trace.run.after.h.shape[-1]
+        self.row = arguments.whole(row, "row", least=0, most=B - 1)
+        self.record = self.steps[0]
+        self.states = self.run.after._fields
+        self.blocks = f"{getattr(self.record, 'blocks', '')}{getattr(self.record, 'more_blocks', '')}"
+        self.limit = units if units is not None else self.H
+        # positions in the order of steps, of a layer that reads from the last to the first
+        self.turned = direction == "back"
+        self.values = {name: self._numbers(name) for name in self._names()}
+        for name, states in zip(self.states, self.run.before, strict=True):
+            self.values.setdefault(f"{name}_prev", self._cut(self._state(states)))
+        if getattr(trace, "x", None) is not None:
+            x = row_of(trace.x, self.row)
+            self.values["x"] = x[:, : self.limit]
+        self.gradients, self.words = {}, {}
+        if gradients is not None:
+            self._take(gradients)
+
+    def _names(self):
+        names = [name for name, _ in fields_of(self.record) if name != "params"]
+        return [name for name in names if getattr(self.record, name) is not None and not name.startswith("_")]
+
+    def _numbers(self, name, steps=None):
+        fields = [getattr(record, name)[self.row] for record in (steps or self.steps)]
+        return self._cut(np.stack([to_numpy(field) for field in fields]))
+
+    def _state(self, states):
+        states = row_of(states, self.row, self.part)
+        return states[::-1] if self.turned else states
+
+    def _cut(self, array):
+        """The first units of each block."""
+        if array.ndim == 1:
+            array = array[:, None]
+        n = array.shape[-1]
+        if self.limit >= self.H or n < self.H or n % self.H:
+            return array[..., : max(self.limit, 1)] if n > self.limit and n % self.H else array
+        return np.concatenate([array[..., k : k + self.limit] for k in range(0, n, self.H)], axis=-1)
+
+    def _take(self, gradients):
+        arguments.one_of(gradients, "gradients", KeptGradients)
+        try:
+            kept, states = gradients[self.steps], gradients.states(self.steps)
+        except KeyError as error:
+            raise ArgumentError(f"gradients has nothing of this trace: {error.args[0]}") from None
+        self.words = dict(getattr(kept[0], "equations", {}))
+        for name, value in fields_of(kept[0]):
+            if name.startswith("d") and getattr(value, "ndim", 0):
+                self.gradients[name[1:]] = self._numbers(name, kept)
+        for name in self.states:
+            if name not in self.gradients:
+                self.gradients[name] = self._numbers(name, states)

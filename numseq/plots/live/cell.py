@@ -7,6 +7,7 @@ import numpy as np
 
 from numseq import arguments
 from numseq.errors import ArgumentError
+from numseq.layers.cells.cell import Cell
 from numseq.plots.live.dataflow import TALL, WIDE, Drawing, Quantity, lay_out, quantities
 from numseq.plots.live.picture import LivePicture
 from numseq.plots.live.read import Reading
@@ -41,7 +42,8 @@ def cell(
     tokens = token_list(tokens, reading.T)
     step = getattr(reading.run.cell, "step", None)
     outside = [*(f"{name}_prev" for name in reversed(reading.states)), *(["x"] if "x" in reading.values else [])]
-    found = quantities(reading.record, step, outside, reading.blocks)
+    projected = getattr(type(reading.run.cell), "forward", None) is Cell.forward
+    found = quantities(reading.record, step, outside, reading.blocks, projected)
     drawing = lay_out(found, reading.states)
     kind = type(reading.run.cell).__name__
     title = arguments.text(title or f"{kind}: one step, and what is in it", "title")

@@ -15,10 +15,12 @@ import re
 import textwrap
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from numseq.show import EQUATION, equations_of
 
+PRE_ACTIVATIONS = "a_t = x_t W_x + h_{t-1} W_h + b", "pre-activations", ["x", "h_prev"]
 TOKEN = re.compile(r"([A-Za-z]+)((?:_(?:\{[^{}]*\}|[A-Za-z0-9]+))*)")
 # what stands beside a quantity's name: what is done to make it
 SIGNS = [(r"sigma\(|sigmoid\(", "σ"), (r"tanh\(", "tanh"), (r"relu\(|max\(", "max"), (r"softmax\(", "softmax")]
@@ -37,22 +39,32 @@ class Quantity:
     @property
     def signs(self) -> str:
         made = self.equation.partition(" = ")[2]
+        for name in self.reads:  # what has a box of its own is not done here
+            function, _, rest = name.partition("_")
+            made = re.sub(rf"\b{function}\({rest}(_t)?\)", name, made)
         return " ".join(sign for pattern, sign in SIGNS if re.search(pattern, made))
 
 
 def quantities(
-    record: Any, step: Callable | None = None, outside: Iterable[str] = (), blocks: str = ""
+    record: Any,
+    step: Callable | None = None,
+    outside: Iterable[str] = (),
+    blocks: str = "",
+    projected: bool = False,
 ) -> list[Quantity]:
     """What a step names, those that come from outside first, then each after what it reads, as far as it can be.
 
     Args: record, of one step. step, the function that made it, for equations that no docstring has. outside: names that
-        a step reads and its record has not. blocks: letters of the blocks of its pre-activations.
+        a step reads and its record has not. blocks: letters of the blocks of its pre-activations. projected: whether
+        these are a_t = x_t W_x + h_{t-1} W_h + b, of a step whose own code has no equation for them.
     """
     fields = [name for name in _names_of(record) if getattr(record, name, None) is not None]
     known = {*fields, *outside}
-    found = _of_docstring(record, known, blocks)
-    if not found and step is not None:
-        found = _of_code(step, known)
+    written = _of_code(step, known)
+    own = step is not None and step.__module__ != type(record).__module__
+    found = [] if own and written else _of_docstring(record, known, blocks, written)
+    if not found:
+        found = [*([Quantity("a", *PRE_ACTIVATIONS)] if projected and "a" in known else []), *written]
     made = {q.name: q for q in found}
     for name in fields:  # tanh_c is no equation of its own, but a quantity
         function, _, rest = name.partition("_")
@@ -69,15 +81,18 @@ def _names_of(record):
     return [*names, *getattr(record, "__dict__", ())]
 
 
-def _of_docstring(record, known, blocks):
-    found = []
+def _of_docstring(record, known, blocks, written):
+    code, found = {q.name: q for q in written}, []
     for line in equations_of(record):
         if not EQUATION.match(line):
             continue
-        equation, _, remark = line.strip().partition("   ")
+        equation, _, remark = re.sub(" += ", " = ", line.strip(), count=1).partition("   ")
         left, right = equation.split(" = ", 1)
-        right = re.sub(r"(?<=\)), or .*", "", right)
-        names, parts = left.split(", "), _parts(right)
+        names = left.split(", ")
+        either = right.split(", or ")  # two kinds of a cell, of which the code is one
+        signs = code[_plain(names[0])].signs if len(either) > 1 and _plain(names[0]) in code else ""
+        right = next((one for one in either if Quantity("", f" = {one}").signs == signs), either[0])
+        parts = _parts(right)
         if len(parts) != len(names):
             parts = [right] * len(names)
         for name, part in zip(names, parts, strict=True):
@@ -144,6 +159,8 @@ def _in_order(found):
 
 def _of_code(step, known):
     """The assignments to a record in a function's source: s.c = s.f * s.c_prev."""
+    if step is None:
+        return []
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(step)))
     except (OSError, TypeError, SyntaxError):
@@ -171,7 +188,11 @@ def _of_code(step, known):
 
 def _names_in(value, known, aliases):
     names = []
+    shapes = [node for node in ast.walk(value) if isinstance(node, ast.Attribute) and node.attr == "shape"]
+    passed = {inner for node in shapes for inner in ast.walk(node)}
     for node in ast.walk(value):
+        if node in passed:
+            continue
         if isinstance(node, ast.Attribute) and node.attr in known:
             names.append(node.attr)
         elif isinstance(node, ast.Name):
@@ -182,7 +203,7 @@ def _names_in(value, known, aliases):
 # Where each stands
 
 WIDE, TALL = 128, 46  # of a quantity
-ACROSS, DOWN = 64, 20  # between quantities
+ACROSS, DOWN = 46, 20  # between quantities
 THIN = 12  # height of a wire that goes past
 
 
@@ -229,10 +250,8 @@ def lay_out(found: list[Quantity], states: Collection[str]) -> Drawing:
     for _ in range(8):
         for column in columns:
             _spread(column, middle, chains, lane, top, tall)
-    level = {
-        "top": TALL / 2,
-        **{side: top + tall + DOWN + TALL / 2 + k * (TALL + DOWN) for k, side in enumerate(lanes[1:])},
-    }
+    below = top + tall + DOWN + TALL / 2
+    level = {"top": TALL / 2} | {side: below + k * (TALL + DOWN) for k, side in enumerate(lanes[1:])}
     height = top + tall + (len(lanes) - 1) * (TALL + DOWN) if lane else tall
     left = [14 + k * (WIDE + ACROSS) for k in range(len(columns))]
     places, ends = {}, {}
@@ -261,7 +280,7 @@ def _spread(column, middle, chains, lane, top, tall):
     """Put a column's members in the order of their neighbours' heights, evenly around the middle."""
     neighbours = {}
     for way in chains:
-        for one, other in zip(way, way[1:], strict=False):
+        for one, other in pairwise(way):
             neighbours.setdefault(one, []).append(other)
             neighbours.setdefault(other, []).append(one)
 

@@ -37,7 +37,8 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>:root {{ color-scheme: light dark }} body {{ margin: 1rem; font: 16px/1.5 system-ui, sans-serif;
-background: #fff; color: #1b1f24 }} @media (prefers-color-scheme: dark) {{ body {{ background: #131416; color: #e6e8eb }} }}
+background: #fff; color: #1b1f24 }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #131416; color: #e6e8eb }} }}
 </style></head><body><main><h1 style="font-size: 1.25rem; margin: 0 0 .5rem">{title}</h1>
 {fragment}
 </main></body></html>

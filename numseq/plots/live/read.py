@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from numseq import arguments
-from numseq.backend import to_numpy
+from numseq.backend import array_module, to_numpy
 from numseq.errors import ArgumentError, shown
 from numseq.layers.cells.bidirectional import BidirectionalTrace
+from numseq.layers.cells.cell import Cell
 from numseq.record import KeptGradients, Steps
 from numseq.show import fields_of
 
@@ -37,7 +38,7 @@ def recurrent_parts(trace: Any, prefix: str = "", depth: int = 0) -> list[tuple[
 
 
 def row_of(array: Any, row: int, part: int | None = None) -> np.ndarray:
-    """The numbers of one row, on the host: of (T, B, n) or (T, 2, B, n). One copy from the device, of that row alone."""
+    """The numbers of one row, on the host: of (T, B, n) or (T, 2, B, n). From a device that row alone is copied."""
     if part is not None and array.ndim == 4:
         array = array[:, part]
     return to_numpy(array[:, min(row, array.shape[1] - 1)])
@@ -61,14 +62,11 @@ class Reading:
         trace = unrolled(trace)
         self.run, self.trace = trace.run, trace
         both = isinstance(trace, BidirectionalTrace)
-        if direction not in (("ahead", "back") if both else (None,)):
-            wanted = (
-                "'ahead' or 'back', of a layer that reads both ways" if both else "None, of a layer that reads one way"
-            )
-            if direction is None:
-                direction = "ahead"
-            else:
-                raise ArgumentError(f"direction is {shown(direction)}: it must be {wanted}")
+        if both and direction is None:
+            direction = "ahead"
+        elif direction is not None and not (both and direction in ("ahead", "back")):
+            wanted = "'ahead' or 'back'" if both else "None, as this layer reads one way"
+            raise ArgumentError(f"direction is {shown(direction)}: it must be {wanted}")
         self.part = {"ahead": 0, "back": 1, None: None}[direction]
         self.steps: Steps = getattr(trace, direction) if both else trace.steps
         T, B = len(self.steps), trace.run.after.h.shape[-2]
@@ -95,8 +93,8 @@ class Reading:
         return [name for name in names if getattr(self.record, name) is not None and not name.startswith("_")]
 
     def _numbers(self, name, steps=None):
-        fields = [getattr(record, name)[self.row] for record in (steps or self.steps)]
-        return self._cut(np.stack([to_numpy(field) for field in fields]))
+        fields = [getattr(record, name)[self.row] for record in (self.steps if steps is None else steps)]
+        return self._cut(to_numpy(array_module(fields[0]).stack(fields)))
 
     def _state(self, states):
         states = row_of(states, self.row, self.part)
@@ -124,3 +122,28 @@ class Reading:
         for name in self.states:
             if name not in self.gradients:
                 self.gradients[name] = self._numbers(name, states)
+        self._products(kept)
+
+    def _products(self, kept):
+        """The gradients of x and h_prev by way of a = x W_x + h_prev W_h + b, which a step's backward leaves to its
+        cell; of a cell that makes its pre-activations otherwise, none."""
+        cell, params = self.run.cell, self.run.params
+        ways = [("x", "W_x", "project_inputs"), ("h_prev", "W_h", "forward")]
+        for name, weight, method in ways:
+            W = getattr(params, weight, None)
+            usual = getattr(type(cell), method, None) is getattr(Cell, method)
+            if (
+                not usual
+                or W is None
+                or name in self.gradients
+                or name not in self.values
+                or not hasattr(kept[0], "da")
+            ):
+                continue
+            if W.ndim == 3:
+                W = W[self.part]
+            xp = array_module(W)
+            da = xp.stack([kept[t].da[self.row] for t in range(self.T)])
+            if da.shape[-1] == W.shape[-1]:
+                self.gradients[name] = self._cut(to_numpy(da @ W.T))[:, : self.values[name].shape[1]]
+                self.words[f"d{name}"] = f"da {weight}^T, since a = x W_x + h_prev W_h + b"

@@ -69,7 +69,7 @@ numseq.picture((stage, data, context) => {
   const panel = element("div", { class: "panel", "data-role": "equation" });
   const units = data.units[0] < data.units[1]
     ? element("p", { class: "note" }, `Of each quantity the first ${data.units[0]} of ${data.units[1]} units are shown.`) : null;
-  stage.append(element("div", { class: "controls" }, where.node, way.node, legend.node), words, box, panel, units);
+  stage.append(...[element("div", { class: "controls" }, where.node, way.node, legend.node), words, box, panel, units].filter(Boolean));
 
   const norm = (values) => Math.sqrt(values.reduce((sum, x) => sum + (x || 0) ** 2, 0));
   const largest = Object.fromEntries(data.nodes.map((node) => [node.name,

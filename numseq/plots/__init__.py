@@ -1,6 +1,8 @@
 """Pictures: where the decoder looked (`attention_map`), how training went (`learning_curve`), where a backward pass is
 wrong (`gradient_errors`), how exact a numeric derivative is (`error_curve`), how a beam search went (`beam_tree`), how
-far a gradient gets (`gradient_flow`), which gates are saturated (`saturation`), and what clipping does (`updates`).
+far a gradient gets (`gradient_flow`), which gates are saturated (`saturation`), what clipping does (`updates`), gates
+under their text (`gates`), and the gradients inside steps (`gradients`). `explore` and those of `numseq.plots.live`
+move.
 
 Every picture is a matplotlib `Figure` made without pyplot: no display is needed, and no global list keeps a
 figure that the caller has dropped. matplotlib is imported where it is used, so `import numseq` is quick.
@@ -8,7 +10,9 @@ figure that the caller has dropped. matplotlib is imported where it is used, so 
 
 from numseq.plots.attention import attention_map
 from numseq.plots.figure import save
-from numseq.plots.gradients import error_curve, gradient_errors, gradient_flow, saturation
+from numseq.plots.gates import gates
+from numseq.plots.gradients import error_curve, gradient_errors, gradient_flow, gradients, saturation
+from numseq.plots.live import explore
 from numseq.plots.training import learning_curve, updates
 from numseq.plots.tree import beam_tree
 
@@ -16,8 +20,11 @@ __all__ = [
     "attention_map",
     "beam_tree",
     "error_curve",
+    "explore",
+    "gates",
     "gradient_errors",
     "gradient_flow",
+    "gradients",
     "learning_curve",
     "saturation",
     "save",

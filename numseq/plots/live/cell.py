@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from numseq import arguments
-from numseq.errors import ArgumentError
 from numseq.layers.cells.cell import Cell
 from numseq.plots.live.dataflow import TALL, WIDE, Drawing, Quantity, lay_out, quantities
 from numseq.plots.live.picture import LivePicture
-from numseq.plots.live.read import Reading
 from numseq.plots.live.still import draw_cell
+from numseq.plots.reading import Reading, limit_of, token_list
 from numseq.record import KeptGradients
 
 MOST = 120_000  # numbers in the picture; of larger traces fewer units are shown
@@ -68,16 +65,6 @@ def _first_values(run):
     return [value for name in names if name != "params" and hasattr(value := getattr(record, name), "shape")]
 
 
-def token_list(tokens: Sequence[str] | None, T: int) -> list[str]:
-    """One text for each step. Raises: ArgumentError."""
-    if tokens is None:
-        return [str(t) for t in range(T)]
-    tokens = list(tokens) if isinstance(tokens, str) else arguments.texts(tokens, "tokens")
-    if len(tokens) != T:
-        raise ArgumentError(f"tokens has {len(tokens)} texts: it must have {T}, one for each step of the trace")
-    return tokens
-
-
 def _data(reading: Reading, tokens: list[str], found: list[Quantity], drawing: Drawing, title: str) -> dict[str, Any]:
     nodes = []
     for q in found:
@@ -111,15 +98,6 @@ def _data(reading: Reading, tokens: list[str], found: list[Quantity], drawing: D
         "units": [min(reading.limit, reading.H), reading.H],
         "backward": bool(reading.gradients),
     }
-
-
-def limit_of(values: np.ndarray | None, least: float = 1) -> float:
-    """What the ends of the colours stand for: 1 where all lies within, as a gate does; else the largest number."""
-    if values is None or not values.size:
-        return 1.0
-    finite = np.abs(values[np.isfinite(values)])
-    largest = float(finite.max()) if finite.size else 0.0
-    return least if largest <= least else float(f"{largest:.2g}") or 1.0
 
 
 def _outside(name, states):

@@ -5,10 +5,10 @@ from typing import Any
 
 from numseq import arguments
 from numseq.errors import ArgumentError, shown
-from numseq.plots.live.cell import limit_of
 from numseq.plots.live.parts import Part, parts_of
 from numseq.plots.live.picture import LivePicture
 from numseq.plots.live.still import draw_part
+from numseq.plots.reading import limit_of
 from numseq.record import KeptGradients
 
 MOST = 160_000  # numbers in the picture
@@ -96,8 +96,7 @@ def _part(part: Part, rows: int, steps: int, units: int, tokens: list[list[str]]
     T, B = min(len(part.steps), steps), min(part.rows, rows)
     labels = [[str(t) for t in range(T)] for _ in range(B)]
     for row, line in enumerate((tokens or [])[:B]):
-        for t, token in enumerate(line[:T]):
-            labels[row][t] = token
+        labels[row] = [*line[:T], *[""] * (T - len(line))]  # behind a text there is padding
     return {"name": part.name, "tokens": labels, "quantities": quantities, "kept": part.gradients is not None}
 
 

@@ -8,6 +8,7 @@ of a sequence.
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,10 +91,7 @@ def _is_step(thing):
 
 def _arrays(record, axes):
     """Fields that are arrays of real numbers with so many axes."""
-    found = [
-        (name, value) for name, value in fields_of(record) if name not in SKIPPED and getattr(value, "ndim", 0) == axes
-    ]
-    return {name: value for name, value in found if value.dtype.kind == "f" and value.size}
+    return {name: value for name, value in _real(record) if value.ndim == axes}
 
 
 def _of_record(thing, path, gradients, depth, seen):
@@ -116,28 +114,33 @@ def _of_record(thing, path, gradients, depth, seen):
 
 
 def _of_one(record, path, gradients):
-    """A step's record alone, or one whose fields have all T steps in front."""
-    arrays, few = _arrays(record, 3), _arrays(record, 2)
+    """A step's record alone, or one whose fields have all T steps in front, as most of its arrays then show."""
     grad = None
     if gradients is not None:
-        try:
+        with suppress(KeyError):
             grad = gradients[record]
-        except KeyError:
-            grad = None
-    if arrays and not few:
-        T = min(value.shape[0] for value in arrays.values())
-        steps = [{name: value[t] for name, value in arrays.items() if value.shape[0] == T} for t in range(T)]
-        back = None if grad is None else _arrays(grad, 3)
-        grads = (
-            None if not back else [{n[1:]: value[t] for n, value in back.items() if len(value) == T} for t in range(T)]
-        )
-    elif few:
-        steps = [few]
-        back = None if grad is None else _arrays(grad, 2)
-        grads = None if not back else [{name[1:]: value for name, value in back.items()}]
-    else:
+    words = dict(getattr(grad, "equations", {}) or {})
+    arrays = {n: a for n, a in _real(record) if a.ndim >= 2}
+    wide = [array for array in arrays.values() if array.ndim >= 3]
+    if 2 * len(wide) <= len(arrays):
+        few = {name: array for name, array in arrays.items() if array.ndim == 2}
+        back = None if grad is None else [{name[1:]: array for name, array in _real(grad) if array.ndim == 2}]
+        if few:
+            yield Part(path, [few], _equations(record, None), back, words)
         return
-    yield Part(path, steps, _equations(record, None), grads, dict(getattr(grad, "equations", {}) or {}))
+    front = wide[0].shape[:2]  # (T, B)
+    split = [{n: a for n, a in _real(r) if a.shape[:2] == front} for r in (record, grad) if r is not None]
+    steps, *back = [[{name: array[t] for name, array in one.items()} for t in range(front[0])] for one in split]
+    grads = [{name[1:]: array for name, array in one.items()} for one in back[0]] if back else None
+    yield Part(path, steps, _equations(record, None), grads, words)
+
+
+def _real(record):
+    """(name, array) of a record's arrays of real numbers."""
+    found = ((name, value) for name, value in fields_of(record) if name not in SKIPPED)
+    return [
+        (name, value) for name, value in found if getattr(value, "ndim", 0) and value.dtype.kind == "f" and value.size
+    ]
 
 
 def _of_steps(steps, path, run, gradients):

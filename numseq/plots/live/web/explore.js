@@ -85,7 +85,7 @@ numseq.picture((stage, data, context) => {
     scale.set(limit, context.scheme);
     return [
       element("p", { class: "numbers", "data-role": role, tabindex: 0, "aria-label": `${called} at step ${t}` }, now.map((x) => short(x)).join("  ")),
-      element("p", { class: "note" }, `${called} at every step (${size}); the frame is step ${t} `, scale.node),
+      element("p", { class: "note" }, `${called} at every step, ${size} numbers each; the frame is step ${t} `, scale.node),
       element("div", { class: "over" }, canvas, mark),
     ];
   }

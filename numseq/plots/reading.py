@@ -1,5 +1,6 @@
 """Numbers of a trace, as pictures need them: arrays (T, n) of one row, by name."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numseq.layers.cells.bidirectional import BidirectionalTrace
 from numseq.layers.cells.cell import Cell
 from numseq.record import KeptGradients, Steps
 from numseq.show import fields_of
+
+LEFT_OUT = ("x", "a", "gates", "q", "q_hat", "c_hat", "tanh_c", "tanh_n")  # said again by others, or not of units
 
 
 def unrolled(trace: Any, called: str = "trace") -> Any:
@@ -147,3 +150,57 @@ class Reading:
             if da.shape[-1] == W.shape[-1]:
                 self.gradients[name] = self._cut(to_numpy(da @ W.T))[:, : self.values[name].shape[1]]
                 self.words[f"d{name}"] = f"da {weight}^T, since a = x W_x + h_prev W_h + b"
+
+
+def token_list(tokens: Sequence[str] | None, T: int) -> list[str]:
+    """One text for each step. Raises: ArgumentError."""
+    if tokens is None:
+        return [str(t) for t in range(T)]
+    tokens = list(tokens) if isinstance(tokens, str) else arguments.texts(tokens, "tokens")
+    if len(tokens) != T:
+        raise ArgumentError(f"tokens has {len(tokens)} texts: it must have {T}, one for each step of the trace")
+    return tokens
+
+
+def limit_of(values: np.ndarray | None, least: float = 1) -> float:
+    """What the ends of the colours stand for: 1 where all lies within, as a gate does; else the largest number."""
+    if values is None or not values.size:
+        return 1.0
+    finite = np.abs(values[np.isfinite(values)])
+    largest = float(finite.max()) if finite.size else 0.0
+    return least if largest <= least else float(f"{largest:.2g}") or 1.0
+
+
+def unit_panels(reading: Reading, names: Sequence[str] | None) -> dict[str, np.ndarray]:
+    """The quantities that have one number a unit, (T, H), or those that were asked for. Raises: ArgumentError."""
+    there = [name for name, values in reading.values.items() if values.shape[1] == reading.H]
+    if names is None:
+        chosen = [name for name in there if name not in LEFT_OUT and not name.endswith("_prev")]
+    else:
+        chosen = arguments.texts(names, "names")
+        if unknown := [name for name in chosen if name not in there]:
+            raise ArgumentError(f"names has {shown(unknown[0])}: there are {', '.join(there)}")
+    if not chosen:
+        raise ArgumentError("names is empty: there is nothing to draw")
+    return {name: reading.values[name] for name in chosen}
+
+
+def like_order(values: np.ndarray) -> np.ndarray:
+    """An order of columns in which those that go alike stand side by side.
+
+    Equations: w_kl = 1 + the correlation of k and l;  the order is that of the second eigenvector of the graph's
+        Laplacian, diag(sum_l w_kl) - w.
+
+    Source: Fiedler 1973; Atkins, Boman & Hendrickson 1998, "A spectral algorithm for seriation".
+    """
+    centred = np.nan_to_num(values - values.mean(axis=0))
+    length = np.linalg.norm(centred, axis=0)
+    unit = centred / np.where(length > 0, length, 1)
+    w = 1 + unit.T @ unit
+    if len(w) < 3:
+        return np.arange(len(w))
+    _, vectors = np.linalg.eigh(np.diag(w.sum(axis=1)) - w)
+    second = vectors[:, 1]
+    if second[np.argmax(np.abs(second))] < 0:  # the sign of an eigenvector is nobody's
+        second = -second
+    return np.argsort(second, kind="stable")

@@ -51,9 +51,17 @@ class _Page:
             else:
                 rows.append(self.row(part_name, value))
         table = f'<table style="{STYLE}"><tbody>{"".join(rows)}</tbody></table>' if rows else ""
-        inner = "".join(self.part(part_name, value, depth + 1) for part_name, value in within)
+        inner = "".join(self.shared(within, depth + 1))
         inner = f'<div style="margin-left:1em">{inner}</div>' if inner else ""
         return f"<details{' open' if unfolded else ''}><summary>{head}</summary>{body}{table}{inner}</details>"
+
+    def shared(self, within, depth):
+        """Parts one after the other; each may take its share of the room, and leaves what it does not need."""
+        for k, (name, value) in enumerate(within):
+            share = self.left // (len(within) - k)
+            rest, self.left = self.left - share, share
+            yield self.part(name, value, depth)
+            self.left += rest
 
     def row(self, name, value):
         said = escape(_cut(_Field.text(value)))
@@ -113,15 +121,19 @@ def _members(record):
         return [(name, _Field(record.records, name, record.part)) for name in arrays]
     if isinstance(record, list | tuple) and not hasattr(record, "_fields"):
         return [(f"[{k}]", value) for k, value in enumerate(record) if value is not None]
-    return [(name, value) for name, value in fields_of(record) if value is not None and name != "steps"] + (
-        [("steps", record.steps)] if _is_steps(getattr(record, "steps", None)) else []
-    )
+    steps = getattr(record, "steps", None)
+    left_out = ("steps", "run") if _is_steps(steps) else ()
+    named = [(name, value) for name, value in fields_of(record) if value is not None and name not in left_out]
+    return named + ([("steps", steps)] if left_out else [])
 
 
 def _has_parts(value):
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return any(map(_has_parts, value)) or any(hasattr(one, "shape") for one in value)
-    return _is_steps(value) or hasattr(value, "__dataclass_fields__") or hasattr(value, "_fields")
+    if _is_steps(value):
+        return True
+    fields = fields_of(value) if hasattr(value, "__dataclass_fields__") or hasattr(value, "_fields") else []
+    return any(hasattr(part, "shape") or _has_parts(part) for _, part in fields)
 
 
 def _cut(text):

@@ -51,19 +51,19 @@ def heat_maps(
     if norms:
         all_axes[0].set_ylabel("norm")
         all_axes[0].grid(alpha=0.3)
-        all_axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
+        all_axes[0].legend(loc="upper left", ncols=3, fontsize=8)
     for axes, (name, panel) in zip(all_axes[len(above) :], panels.items(), strict=True):
         limit = limits[name]
-        image = axes.imshow(panel, cmap=colours(), vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+        axes.imshow(panel, cmap=colours(), vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
         axes.set_ylabel(name, rotation=0, ha="right", va="center", parse_math=False)
         axes.set_yticks([])
-        figure.colorbar(image, ax=axes, ticks=[-limit, limit])
+        axes.text(1.01, 0.5, f"±{limit:.2g}", transform=axes.transAxes, va="center", fontsize=8, color="#555")
     every = max(1, math.ceil(T * 0.12 / wide))
     [(letters, family)] = drawable([visible(cut(token)) for token in tokens])
     upright = max(map(text_width, letters)) <= 2
     bottom = all_axes[-1]
     bottom.set_xticks(range(0, T, every), letters[::every], family=family, fontsize=8, parse_math=False)
     bottom.tick_params(axis="x", labelrotation=0 if upright else 90, length=2)
-    bottom.set_xlabel("time step; each row is a unit")
+    bottom.set_xlabel("time step; each row is a unit, blue below 0, orange above")
     set_title(all_axes[0], title, None, wide)
     return figure

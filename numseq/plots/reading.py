@@ -10,7 +10,7 @@ from numseq.backend import array_module, to_numpy
 from numseq.errors import ArgumentError, shown
 from numseq.layers.cells.bidirectional import BidirectionalTrace
 from numseq.layers.cells.cell import Cell
-from numseq.record import KeptGradients, Steps
+from numseq.record import KeptGradients
 from numseq.show import fields_of
 
 LEFT_OUT = ("x", "a", "gates", "q", "q_hat", "c_hat", "tanh_c", "tanh_n")  # said again by others, or not of units
@@ -71,7 +71,7 @@ class Reading:
             wanted = "'ahead' or 'back'" if both else "None, as this layer reads one way"
             raise ArgumentError(f"direction is {shown(direction)}: it must be {wanted}")
         self.part = {"ahead": 0, "back": 1, None: None}[direction]
-        self.steps: Steps = getattr(trace, direction) if both else trace.steps
+        self.steps: Any = getattr(trace, direction) if both else trace.steps
         T, B = len(self.steps), trace.run.after.h.shape[-2]
         self.T, self.B, self.H = T, B, trace.run.after.h.shape[-1]
         self.row = arguments.whole(row, "row", least=0, most=B - 1)
@@ -120,7 +120,7 @@ class Reading:
             raise ArgumentError(f"gradients has nothing of this trace: {error.args[0]}") from None
         self.words = dict(getattr(kept[0], "equations", {}))
         for name, value in fields_of(kept[0]):
-            if name.startswith("d") and getattr(value, "ndim", 0):
+            if name.startswith("d") and getattr(value, "ndim", None):
                 self.gradients[name[1:]] = self._numbers(name, kept)
         for name in self.states:
             if name not in self.gradients:

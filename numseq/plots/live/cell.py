@@ -5,6 +5,7 @@ from typing import Any
 
 from numseq import arguments
 from numseq.layers.cells.cell import Cell
+from numseq.models.decoders.loop import Layer
 from numseq.plots.live.dataflow import TALL, WIDE, Drawing, Quantity, lay_out, quantities
 from numseq.plots.live.picture import LivePicture
 from numseq.plots.live.still import draw_cell
@@ -41,6 +42,12 @@ def cell(
     outside = [*(f"{name}_prev" for name in reversed(reading.states)), *(["x"] if "x" in reading.values else [])]
     projected = getattr(type(reading.run.cell), "forward", None) is Cell.forward
     found = quantities(reading.record, step, outside, reading.blocks, projected)
+    if isinstance(trace, Layer):
+        for q in found:
+            if q.name == "a":
+                q.remark = f"{q.remark}; in the lowest layer of a decoder, what its loop adds as well".removeprefix(
+                    "; "
+                )
     drawing = lay_out(found, reading.states)
     kind = type(reading.run.cell).__name__
     title = arguments.text(title or f"{kind}: one step, and what is in it", "title")

@@ -227,7 +227,7 @@ def lay_out(found: list[Quantity], states: Collection[str]) -> Drawing:
     for k, state in enumerate(states):
         side = "top" if k == len(states) - 1 else f"bottom{k}"
         lane |= {name: side for name in (state, f"{state}_prev") if name in depth}
-    columns = [[] for _ in range(max(depth.values(), default=0) + 1)]
+    columns: list[list[Any]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
     for q in found:
         if q.name not in lane:
             columns[depth[q.name]].append(q.name)
@@ -236,7 +236,7 @@ def lay_out(found: list[Quantity], states: Collection[str]) -> Drawing:
         for name in q.reads:
             if name not in depth:
                 continue
-            way = [name]
+            way: list[Any] = [name]
             straight = name in lane and lane.get(q.name) == lane[name]
             if not straight:
                 for k in range(depth[name] + 1, depth[q.name]):
@@ -253,18 +253,19 @@ def lay_out(found: list[Quantity], states: Collection[str]) -> Drawing:
     below = top + tall + DOWN + TALL / 2
     level = {"top": TALL / 2} | {side: below + k * (TALL + DOWN) for k, side in enumerate(lanes[1:])}
     height = top + tall + (len(lanes) - 1) * (TALL + DOWN) if lane else tall
-    left = [14 + k * (WIDE + ACROSS) for k in range(len(columns))]
-    places, ends = {}, {}
+    left: list[float] = [14.0 + k * (WIDE + ACROSS) for k in range(len(columns))]
+    places: dict[str, tuple[float, float]] = {}
+    ends: dict[str, tuple[float, float]] = {}
     width = 14 + len(columns) * (WIDE + ACROSS) - ACROSS + 46
     for q in found:
         at = level[lane[q.name]] if q.name in lane else middle[q.name]
         places[q.name] = (left[depth[q.name]], round(at - TALL / 2 + 6, 1))
         if q.name in states:
             ends[q.name] = (width - 6, round(at + 6, 1))
-    wires = []
+    wires: list[tuple[str, str, list[tuple[float, float]]]] = []
     for way in chains:
         start, end = places[way[0]], places[way[-1]]
-        points = [(start[0] + WIDE, start[1] + TALL / 2)]
+        points: list[tuple[float, float]] = [(start[0] + WIDE, start[1] + TALL / 2)]
         for passed in way[1:-1]:
             y = round(middle[passed] + 6, 1)
             points += [(left[passed[2]], y), (left[passed[2]] + WIDE, y)]

@@ -27,8 +27,9 @@ def explore(
 
     Args: trace, any: a layer's, a stack's, a whole model's, a step's record, a dataclass of your own with arrays
         (T, B, n) or with a list of steps' records. tokens: of the first example a text for each step, or for each
-        example a list of them; of a trace whose parts read different texts, a dict: the beginning of a part's name, as
-        "encoder", to such lists. gradients: what `numseq.record.keep_gradients` kept, or None. title.
+        example a string or list of texts, as long as T or shorter; of a trace whose parts read different texts, a dict:
+        the beginning of a part's name, as "encoder", to such lists. gradients: what
+        `numseq.record.keep_gradients` kept, or None. title.
     Returns: a LivePicture. Of a large trace it has the first examples, steps and units, and says so.
     Raises: ArgumentError, when nothing in the trace has steps, or tokens are no texts.
     """
@@ -39,10 +40,17 @@ def explore(
         raise ArgumentError(f"trace is {shown(trace)}: it must be a record with arrays of numbers, (T, B, n)")
     title = arguments.text(title or f"{type(trace).__name__}: every number", "title")
     rows, steps, units = _sizes(parts)
-    data = {"title": title, "parts": [_part(part, rows, steps, units, _tokens(tokens, part)) for part in parts]}
-    data["start"] = max(range(len(parts)), key=lambda k: (len(parts[k].equations), -k))
+    start = max(range(len(parts)), key=lambda k: (len(parts[k].equations), -k))
+    said = [_tokens(tokens, part) for part in parts]
+    if tokens is not None and not any(said):
+        raise ArgumentError(f"tokens is {shown(tokens)}: it must have a text for each step of a part of the trace")
+    data: dict[str, Any] = {
+        "title": title,
+        "start": start,
+        "parts": [_part(part, rows, steps, units, lines) for part, lines in zip(parts, said, strict=True)],
+    }
     data["notes"] = _notes(parts, rows, steps, units)
-    return LivePicture("explore", data, lambda: draw_part(data, data["start"]), title)
+    return LivePicture("explore", data, lambda: draw_part(data, start), title)
 
 
 def _sizes(parts):
@@ -109,13 +117,11 @@ def _tokens(tokens, part):
         if not found:
             return None
         tokens = tokens[max(found, key=len)]
-    if isinstance(tokens, str):
-        tokens = [list(tokens)]
-    tokens = arguments.listed(tokens, "tokens", "texts, or lists of them")
-    if tokens and isinstance(tokens[0], str) and not (len(tokens) == part.rows and len(part.steps) != part.rows):
-        tokens = [tokens]
-    lines = [list(line) if isinstance(line, str) else arguments.texts(line, "tokens") for line in tokens]
-    return lines if all(len(line) <= len(part.steps) for line in lines) else None
+    lines = [tokens] if isinstance(tokens, str) else arguments.listed(tokens, "tokens", "texts, or lists of them")
+    if len(lines) == len(part.steps) and all(isinstance(line, str) for line in lines):
+        lines = [lines]  # a text for each step of the first example
+    lines = [list(line) if isinstance(line, str) else arguments.texts(line, "tokens") for line in lines]
+    return lines if len(lines) <= part.rows and all(len(line) <= len(part.steps) for line in lines) else None
 
 
 def _notes(parts, rows, steps, units):

@@ -19,7 +19,7 @@ numseq.picture((stage, data, context) => {
   const defs = svg("defs");
   const marker = (id, d) => defs.append(svg("marker", { id, viewBox: "0 0 8 8", refX: d ? 7 : 1, refY: 4, markerWidth: 9,
     markerHeight: 9, orient: "auto", markerUnits: "userSpaceOnUse" }, svg("path", { d: d ? "M0 0L8 4L0 8z" : "M8 0L0 4L8 8z", class: "head" })));
-  const tag = `numseq-${KEY}-${document.querySelectorAll(".numseq-live[data-ready]").length}`;
+  const tag = numseq.id();
   marker(`${tag}-to`, true);
   marker(`${tag}-from`, false);
   drawing.append(defs);
@@ -50,14 +50,14 @@ numseq.picture((stage, data, context) => {
     const name = svg("text", { x: node.x + 6, y: node.y + 15, class: "name" });
     const group = svg("g", { class: "node", tabindex: 0, role: "button", "data-role": "quantity", "data-name": node.name },
       svg("rect", { x: node.x, y: node.y, width: wide, height: tall, rx: 5, class: "box" }), name,
-      svg("text", { x: node.x + wide - 6, y: node.y + 15, class: "small", "text-anchor": "end" }, node.signs), strip.node);
+      strip.node);
     group.addEventListener("pointerenter", () => point(k));
     group.addEventListener("focus", () => point(k));
     group.addEventListener("click", () => { state.pinned = !(state.pinned && state.node === k); state.node = k; paint(); });
     group.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); group.dispatchEvent(new Event("click")); }
     });
-    drawing.append(group);
+    drawing.append(group, svg("text", { x: node.x + wide - 6, y: node.y + 15, class: "small signs", "text-anchor": "end", "aria-hidden": "true" }, node.signs));
     return { group, strip, name };
   });
   function point(k) {
@@ -86,7 +86,7 @@ numseq.picture((stage, data, context) => {
       nodes[k].name.textContent = called;
       nodes[k].group.classList.toggle("chosen", k === chosen);
       nodes[k].group.classList.toggle("without", !now);
-      nodes[k].group.setAttribute("aria-label", `${called}, ${back ? node.backward : node.equation}`);
+      nodes[k].group.setAttribute("aria-label", `${called}: ${back ? node.backward : node.equation}`);
       nodes[k].group.setAttribute("aria-pressed", state.pinned && k === chosen);
     });
     for (const wire of wires) {

@@ -1,6 +1,7 @@
 // What all live pictures share. KEY and DATA stand above; a picture's own script below calls numseq.picture(draw).
 const numseq = (() => {
   const SVG = "http://www.w3.org/2000/svg";
+  const run = Math.random().toString(36).slice(2, 8); // the same picture may stand in a page twice
   let made = 0;
 
   // An element: element("label", {class: "x"}, "text", other); an attribute that is null is left out.
@@ -15,7 +16,7 @@ const numseq = (() => {
   }
   const element = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
   const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
-  const id = () => `numseq-${KEY}-${document.querySelectorAll(".numseq-live").length}-${(made += 1)}`;
+  const id = () => `numseq-${KEY}-${run}-${(made += 1)}`;
 
   // A drawing in its own coordinates, which is as wide as the page but no narrower than `least` pixels: then it scrolls.
   function drawing(width, height, label, { least = 0, role = "drawing" } = {}) {
@@ -23,7 +24,7 @@ const numseq = (() => {
       viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, "data-role": role,
       style: `max-width: ${width}px; min-width: ${Math.min(least, width)}px`,
     });
-    const box = element("div", { class: "scroll", tabindex: least ? 0 : null, role: least ? "region" : null,
+    const box = element("div", { class: "scroll", tabindex: least ? 0 : null, role: least ? "group" : null,
       "aria-label": least ? label : null }, node);
     return { node, box };
   }
@@ -186,5 +187,5 @@ const numseq = (() => {
     }
   }
 
-  return { element, svg, drawing, colour, short, shown, slider, select, choice, strip, legend, picture };
+  return { element, svg, id, drawing, colour, short, shown, slider, select, choice, strip, legend, picture };
 })();

@@ -116,7 +116,7 @@ numseq.picture((stage, data, context) => {
     });
     const marked = said(text().slice(state.from, state.to + 1));
     const head = units.length
-      ? `${one.name}: under “${marked}” open above their mean are the units ${units.map(({ k }) => data.units[k]).join(", ")}`
+      ? `${one.name}: under “${marked}”, open above their mean: unit${units.length > 1 ? "s" : ""} ${units.map(({ k }) => data.units[k]).join(", ")}`
       : `${one.name}: no unit is above its mean at every step of “${marked}”`;
     const runs = elsewhere(units);
     panel.replaceChildren(element("p", { "data-role": "units" }, head),

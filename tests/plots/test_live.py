@@ -224,6 +224,15 @@ def test_what_an_lstm_reads_is_what_its_equations_say():
     assert data["ends"][0]["from"] == "c" and node_of(data, "c")["remark"] == "cell"
 
 
+@pytest.mark.parametrize("kind", CELLS)
+def test_the_data_flow_of_a_cell_without_numbers_has_its_equations(kind):
+    texts = [text.get_text().replace("\n", " ") for text in plots.data_flow(CELLS[kind]).axes[0].texts]
+    trace, _ = layer(CELLS[kind])
+    for node in live.cell(trace).data["nodes"]:
+        assert node["name"] in texts
+        assert not node["signs"] or node["equation"].partition(" = ")[2] in texts
+
+
 class LogisticStep(RNNStep):
     pass
 
@@ -304,6 +313,7 @@ def test_what_cannot_be_drawn_is_an_error_that_names_it():
         (lambda: live.gates(trace, "abc"), "tokens is one text"),
         (lambda: live.gates(trace, ["abc"] * 4), "tokens has 4 texts"),
         (lambda: live.gates(trace, ["abcdefg"]), "tokens\\[0\\] has 7 texts"),
+        (lambda: plots.data_flow(LSTM), "cell is"),
         (lambda: plots.gates(trace, names=["q"]), "names has 'q'"),
         (lambda: plots.gradients(trace, 3), "kept is 3"),
     ]:

@@ -290,6 +290,27 @@ def test_one_direction_of_a_layer_that_reads_both_ways(direction):
         live.cell(trace, direction="up")
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_padding_is_left_out(both):
+    rng = np.random.default_rng(0)
+    x, mask = rng.standard_normal((T, B, D)), np.arange(T)[:, None] < np.array([6, 4, 1])
+    if both:
+        trace, direction = bidirectional(x, None, init_bidirectional(rng, D, H, float), mask=mask), "back"
+        steps = trace.back
+    else:
+        trace, direction = sequence(x, None, LSTM().init(rng, D, H, float), cell=LSTM(), mask=mask), None
+        steps = trace.steps
+    with keep_gradients() as inside:
+        trace.backward(np.ones_like(trace.h))
+    for row, length in enumerate((6, 4, 1)):
+        for tokens in (TEXT, TEXT[:length]):
+            data = live.cell(trace, tokens, gradients=inside, row=row, direction=direction).data
+            assert data["tokens"] == TEXT[:length]
+            close(node_of(data, "c")["values"], steps.c[:length, row])
+            close(node_of(data, "f")["gradients"], inside[steps].df[:length, row])
+            close(node_of(data, "x")["values"], x[:length, row])
+
+
 def test_the_lowest_layer_of_a_decoder_is_a_cell_too():
     trace, inside = model()
     layer = trace.decoder.lowest
@@ -340,6 +361,7 @@ def test_the_microscope_has_every_part_of_a_model():
     close(alpha["values"], trace.decoder.alpha.swapaxes(0, 1))
     close(alpha["gradients"], inside[trace.decoder.looks].dalpha.swapaxes(0, 1))
     assert alpha["equation"] == "alpha_t = softmax over j of e_tj"
+    assert 0 < quantity_of(data, "decoder.looks", "e")["limit"] < 100, "masked scores do not count"
     back = trace.encoder.rnn.layers[0].back
     found = quantity_of(data, "encoder.rnn.layers[0].back", "f")
     close(found["values"], back.f.swapaxes(0, 1))

@@ -69,7 +69,7 @@ def data_flow(cell: Any, title: str | None = None) -> "Figure":
 def _picture_of(trace, tokens, gradients, row, direction, title):
     """(what the picture is made of, T)."""
     reading = Reading(trace, row, direction, gradients, units=_units(trace))
-    tokens = token_list(tokens, reading.T)
+    tokens = token_list(tokens, reading.T, len(reading.steps))
     step = getattr(reading.run.cell, "step", None)
     outside = [*(f"{name}_prev" for name in reversed(reading.states)), *(["x"] if "x" in reading.values else [])]
     projected = getattr(type(reading.run.cell), "forward", None) is Cell.forward

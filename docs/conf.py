@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from generate import PLACE, filled  # noqa: E402
+from generate import GRADIENTS, PLACE, filled, tested  # noqa: E402
 
 import numseq  # noqa: E402
 
@@ -110,6 +110,14 @@ def for_keyboards(app, pagename, templatename, context, doctree):
         context[part] = context.get(part, "").replace(old, new)
 
 
+def test_pages(app):
+    """The files of tests that the equations link to, with a place for each test."""
+    for name in sorted({GRADIENTS, *(file for found in tested().values() for file, _ in found)}):
+        shown = app.builder.highlighter.highlight_block((ROOT / name).read_text(encoding="utf-8"), "python")
+        marked = re.sub(r'(<span class="k">def</span>.*?<span class="nf">(test_\w+)</span>)', r'<span id="\2">\1</span>', shown)
+        yield f"_tests/{name.removesuffix('.py')}", {"title": name, "body": f"<h1>{name}</h1>\n{marked}"}, "page.html"
+
+
 def add_front_door(app, error):
     """The start page is found in the folder of the site too."""
     if error is None and app.builder.name == "html":
@@ -124,4 +132,5 @@ def setup(app):
     app.connect("source-read", fill)
     app.connect("env-get-outdated", always_anew)
     app.connect("html-page-context", for_keyboards, priority=900)  # after the theme
+    app.connect("html-collect-pages", test_pages)
     app.connect("build-finished", add_front_door)

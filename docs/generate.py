@@ -6,6 +6,7 @@ A page has a comment in the place of what is made; the site puts it there while 
     <!-- equations of numseq.layers -->                the modules that lie in no folder of it
     <!-- reference of numseq.search -->                all that a package exports
     <!-- commands -->                                  all commands with their options
+    <!-- timeline of docs/history.md -->               a picture of the tables of a page
     <!-- cited: Elman 1990 -->                         where numseq names a paper as its source
 
 Text is Markdown as MyST reads it, equations are MathML.
@@ -17,6 +18,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 import textwrap
 import xml.etree.ElementTree as ET
 from contextlib import contextmanager
@@ -28,8 +30,13 @@ from numseq.gradcheck.formulas import SPACE, mathml
 from numseq.mistakes import LAYERS
 from numseq.record import StepGrad
 
-PLACE = re.compile(r"<!-- (equations|reference|commands|cited)(?: of |: |)(.*?) -->")
-ROOT = Path(__file__).parent.parent
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+sys.path.insert(0, str(HERE))
+
+from timeline import timeline  # noqa: E402
+
+PLACE = re.compile(r"<!-- (equations|reference|commands|cited|timeline)(?: of |: |)(.*?) -->")
 # where a chapter begins; what is not named comes after it
 ORDER = [
     *["linear", "embedding", "activations"],
@@ -74,6 +81,7 @@ SMALL = re.compile("(a|and|as|at|by|else|for|from|if|in|is|of|or|over|since|that
 def filled(text):
     """The text of a page with what its comments ask for."""
     made = {"equations": equations, "reference": reference, "commands": lambda _: commands(), "cited": cited}
+    made["timeline"] = lambda page: timeline((ROOT / page).read_text(encoding="utf-8"))
     return PLACE.sub(lambda m: made[m[1]](m[2]), text)
 
 

@@ -103,7 +103,7 @@ def test_equations_lead_to_functions_backward_shapes_tests_and_known_mistakes(ge
     for module in generate.chapters():
         shown = chapter(pages, module)
         assert "{rubric} Functions" in shown or "{rubric} Classes" in shown, module
-        assert re.search(r"\([A-Z](, [A-Z])*\)", shown), module
+        assert re.search(r"\((?:\.\.\., )?[A-Z](, [A-Z])*\\?\)", shown), module
         derived = "{rubric} Backward" in shown or "step_backward" in shown  # that of the loop over time
         assert derived or 'class="number"' not in shown, module
         links = re.findall(r'_tests/([\w/]+)\.html#?(\w*)"><code>(?:[\w/]+\.py)', shown)

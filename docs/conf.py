@@ -114,7 +114,9 @@ def test_pages(app):
     """The files of tests that the equations link to, with a place for each test."""
     for name in sorted({GRADIENTS, *(file for found in tested().values() for file, _ in found)}):
         shown = app.builder.highlighter.highlight_block((ROOT / name).read_text(encoding="utf-8"), "python")
-        marked = re.sub(r'(<span class="k">def</span>.*?<span class="nf">(test_\w+)</span>)', r'<span id="\2">\1</span>', shown)
+        marked = re.sub(
+            r'(<span class="k">def</span>.*?<span class="nf">(test_\w+)</span>)', r'<span id="\2">\1</span>', shown
+        )
         yield f"_tests/{name.removesuffix('.py')}", {"title": name, "body": f"<h1>{name}</h1>\n{marked}"}, "page.html"
 
 

@@ -255,9 +255,10 @@ CITED = re.compile(r"([A-Z][\w'’-]+)(?:(?:, [A-Z]\w+)*(?: & [A-Z]\w+| et al\.)
 
 def cited(paper):
     """Where a paper is the source, as the end of its entry."""
-    where = ", ".join(f"[`{name.removeprefix('numseq.')}`](#{name})" if name in chapters() else f"`{name}`"
-                      for name in citations()[paper])  # fmt: skip
-    return f"In numseq: {where}"
+    where = [(name.removeprefix("numseq."), name) for name in citations()[paper]]
+    return "In " + ", ".join(
+        f"{{ref}}`{short} <{name}>`" if name in chapters() else f"`{short}`" for short, name in where
+    )
 
 
 @functools.cache
@@ -268,7 +269,9 @@ def citations():
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                for section in re.findall(r"Source: (.*?)(?=\n\n|\n[A-Z]\w+: |\Z)", ast.get_docstring(node) or "", re.S):
+                for section in re.findall(
+                    r"Source: (.*?)(?=\n\n|\n[A-Z]\w+: |\Z)", ast.get_docstring(node) or "", re.S
+                ):
                     for author, year in CITED.findall(" ".join(section.split())):
                         found.setdefault(f"{author} {year}", {})[module] = True
     return {paper: list(modules) for paper, modules in found.items()}

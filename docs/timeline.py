@@ -3,42 +3,46 @@
 import re
 from html import escape
 
+SECTION = re.compile(r"^## (.+)\n((?:(?!## ).*\n?)*)", re.M)
 ROW = re.compile(r"^\| (\d{4}) \| ([^|]+) \|", re.M)
-WIDTH, TOP, LINE = 360, 30, 24  # in units of the picture, which is stretched to its place
-AXIS, TEXT = 58, 150  # where the years stand, and where the names begin
+WIDTH, TOP, LINE = 360, 24, 24  # in units of the picture, which is stretched to its place
+AXIS, TEXT = 46, 152  # where the years stand, and where the names begin
 
 
 def timeline(text):
-    """An SVG with an entry for each row: a dot at its year, and a line from there to its name.
-
-    Each section has its own colour, which comes from the style sheet, and its title above its entries.
-    """
-    sections = [(title, ROW.findall(rest)) for title, rest in re.findall(r"^## (.+)\n((?:(?!## ).*\n?)*)", text, re.M)]
+    """An SVG with a line for each row, by year: from its place on the axis to a disk with its section's number."""
+    sections = [(title, ROW.findall(rest)) for title, rest in SECTION.findall(text)]
     sections = [(title, rows) for title, rows in sections if rows]
-    years = [int(year) for _, rows in sections for year, _ in rows]
-    height = TOP + LINE * (len(years) + 1.4 * len(sections))
-    first, last = 10 * (min(years) // 10), max(years)
+    entries = sorted((int(year), k, who) for k, (_, rows) in enumerate(sections, 1) for year, who in rows)
+    first, last = 10 * (entries[0][0] // 10), entries[-1][0]
+    bottom = TOP + LINE * (len(entries) - 1)
 
     def at(year):
-        return TOP + (year - first) / (last - first) * (height - 2 * TOP)
+        return TOP + (year - first) / (last - first) * (bottom - TOP)
 
-    drawn = [f'<line class="axis" x1="{AXIS}" x2="{AXIS}" y1="{at(first):.0f}" y2="{at(last):.0f}"/>']
+    drawn = [f'<line class="axis" x1="{AXIS}" x2="{AXIS}" y1="{at(first):.1f}" y2="{at(last):.1f}"/>']
     for year in range(first, last + 1, 10):
-        drawn.append(f'<text class="year" x="{AXIS - 10}" y="{at(year) + 4:.0f}">{year}</text>')
-    y = TOP
-    for k, (title, rows) in enumerate(sections):
-        drawn.append(f'<g class="part-{k}"><text class="title" x="{TEXT}" y="{y + 4:.0f}">{escape(title)}</text>')
-        for year, who in rows:
-            y += LINE
-            there = at(int(year))
-            drawn.append(
-                f'<path d="M{AXIS} {there:.1f} C{AXIS + 45} {there:.1f} {TEXT - 50} {y:.1f} {TEXT - 6} {y:.1f}"/>'
-                f'<circle cx="{AXIS}" cy="{there:.1f}" r="4"/>'
-                f'<text x="{TEXT}" y="{y + 4:.1f}"><tspan class="when">{year}</tspan> {escape(who)}</text>'
-            )
-        drawn.append("</g>")
-        y += 1.4 * LINE
+        drawn.append(f'<text class="year" x="{AXIS - 9}" y="{at(year) + 4:.1f}">{year}</text>')
+    for row, (year, k, who) in enumerate(entries):
+        y, there = TOP + LINE * row, at(year)
+        drawn.append(
+            f'<g class="part-{k}">'
+            f'<path d="M{AXIS} {there:.1f}C{AXIS + 50} {there:.1f} {TEXT - 66} {y} {TEXT - 24} {y}"/>'
+            f'<circle cx="{AXIS}" cy="{there:.1f}" r="3.5"/>{disk(k, y)}'
+            f'<text x="{TEXT}" y="{y + 4}"><tspan class="when">{year}</tspan> {escape(who)}</text></g>'
+        )
+    for k, (title, _) in enumerate(sections, 1):
+        y = bottom + LINE * (k + 0.6)
+        drawn.append(
+            f'<g class="part-{k}">{disk(k, y)}<text class="title" x="{TEXT}" y="{y + 4}">{escape(title)}</text></g>'
+        )
     said = "; ".join(f"{title}: " + ", ".join(f"{who} {year}" for year, who in rows) for title, rows in sections)
     label = escape(f"Timeline, {first} to {last}. {said}. What each added is in the tables below.")
+    height = bottom + LINE * (len(sections) + 1.6)
     body = "\n".join(drawn)
     return f'<svg class="timeline" viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{label}">\n{body}\n</svg>'
+
+
+def disk(k, y):
+    """The number of a section, before a name."""
+    return f'<circle cx="{TEXT - 16}" cy="{y}" r="8"/><text class="part" x="{TEXT - 16}" y="{y + 3.7}">{k}</text>'

@@ -124,6 +124,21 @@ def test_equations_lead_to_functions_backward_shapes_tests_and_known_mistakes(ge
         assert not name or f"\ndef {name}(" in text
 
 
+def test_the_timeline_has_every_row_of_the_history_at_its_year(generate):
+    page = (DOCS / "history.md").read_text(encoding="utf-8")
+    drawn = generate.filled(page).partition("</svg>")[0]
+    rows = re.findall(r"^\| (\d{4}) \| ([^|]+) \|", page, re.M)
+    label = unescape(re.search(r'aria-label="(.*?)"', drawn)[1])
+    for year, who in rows:
+        assert f'<tspan class="when">{year}</tspan> {who.replace("&", "&amp;")}</text>' in drawn
+        assert f"{who} {year}" in label
+    dots = [(int(year), float(y)) for y, year in re.findall(r'cy="([\d.]+)" r="3.5".*?"when">(\d{4})<', drawn)]
+    assert len(dots) == len(rows) > 20
+    for year, y in dots:  # linear in time
+        ahead, last = min(dots), max(dots)
+        assert y == pytest.approx(ahead[1] + (year - ahead[0]) * (last[1] - ahead[1]) / (last[0] - ahead[0]), abs=0.2)
+
+
 def test_the_sources_that_docstrings_name_are_on_the_page_of_sources(generate):
     page = (DOCS / "sources.md").read_text(encoding="utf-8")
     listed = re.findall(r"<!-- cited: (.+?) -->", page)
@@ -134,7 +149,9 @@ def test_the_sources_that_docstrings_name_are_on_the_page_of_sources(generate):
         assert author in entry and year in entry
     assert "numseq.layers.cells.rnn" in generate.filled(page)
     for layer in FUNCTIONS:  # none is written so that it is not seen
-        source = re.search(r"^Source: (.*?)(?=\n\n|\n[A-Z]\w+: |\Z)", inspect.getdoc(getattr(layers, layer)), re.M | re.S)
+        source = re.search(
+            r"^Source: (.*?)(?=\n\n|\n[A-Z]\w+: |\Z)", inspect.getdoc(getattr(layers, layer)), re.M | re.S
+        )
         if source and re.search(r"\b(19|20)\d\d\b", source[1]):
             assert generate.CITED.search(source[1].replace("\n", " ")), layer
 

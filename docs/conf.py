@@ -3,6 +3,7 @@ show mathematics: that is MathML, which browsers set themselves.
 """
 
 import re
+import shutil
 import sys
 from html import escape
 from pathlib import Path
@@ -14,8 +15,9 @@ from sphinx.util import logging
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-sys.path[:0] = [str(ROOT), str(HERE)]
+sys.path[:0] = [str(ROOT), str(HERE), str(HERE / "browser")]
 
+import make  # noqa: E402
 from generate import GRADIENTS, PLACE, filled, tested  # noqa: E402
 
 import numseq  # noqa: E402
@@ -47,6 +49,12 @@ html_copy_source = False
 html_show_sphinx = False
 html_math_renderer = "mathml"
 
+BROWSER = HERE / "_build" / "browser"  # Python for the reader's tab
+# the pages whose Python runs there
+RUNS = re.compile(
+    r"notebooks/(solutions/)?(00|02|03|04|05|06|07|12|13)_.*|docs/(index|change-an-equation|check-your-own-layer)"
+)
+
 TAG = re.compile(r"\\tag\{([^{}]*)\}")
 ARRAY = re.compile(r"\\(begin|end)\{array\}(?:\{[lcr]+\})?")
 ALIGN = re.compile(r"\{(?:align\*?|split)\}")
@@ -57,6 +65,7 @@ OTHERS = {  # what docutils does not know, in words that it knows
     r"\texttt": r"\mathtt",
     r"\bm": r"\boldsymbol",
     r"\notag": "",
+    r"\Big": "",
     r"\nonumber": "",
     r"\textstyle": "",
 }
@@ -101,13 +110,42 @@ def always_anew(app, env, added, changed, removed):
     return [name for name in env.found_docs if PLACE.search(Path(env.doc2path(name)).read_text(encoding="utf-8"))]
 
 
-def for_keyboards(app, pagename, templatename, context, doctree):
-    """What can be scrolled can be reached by the keyboard, and the headings of the sidebar have a level."""
+def for_everybody(app, pagename, templatename, context, doctree):
+    """What can be scrolled can be reached by the keyboard, headings of the sidebar have a level, and the parameters of
+    a signature, each on a line, are no list of definitions without terms."""
     for part, old, new in [
-        ("body", "<pre>", '<pre tabindex="0">'),
-        ("furo_navigation_tree", 'role="heading"', 'role="heading" aria-level="2"'),
+        ("body", r"<pre>", '<pre tabindex="0">'),
+        ("body", r'<span class="formula">(?=.{2000})', '<span class="formula" tabindex="0">'),
+        ("body", r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", r'<span class="lines">\n\1</span>'),
+        ("body", r'<dd>(<em class="sig-param">.*)</dd>', r'<span class="line">\1</span>'),
+        ("furo_navigation_tree", r'role="heading"', 'role="heading" aria-level="2"'),
     ]:
-        context[part] = context.get(part, "").replace(old, new)
+        context[part] = re.sub(old, new, context.get(part, ""))
+
+
+def make_python(app):
+    """Python for the reader's tab; without npm the site has pages to read."""
+    if app.builder.name != "html":
+        return
+    if shutil.which("npm"):
+        make.make(BROWSER)
+    else:
+        logging.getLogger(__name__).info("there is no npm: nothing on the pages can be run")
+
+
+def add_run(app, pagename, templatename, context, doctree):
+    """Pages whose Python can be run say so below each cell."""
+    if RUNS.fullmatch(pagename) and shutil.which("npm"):
+        size = sum(path.stat().st_size for path in BROWSER.iterdir()) / 1e6
+        app.add_js_file("run.mjs", type="module", **{"data-megabytes": f"{size:.0f}"})
+
+
+def put_python(app, error):
+    """The site brings along what runs in the reader's tab."""
+    if error is None and app.builder.name == "html" and shutil.which("npm"):
+        static = Path(app.outdir) / "_static"
+        shutil.copytree(BROWSER, static / "browser", dirs_exist_ok=True)
+        shutil.copy(HERE / "browser" / "run.mjs", static)
 
 
 def test_pages(app):
@@ -133,6 +171,9 @@ def setup(app):
     app.add_html_math_renderer("mathml", (set_inline, None), (set_block, None))
     app.connect("source-read", fill)
     app.connect("env-get-outdated", always_anew)
-    app.connect("html-page-context", for_keyboards, priority=900)  # after the theme
     app.connect("html-collect-pages", test_pages)
+    app.connect("builder-inited", make_python)
+    app.connect("html-page-context", add_run)
+    app.connect("html-page-context", for_everybody, priority=900)  # after the theme
+    app.connect("build-finished", put_python)
     app.connect("build-finished", add_front_door)

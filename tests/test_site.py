@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import pkgutil
 import re
+from dataclasses import fields
 from html import unescape
 from pathlib import Path
 
@@ -89,6 +90,14 @@ def test_a_chapter_has_what_its_module_says_and_its_equations(pages, module):
             for left, right in grads.__dict__.get("equations", {}).items():
                 assert plain(f"{left} = {right}") in plain(shown)
     assert module.replace(".", "/") + ".py" in shown
+
+
+def test_an_equation_is_that_of_a_gradient_which_the_step_has():
+    kinds = [StepGrad]
+    for kind in kinds:  # with those that are found on the way
+        kinds += [one for one in kind.__subclasses__() if one.__module__.startswith("numseq.")]
+        assert not kind.equations or kind.equations.keys() <= {field.name for field in fields(kind)}, kind
+    assert len(kinds) > 10
 
 
 def test_what_is_to_be_checked_has_the_names_that_gradcheck_knows(generate, pages):

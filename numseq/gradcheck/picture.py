@@ -41,9 +41,10 @@ def svg(found: np.ndarray, right: np.ndarray, tolerance: float, timed: bool) -> 
     size = max(LEFT + panels * width, wide), TOP + height + 32
     squares = "".join(_path(colour, squares) for colour, squares in drawn.items())
     labels = "".join(_word(*word) for word in words)
+    told = f"{int((relative(found, right) > tolerance).sum())} of {found.size} numbers are wrong"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" fill="currentColor" '
-        f'font-size="9" font-family="sans-serif" role="img">{squares}{labels}{legend}</svg>'
+        f'font-size="9" font-family="sans-serif" role="img" aria-label="{told}">{squares}{labels}{legend}</svg>'
     )
 
 

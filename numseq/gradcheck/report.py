@@ -227,13 +227,12 @@ class Check:
 
     def _repr_html_(self):
         said = "".join(map(self._line_as_html, self.lines()))
-        colours = {name: RED if name in self.wrong else GREEN for name in self.errors}
         rows = "".join(
-            f'<tr><td>{escape(name)}</td><td style="color: {colours[name]}">{error:.1e}</td></tr>'
+            f"<tr><td>{escape(name)}</td><td>{_badge(f'{error:.1e}', name not in self.wrong)}</td></tr>"
             for name, error in self.errors.items()
         )
         return (
-            f'<div><b style="color: {GREEN if self.ok else RED}">{escape(self._verdict())}</b>{said}{self._picture()}'
+            f"<div>{_badge(self._verdict(), self.ok)}{said}{self._picture()}"
             f"<details><summary>relative error of each result</summary><table>{rows}</table></details></div>"
         )
 
@@ -263,6 +262,11 @@ class Check:
         above, below = (f"<div>{escape(line)}</div>" for line in said)
         drawn = picture.svg(first.found, first.right, self.tolerance, timed)
         return f'<div style="margin: 0.5em 2em">{above}{drawn}{below}</div>'
+
+
+def _badge(text, good):
+    """White on a colour: to be read on a light page and on a dark one."""
+    return f'<b style="background: {GREEN if good else RED}; color: white; padding: 0 0.3em">{escape(text)}</b>'
 
 
 def _json(error):

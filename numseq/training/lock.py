@@ -168,6 +168,11 @@ if sys.platform == "win32":
         msvcrt.locking(number, msvcrt.LK_NBLCK, 1)  # raises PermissionError where another has it
         os.lseek(number, 0, os.SEEK_SET)
 
+elif sys.platform == "emscripten":
+
+    def _lock(number, shared=False):
+        """In a browser the files belong to one process."""
+
 else:
     import fcntl
 

@@ -72,10 +72,11 @@ def gru_before_step(
 class GRUBeforeStepGrad(StepGrad):
     """Gradients inside one step; d before a name is the derivative of the loss by it. (B, H), da (B, 3H)."""
 
-    equations = GRUStepGrad.equations | {
+    equations = {name: GRUStepGrad.equations[name] for name in ("dh", "dz", "dn")} | {
         "dv": "da_n U_n^T, with da_n = dn * (1 - n^2), since n = tanh(a_n + v U_n)",
         "dr": "dv * h_prev, since v = r * h_prev",
         "dh_prev": "dh * z + dv * r, since h = (1 - z) * n + z * h_prev and v = r * h_prev",
+        "da": GRUStepGrad.equations["da"],
     }
     dh: Array = None
     dz: Array = None

@@ -1,0 +1,213 @@
+// "Run" under the Python cells of a page: they run in this tab, in a Python that the site brings along (worker.mjs).
+// Cells belong together as in a notebook: one that is run has those above it run first, if they were not yet.
+const base = new URL("browser/", import.meta.url);
+const megabytes = document.querySelector("script[data-megabytes]").dataset.megabytes;
+const storage = (key) => `numseq ${location.pathname} ${key}`;
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+class Cell {
+  constructor(block, number) {
+    this.number = number;
+    this.code = block.querySelector("pre");
+    this.original = this.code.innerHTML;
+    this.key = storage(`${number} ${hash(this.code.textContent)}`); // another code is another cell
+    this.ran = null; // the code that ran last
+    const frame = block.closest("div.cell_input") ?? block;
+    const written = frame.closest("div.cell")?.querySelector("div.cell_output");
+    const next = frame.nextElementSibling;
+    this.written = written ?? (next?.matches("div.highlight-text") ? next : null); // the output that the page came with
+
+    this.code.setAttribute("contenteditable", "plaintext-only");
+    this.code.setAttribute("role", "textbox");
+    this.code.setAttribute("aria-multiline", "true");
+    this.code.setAttribute("aria-label", `Python cell ${number + 1}; Control and Enter run it`);
+    this.code.setAttribute("spellcheck", "false");
+    this.button = element("button", { type: "button", class: "run", "data-role": "run" }, "Run");
+    this.reset = element("button", { type: "button", class: "reset", "data-role": "reset", hidden: "" }, "Undo my changes");
+    this.status = element("span", { role: "status", class: "run-status" });
+    this.output = element("div", { class: "run-output", "data-role": "output", tabindex: "0", hidden: "" });
+    this.output.setAttribute("aria-label", `What cell ${number + 1} gave in this tab`);
+    this.output.setAttribute("role", "region");
+    frame.after(element("div", { class: "run-bar" }, this.button, this.reset, this.status), this.output);
+
+    this.button.onclick = () => (page.running ? page.stop() : page.run(this));
+    this.reset.onclick = () => this.restore();
+    this.code.addEventListener("input", () => this.changed());
+    this.code.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey)) {
+        event.preventDefault();
+        if (!page.running) page.run(this);
+      }
+      if (event.key === "Escape") this.button.focus();
+    });
+    const kept = localStorage.getItem(this.key);
+    if (kept !== null) {
+      this.code.textContent = kept;
+      this.changed();
+    }
+  }
+
+  get text() {
+    return this.code.innerText.replace(/\u00a0/g, " ").replace(/\n$/, "");
+  }
+
+  changed() {
+    localStorage.setItem(this.key, this.text);
+    this.reset.hidden = false;
+  }
+
+  restore() {
+    localStorage.removeItem(this.key);
+    this.code.innerHTML = this.original;
+    this.output.replaceChildren();
+    this.output.hidden = this.reset.hidden = true;
+    this.status.textContent = "";
+    this.ran = null;
+    if (this.written) this.written.hidden = false;
+  }
+
+  begin() {
+    this.ran = this.text;
+    this.started = performance.now();
+    this.output.replaceChildren();
+    this.output.hidden = true;
+    this.output.classList.remove("failed");
+    this.status.textContent = "running";
+    this.printed = null;
+  }
+
+  show(kind, text) {
+    this.output.hidden = false;
+    if (this.written) this.written.hidden = true;
+    if (kind === "text" || kind === "warning" || kind === "error") {
+      const ends = text.endsWith("\n") || kind !== "text" ? "" : "\n";
+      if (this.printed?.className !== kind) this.output.append((this.printed = element("pre", { class: kind })));
+      this.printed.append(text + ends);
+      return;
+    }
+    this.printed = null;
+    if (kind === "png") this.output.append(element("img", { src: `data:image/png;base64,${text}`, alt: "picture" }));
+    if (kind === "html") this.output.append(withScripts(element("div"), text));
+    if (kind === "picture") {
+      const drawn = [...(this.written?.querySelectorAll("img") ?? [])].map((picture) => picture.cloneNode());
+      const said = drawn.length ? "This is what it drew when the page was made." : "";
+      this.output.append(
+        element("p", { class: "run-note" }, `Pictures of this cell are drawn with matplotlib, which is not in this tab. ${said}`),
+        ...drawn,
+      );
+    }
+  }
+
+  end(done) {
+    const seconds = (performance.now() - this.started) / 1000;
+    this.status.textContent = `${done ? "ran" : "stopped by an error"}, ${seconds.toFixed(1)} s`;
+    this.output.classList.toggle("failed", !done);
+    if (!done) this.ran = null;
+  }
+}
+
+function withScripts(place, html) {
+  place.innerHTML = html; // its scripts are not run by this
+  for (const script of place.querySelectorAll("script")) {
+    const made = element("script", Object.fromEntries([...script.attributes].map((a) => [a.name, a.value])));
+    made.textContent = script.textContent;
+    script.replaceWith(made);
+  }
+  return place;
+}
+
+function hash(text) {
+  let found = 0;
+  for (const letter of text) found = (Math.imul(found, 31) + letter.codePointAt(0)) | 0;
+  return found;
+}
+
+const page = {
+  cells: [],
+  worker: null,
+  running: null, // the cell whose button was pressed
+
+  async run(cell) {
+    this.running = cell;
+    const above = this.cells.slice(0, cell.number).filter((one) => one.ran !== one.text);
+    this.mark();
+    try {
+      await this.start(cell);
+      for (const one of [...above, cell]) {
+        cell.status.textContent = one === cell ? "running" : `running cell ${one.number + 1} above first`;
+        if (!(await this.runOne(one))) {
+          if (one !== cell) cell.status.textContent = `cell ${one.number + 1}, above, stopped by an error`;
+          break;
+        }
+      }
+    } catch (error) {
+      cell.status.textContent = error.message;
+    }
+    this.running = null;
+    this.mark();
+  },
+
+  start(cell) {
+    this.worker ??= { worker: new Worker(new URL("worker.mjs", base), { type: "module" }), ready: null };
+    const { worker } = this.worker;
+    this.worker.ready ??= new Promise((resolve, reject) => {
+      this.reject = reject;
+      const fail = (why) => {
+        this.worker = null;
+        reject(new Error(`Python could not be loaded (${why})`));
+      };
+      worker.onerror = (event) => fail(event.message ?? "is the page read from a file? It must come from a server");
+      worker.onmessage = ({ data }) => {
+        if (data.loading) this.running.status.textContent = `loading ${data.loading} (${megabytes} MB in all, once)`;
+        if (data.failed) fail(data.failed);
+        if (data.ready) {
+          worker.onmessage = ({ data }) => {
+            const one = this.cells[data.cell];
+            if ("kind" in data) one.show(data.kind, data.text);
+            if ("done" in data) {
+              one.end(data.done);
+              this.done(data.done);
+            }
+          };
+          resolve();
+        }
+      };
+    });
+    return this.worker.ready;
+  },
+
+  runOne(cell) {
+    cell.begin();
+    return new Promise((resolve, reject) => {
+      [this.done, this.reject] = [resolve, reject];
+      this.worker.worker.postMessage({ cell: cell.number, code: cell.text });
+    });
+  },
+
+  stop() {
+    this.worker?.worker.terminate();
+    this.worker = null;
+    for (const cell of this.cells) cell.ran = null; // its variables are gone
+    this.reject(new Error("stopped; the next Run begins with the cells above"));
+  },
+
+  mark() {
+    for (const cell of this.cells) {
+      cell.button.textContent = cell === this.running ? "Stop" : "Run";
+      cell.button.disabled = Boolean(this.running) && cell !== this.running;
+    }
+  },
+};
+
+const blocks = document.querySelectorAll("article div.cell_input div.highlight, article div.highlight-python > div.highlight");
+page.cells = [...blocks].map((block, number) => new Cell(block, number));
+if (page.cells.length) {
+  const note = `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone.`;
+  document.querySelector("article h1")?.after(element("p", { class: "run-note" }, note));
+}

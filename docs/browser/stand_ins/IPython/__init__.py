@@ -1,0 +1,1 @@
+"""A stand-in for IPython: what notebooks ask of it."""

@@ -18,7 +18,7 @@ ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE), str(HERE / "browser")]
 
 import make  # noqa: E402
-from generate import PLACE, filled  # noqa: E402
+from generate import GRADIENTS, PLACE, filled, tested  # noqa: E402
 
 import numseq  # noqa: E402
 
@@ -65,6 +65,7 @@ OTHERS = {  # what docutils does not know, in words that it knows
     r"\texttt": r"\mathtt",
     r"\bm": r"\boldsymbol",
     r"\notag": "",
+    r"\Big": "",
     r"\nonumber": "",
     r"\textstyle": "",
 }
@@ -147,6 +148,16 @@ def put_python(app, error):
         shutil.copy(HERE / "browser" / "run.mjs", static)
 
 
+def test_pages(app):
+    """The files of tests that the equations link to, with a place for each test."""
+    for name in sorted({GRADIENTS, *(file for found in tested().values() for file, _ in found)}):
+        shown = app.builder.highlighter.highlight_block((ROOT / name).read_text(encoding="utf-8"), "python")
+        marked = re.sub(
+            r'(<span class="k">def</span>.*?<span class="nf">(test_\w+)</span>)', r'<span id="\2">\1</span>', shown
+        )
+        yield f"_tests/{name.removesuffix('.py')}", {"title": name, "body": f"<h1>{name}</h1>\n{marked}"}, "page.html"
+
+
 def add_front_door(app, error):
     """The start page is found in the folder of the site too."""
     if error is None and app.builder.name == "html":
@@ -160,6 +171,7 @@ def setup(app):
     app.add_html_math_renderer("mathml", (set_inline, None), (set_block, None))
     app.connect("source-read", fill)
     app.connect("env-get-outdated", always_anew)
+    app.connect("html-collect-pages", test_pages)
     app.connect("builder-inited", make_python)
     app.connect("html-page-context", add_run)
     app.connect("html-page-context", for_everybody, priority=900)  # after the theme

@@ -6,6 +6,8 @@ A page has a comment in the place of what is made; the site puts it there while 
     <!-- equations of numseq.layers -->                the modules that lie in no folder of it
     <!-- reference of numseq.search -->                all that a package exports
     <!-- commands -->                                  all commands with their options
+    <!-- timeline of docs/history.md -->               a picture of the tables of a page
+    <!-- cited: Elman 1990 -->                         where numseq names a paper as its source
 
 Text is Markdown as MyST reads it, equations are MathML.
 """
@@ -16,17 +18,25 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 import textwrap
 import xml.etree.ElementTree as ET
 from contextlib import contextmanager
 from html import escape
+from pathlib import Path
 
 import numseq.layers
 from numseq.gradcheck.formulas import SPACE, mathml
 from numseq.mistakes import LAYERS
 from numseq.record import StepGrad
 
-PLACE = re.compile(r"<!-- (equations|reference) of ([\w.]+) -->|<!-- (commands) -->")
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+sys.path.insert(0, str(HERE))
+
+from timeline import timeline  # noqa: E402
+
+PLACE = re.compile(r"<!-- (equations|reference|commands|cited|timeline)(?: of |: |)(.*?) -->")
 # where a chapter begins; what is not named comes after it
 ORDER = [
     *["linear", "embedding", "activations"],
@@ -35,6 +45,12 @@ ORDER = [
     *["cross_entropy", "sampled", "coverage"],
 ]
 SECTION = re.compile(r"^((?:Args|Returns|Backward|Raises|Source|Equations)(?:, (?:Returns|Backward|Raises))*): ?")
+# what is no layer by itself: the mistakes that are known in it, and its tests, are those of what it is a part of
+WITH = {
+    "numseq.layers.cells.unroll": ["numseq.layers.cells.sequence"],
+    "numseq.layers.cells.stack": ["numseq.layers.cells.sequence", "numseq.layers.cells.bidirectional"],
+    "numseq.layers.attention.base": ["numseq.layers.attention.additive", "numseq.layers.attention.dot"],
+}
 # where the remark of an equation begins
 REMARK = re.compile(
     r"; (?![^\[]*\])|: (?=[a-z]{2,} )|,? (?=(?:since|where) )"
@@ -64,8 +80,9 @@ SMALL = re.compile("(a|and|as|at|by|else|for|from|if|in|is|of|or|over|since|that
 
 def filled(text):
     """The text of a page with what its comments ask for."""
-    made = {"equations": equations, "reference": reference, "commands": lambda _: commands()}
-    return PLACE.sub(lambda m: made[m[1] or m[3]](m[2]), text)
+    made = {"equations": equations, "reference": reference, "commands": lambda _: commands(), "cited": cited}
+    made["timeline"] = lambda page: timeline((ROOT / page).read_text(encoding="utf-8"))
+    return PLACE.sub(lambda m: made[m[1]](m[2]), text)
 
 
 # Equations
@@ -110,7 +127,7 @@ def chapter(module):
         parts += [rubric("Functions"), *(signed(name, function) for name, function in functions(module).items())]
     else:
         parts += [rubric("Classes"), *(class_entry(name, one.__name__, one) for one in own(module, inspect.isclass))]
-    parts.append(mistakes(name))
+    parts += [mistakes(name), tests(name)]
     if cases := checked(name):
         parts.append(f"To check its gradients: `numseq gradcheck {' '.join(cases)}`")
     parts.append(f"File: {source_link(name, file)}")
@@ -160,13 +177,104 @@ def mistakes(name):
     """The known mistakes in a module's layers, to be opened."""
     layers = [layer for layer in known(name) if layer.bugs]
     if not layers:
-        return ""
+        return f"Known mistakes: {', '.join(map(code, WITH[name]))}"
     items = [
         f"<li><strong>{escape(layer.name)}: {escape(bug.name)}.</strong> {escape(bug.lesson)}</li>"
         for layer in layers
         for bug in layer.bugs
     ]
     return f"<details><summary>Known mistakes: {len(items)}</summary><ul>\n" + "\n".join(items) + "\n</ul></details>"
+
+
+# Tests
+
+GRADIENTS = "tests/mistakes/test_gradients.py"  # which checks every layer that `numseq gradcheck` knows
+
+
+def tests(name):
+    """What tests a module's layers: the check of their gradients, and the tests that name them."""
+    cases = list(checked(name))
+    items = [f"<li>{test_link(file, test)}</li>" for file, test in tested()[name]]
+    of_gradients = f'gradients: <code>pytest {GRADIENTS} -k "{" or ".join(cases)}"</code>'
+    first = [f"<li>{test_link(GRADIENTS)}, {of_gradients}</li>"] if cases else []
+    if not items and not first:
+        return f"Tests: {', '.join(map(code, WITH[name]))}"
+    shown = "\n".join([*first, *items])
+    return f"<details><summary>Tests: {len(items) + len(first)}</summary><ul>\n{shown}\n</ul></details>"
+
+
+def test_link(file, test=""):
+    """A link to the page that shows a file of tests, at one of them."""
+    to = f"../../_tests/{file.removesuffix('.py')}.html" + (f"#{test}" if test else "")
+    return f'<a class="file" href="{to}"><code>{file}{"::" + test if test else ""}</code></a>'
+
+
+@functools.cache
+def tested():
+    """The tests in tests/layers of each module of layers, (file, name of the test), by what their code names."""
+    found = {name: [] for name in chapters()}
+    for path in sorted((ROOT / "tests/layers").glob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("numseq")
+            for alias in node.names
+        }
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                for module in sorted({home(dotted) for dotted in dotted_names(node, imported)} & found.keys()):
+                    found[module].append((path.relative_to(ROOT).as_posix(), node.name))
+    return found
+
+
+def dotted_names(tree, imported):
+    """What a piece of code names of what was imported, as dotted names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported:
+            yield f"{imported[node.value.id]}.{node.attr}"
+        elif isinstance(node, ast.Name) and node.id in imported:
+            yield imported[node.id]
+
+
+@functools.cache
+def home(dotted):
+    """The module that defines what a dotted name stands for, or None."""
+    module, _, name = dotted.rpartition(".")
+    try:
+        owner = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError:  # of something that is no module
+        return None
+    return getattr(owner, "__module__", None)
+
+
+# Sources
+
+CITED = re.compile(r"([A-Z][\w'’-]+)(?:(?:, [A-Z]\w+)*(?: & [A-Z]\w+| et al\.)?) (\d{4})")
+
+
+def cited(paper):
+    """Where a paper is the source, as the end of its entry."""
+    where = [(name.removeprefix("numseq."), name) for name in citations()[paper]]
+    return "In " + ", ".join(
+        f"{{ref}}`{short} <{name}>`" if name in chapters() else f"`{short}`" for short, name in where
+    )
+
+
+@functools.cache
+def citations():
+    """The papers that docstrings name as their sources, "Elman 1990", and the modules that do."""
+    found = {}
+    for path in sorted((ROOT / "numseq").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                for section in re.findall(
+                    r"Source: (.*?)(?=\n\n|\n[A-Z]\w+: |\Z)", ast.get_docstring(node) or "", re.S
+                ):
+                    for author, year in CITED.findall(" ".join(section.split())):
+                        found.setdefault(f"{author} {year}", {})[module] = True
+    return {paper: list(modules) for paper, modules in found.items()}
 
 
 # Docstrings

@@ -107,6 +107,64 @@ def test_what_is_to_be_checked_has_the_names_that_gradcheck_knows(generate, page
     assert set(" ".join(commands).split()) <= names
 
 
+def test_equations_lead_to_functions_backward_shapes_tests_and_known_mistakes(generate, pages):
+    linked = set()
+    for module in generate.chapters():
+        shown = chapter(pages, module)
+        assert "{rubric} Functions" in shown or "{rubric} Classes" in shown, module
+        assert re.search(r"\((?:\.\.\., )?[A-Z](, [A-Z])*\\?\)", shown), module
+        derived = "{rubric} Backward" in shown or "step_backward" in shown  # that of the loop over time
+        assert derived or 'class="number"' not in shown, module
+        links = re.findall(r'_tests/([\w/]+)\.html#?(\w*)"><code>(?:[\w/]+\.py)', shown)
+        for file, name in links:
+            linked.add((file, name))
+        mistakes = re.search(r"Known mistakes: (?:(\d+)|(.+))", shown)
+        found = generate.known(module)
+        assert mistakes[1] is None or int(mistakes[1]) == sum(len(layer.bugs) for layer in found) > 0
+        for other in (mistakes[2] or "").split(", ") if mistakes[2] else ():
+            assert re.search(r"Known mistakes: \d+", chapter(pages, other.partition("(#")[2].rstrip(")")))
+        others = re.findall(r"^Tests: (.+)", shown, re.M)
+        assert len(links) > 0 or others == [mistakes[2]], module
+        for layer in found:
+            assert layer.case.partition(",")[0] in re.search(r"pytest .*? -k (.*?)</code>", shown)[1], module
+    assert len(linked) > 50
+    for file, name in linked:
+        text = (DOCS.parent / f"{file}.py").read_text(encoding="utf-8")
+        assert not name or f"\ndef {name}(" in text
+
+
+def test_the_timeline_has_every_row_of_the_history_at_its_year(generate):
+    page = (DOCS / "history.md").read_text(encoding="utf-8")
+    drawn = generate.filled(page).partition("</svg>")[0]
+    rows = re.findall(r"^\| (\d{4}) \| ([^|]+) \|", page, re.M)
+    label = unescape(re.search(r'aria-label="(.*?)"', drawn)[1])
+    for year, who in rows:
+        assert f'<tspan class="when">{year}</tspan> {who.replace("&", "&amp;")}</text>' in drawn
+        assert f"{who} {year}" in label
+    dots = [(int(year), float(y)) for y, year in re.findall(r'cy="([\d.]+)" r="3.5".*?"when">(\d{4})<', drawn)]
+    assert len(dots) == len(rows) > 20
+    for year, y in dots:  # linear in time
+        ahead, last = min(dots), max(dots)
+        assert y == pytest.approx(ahead[1] + (year - ahead[0]) * (last[1] - ahead[1]) / (last[0] - ahead[0]), abs=0.2)
+
+
+def test_the_sources_that_docstrings_name_are_on_the_page_of_sources(generate):
+    page = (DOCS / "sources.md").read_text(encoding="utf-8")
+    listed = re.findall(r"<!-- cited: (.+?) -->", page)
+    assert sorted(listed) == sorted(generate.citations()) and len(listed) > 50
+    for paper in listed:  # each stands at the end of its own entry
+        author, year = paper.split()
+        [entry] = re.findall(rf"^- (?:(?!\n- ).)*<!-- cited: {paper} -->", page, re.M | re.S)
+        assert author in entry and year in entry
+    assert "numseq.layers.cells.rnn" in generate.filled(page)
+    for layer in FUNCTIONS:  # none is written so that it is not seen
+        source = re.search(
+            r"^Source: (.*?)(?=\n\n|\n[A-Z]\w+: |\Z)", inspect.getdoc(getattr(layers, layer)), re.M | re.S
+        )
+        if source and re.search(r"\b(19|20)\d\d\b", source[1]):
+            assert generate.CITED.search(source[1].replace("\n", " ")), layer
+
+
 def test_the_equations_of_a_chapter_are_numbered_in_order(pages):
     numbers = [int(n) for n in re.findall(r'class="number">\((\d+)\)', chapter(pages, "numseq.layers.cells.lstm"))]
     assert len(numbers) == 7 + 8 and numbers == list(range(1, len(numbers) + 1))

@@ -248,7 +248,9 @@ def _array(a, wanted, name, dtype, problems):
     shape = getattr(wanted, "shape", ())
     if isinstance(a, float) and shape == ():
         a = np.asarray(a)
-    if not is_array(a):
+    if a is Ellipsis:
+        problems.append(f"{name} is still ...: its line is not written yet")
+    elif not is_array(a):
         problems.append(f"{name} is {_said(a)}, not an array")
     elif a.shape != shape:
         turned = " (is it transposed?)" if a.T.shape == shape else ""

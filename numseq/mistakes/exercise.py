@@ -16,6 +16,7 @@ import numpy as np
 
 from numseq import params as trees
 from numseq.backend import Generator
+from numseq.gradcheck.advice import of_error
 from numseq.gradcheck.report import ANSWER, EQUATION, MORE, WHERE, Check, Diagnosis
 from numseq.mistakes.layer import Bug
 
@@ -124,7 +125,9 @@ def _answer(exercise, function, inputs):
     except Exception as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(HERE)]
         at = f" in {frames[-1].name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
-        raise Unfit(f"it raised {type(error).__name__}: {error}{at}") from error
+        advice = of_error(error)
+        said = f"it raised {type(error).__name__}: {str(error).strip()}{at}"
+        raise Unfit(said + (f" ({advice})" if advice else "")) from error
     for argument, tree in inputs.items():
         for (leaf, before), (_, after) in zip(
             trees.walk(tree, argument), trees.walk(mine[argument], argument), strict=True

@@ -27,12 +27,12 @@ def no_bias(x, W, b):
     return x @ W
 
 
-@wrong("linear_forward", "did you mean the product x @ W?")
+@wrong("linear_forward", "is @ meant")
 def a_product_of_numbers(x, W, b):
     return x * W + b
 
 
-@wrong("linear_forward", "did you mean the product x @ W?")
+@wrong("linear_forward", "in A @ B the last axis of A")
 def the_matrix_first(x, W, b):
     return W @ x + b
 
@@ -61,7 +61,7 @@ def an_array_that_was_never_filled(x, W, b):
     return y
 
 
-@wrong("linear_forward", "it is zero where it should not be")
+@wrong("linear_forward", "it is right at 0 to 4 and wrong from 5 on")
 def the_last_step_is_missing(x, W, b):
     y = np.zeros((*x.shape[:-1], W.shape[1]))
     for t in range(len(x) - 1):
@@ -85,21 +85,21 @@ def rows_in_one_axis(x, W, b):
 # the linear layer, backward
 
 
-@wrong("linear", "dW is transposed")
+@wrong("linear", "params.W has shape (2, 3)", "is it transposed?")
 def dw_the_other_way(trace, dy):
     x, W = trace.x.reshape(-1, trace.x.shape[-1]), trace.params.W
     dy_rows = dy.reshape(-1, dy.shape[-1])
     return {"dx": dy @ W.T, "dW": dy_rows.T @ x, "db": dy_rows.sum(axis=0)}
 
 
-@wrong("linear", "dx", "shapes (6,7,2) and (3,2)")
+@wrong("linear", "dy @ trace.params.W", "is a .T missing?")
 def dx_without_the_transpose(trace, dy):
     x = trace.x.reshape(-1, trace.x.shape[-1])
     dy_rows = dy.reshape(-1, dy.shape[-1])
     return {"dx": dy @ trace.params.W, "dW": x.T @ dy_rows, "db": dy_rows.sum(axis=0)}
 
 
-@wrong("linear", "params.b has shape (7, 2), but what it is the gradient of has (2,)", "sum over its first axis")
+@wrong("linear", "params.b has shape (7, 2), but what it is the gradient of has (2,)", "is the sum over its first axis missing?")
 def db_over_one_axis(trace, dy):
     x = trace.x.reshape(-1, trace.x.shape[-1])
     return {"dx": dy @ trace.params.W.T, "dW": x.T @ dy.reshape(len(x), -1), "db": dy.sum(axis=0)}
@@ -138,7 +138,7 @@ def dw_over_the_batch(trace, dy):
     return {"dx": dy @ trace.params.W.T, "dW": dW, "db": dy.sum(axis=(0, 1))}
 
 
-@wrong("linear", "params.W has shape (6, 3, 2)", "sum over its first axis")
+@wrong("linear", "params.W has shape (6, 3, 2)", "is the sum over its first axis missing?")
 def dw_of_each_step(trace, dy):
     dW = trace.x.transpose(0, 2, 1) @ dy
     return {"dx": dy @ trace.params.W.T, "dW": dW, "db": dy.sum(axis=(0, 1))}
@@ -147,7 +147,7 @@ def dw_of_each_step(trace, dy):
 @wrong("linear", "backward gives no dx", "did you mean dx?")
 def a_misspelt_name(trace, dy):
     x = trace.x.reshape(-1, trace.x.shape[-1])
-    return {"d_x": dy @ trace.params.W.T, "dW": x.T @ dy.reshape(len(x), -1), "db": dy.sum(axis=(0, 1))}
+    return {"dxx": dy @ trace.params.W.T, "dW": x.T @ dy.reshape(len(x), -1), "db": dy.sum(axis=(0, 1))}
 
 
 @wrong("linear", "params.W is missing", "did you mean it by")
@@ -156,7 +156,7 @@ def a_misspelt_parameter(trace, dy):
     return {"dx": dy @ trace.params.W.T, "params": {"Wd": x.T @ dy.reshape(len(x), -1), "b": dy.sum(axis=(0, 1))}}
 
 
-@wrong("linear", "are in another order", "dx, params.W, params.b")
+@wrong("linear", "each of dx, params.W, params.b has the shape of another")
 def in_another_order(trace, dy):
     x = trace.x.reshape(-1, trace.x.shape[-1])
     return x.T @ dy.reshape(len(x), -1), dy.sum(axis=(0, 1)), dy @ trace.params.W.T
@@ -173,7 +173,7 @@ def lists(trace, dy):
     return {"dx": dy @ W.T, "dW": sum(x[t].T @ dy[t] for t in range(len(dy))), "db": db}
 
 
-@wrong("linear", "dx of the wrong sign", "its sign is turned")
+@wrong("linear", "the sign of dx is turned", "its sign is turned")
 def a_descent_step(trace, dy):
     x = trace.x.reshape(-1, trace.x.shape[-1])
     return {"dx": -(dy @ trace.params.W.T), "dW": x.T @ dy.reshape(len(x), -1), "db": dy.sum(axis=(0, 1))}
@@ -201,7 +201,7 @@ def in_dy(trace, dy):
     return {"dx": dy @ trace.params.W.T / 2, "dW": dW, "db": db}
 
 
-@wrong("linear", "the input params was changed", "the input params")
+@wrong("linear", "the input params.W was changed")
 def a_step_of_descent_in_backward(trace, dy):
     x = trace.x.reshape(-1, trace.x.shape[-1])
     dx, dW, db = dy @ trace.params.W.T, x.T @ dy.reshape(len(x), -1), dy.sum(axis=(0, 1))
@@ -264,7 +264,7 @@ def mean_of_the_batch(logits, targets, mask):
     return (negative_logs(logits, targets) * mask).sum() / logits.shape[1]
 
 
-@wrong("cross_entropy_forward", "(6, 7): a single number is wanted", "mean over them is missing")
+@wrong("cross_entropy_forward", "(6, 7): a single number is wanted", "is the mean missing?")
 def a_loss_for_each(logits, targets, mask):
     return negative_logs(logits, targets) * mask
 
@@ -364,7 +364,7 @@ def in_the_logits(trace, dloss):
     return (p - np.eye(p.shape[-1])[trace.targets]) * trace.weights[..., None] * dloss
 
 
-@wrong("cross_entropy", "the softmax's sum is over")
+@wrong("cross_entropy", "the softmax is taken over time")
 def softmax_over_time(trace, dloss):
     e = np.exp(trace.logits - trace.logits.max(axis=0))
     onehot = np.eye(trace.logits.shape[-1])[trace.targets]
@@ -410,7 +410,7 @@ def summed_over_units(s, dh):
     return (dh * (1 - s.h**2)).sum(axis=1)
 
 
-@wrong("rnn_step", "da is 14 numbers in a list", "np.array")
+@wrong("rnn_step", "da is a list, not an array: np.array makes one")
 def number_by_number(s, dh):
     da = []
     for n in range(len(dh)):
@@ -460,7 +460,7 @@ for options, *words in (
     ({"passed": False}, "a padded step's dh is not passed on"),
     ({"final": False}, "the final state's gradient is ignored"),
     ({"own": False}, "outputs get gradient at the last step only"),
-    ({"forwards": True}, "from the first step to the last"),
+    ({"forwards": True}, "the steps are undone from the first to the last"),
 ):
     wrong("rnn", *words)(bptt_with(**options))
 
@@ -482,7 +482,7 @@ def bptt_parts(trace, dh, dfinal):
     return found[::-1]
 
 
-@wrong("rnn", "params.W_h has shape (3, 2)", "dW_x and dW_h")
+@wrong("rnn", "each of params.W_x, params.W_h has the shape of another: are they exchanged?")
 def matrices_swapped(trace, dh, dfinal):
     made = bptt(trace, dh, dfinal)
     return made | {"dW_x": made["dW_h"], "dW_h": made["dW_x"]}
@@ -518,7 +518,7 @@ def dh_added_up_in_place(trace, dh, dfinal):
     return bptt(trace, dh, dfinal, final=False)
 
 
-@wrong("rnn", "backward raised", "dfinal")
+@wrong("rnn", "backward raised", "(it has h)")
 def dfinal_taken_for_an_array(trace, dh, dfinal):
     return bptt(trace, dh + 0 * dfinal.sum(), dfinal)
 
@@ -530,7 +530,7 @@ def slope(y):
     return 1 - y**2
 
 
-def step(s, dh, dc, **other):
+def step(s, dh, dc, /, **other):
     """The right one; `other` are equations written otherwise."""
     v = {}
 
@@ -581,8 +581,8 @@ for other, *words in (
     ({"parts": lambda s, v, dh, dc: [
         v["di"] * sigma_slope(s.i), v["df"] * sigma_slope(s.f), v["do"] * sigma_slope(s.o), v["dg"] * slope(s.g)
     ]}, "its blocks i, f, g, o hold those of i, f, o, g"),
-    ({"da": lambda s, v, dh, dc: np.concatenate(v["parts"])}, "da has shape (28, 2)", "axis=-1"),
-    ({"da": lambda s, v, dh, dc: np.stack(v["parts"], axis=1)}, "da has shape (7, 4, 2)", "concatenate"),
+    ({"da": lambda s, v, dh, dc: np.concatenate(v["parts"])}, "da has shape (28, 2)", "joined along another axis"),
+    ({"da": lambda s, v, dh, dc: np.stack(v["parts"], axis=1)}, "da has shape (7, 4, 2)", "to be reshaped"),
     ({"da": lambda s, v, dh, dc: v["parts"]}, "da is a list, not an array", "np.concatenate"),
 ):  # fmt: skip
     wrong("lstm_step", *words)(step_with(**other))
@@ -594,7 +594,7 @@ def dc_in_place(s, dh, dc):
     return step(s, 0 * dh, dc) | {"da": step(s, dh, dc - dh * s.o * slope(s.tanh_c))["da"]}
 
 
-@wrong("lstm_step", "are in another order", "da, dc_prev")
+@wrong("lstm_step", "each of da, dc_prev has the shape of another")
 def the_cell_first(s, dh, dc):
     made = step(s, dh, dc)
     return made["dc_prev"], made["da"]
@@ -603,7 +603,7 @@ def the_cell_first(s, dh, dc):
 # additive attention
 
 
-def look(trace, dcontext, dalpha, **other):
+def look(trace, dcontext, dalpha, /, **other):
     """The right one, in einsum; `other` are equations written otherwise."""
     a, s = trace.attention, trace.steps
     p, keys, values, q, alpha, u = a.params, a.keys, a.values, s.query, s.alpha, s.u
@@ -648,10 +648,10 @@ for other, *words in (
     ({"dz": lambda v: np.einsum("tbs,a->tsba", v["de"], v["p"].w) * (1 - v["u"])}, "square"),
     ({"dprojected": lambda v: v["dz"].mean(axis=1)}, "the query is averaged over positions"),
     ({"dk": lambda v: v["dz"][-1]}, "keys of the last query only"),
-    ({"dkeys": lambda v: v["dk"] @ v["p"].W_k.T + 0 * v["keys"] * 0 if False else 0 * v["keys"]}, "the keys get no gradient"),
+    ({"dkeys": lambda v: 0 * v["keys"]}, "the keys get no gradient"),
     ({"dvalues": lambda v: 0 * v["values"]}, "the values get no gradient"),
     ({"dvalues": lambda v: v["alpha"][-1].T[..., None] * v["dcontext"][-1]}, "values of the last query only"),
-    ({"dw": lambda v: v["p"].w * 0 + v["dz"].sum(axis=(0, 1, 2))}, "w"),
+    ({"dw": lambda v: v["dz"].sum(axis=(0, 1, 2))}, "it is what params.b should be"),
     ({"db": lambda v: v["dk"].mean(axis=(0, 1))}, "params.b"),
     ({"db": lambda v: v["dk"].sum(axis=0)}, "params.b has shape (7, 9)"),
     ({"dW_q": lambda v: np.einsum("bq,ba->qa", v["q"][-1], v["dprojected"][-1])}, "W_q of the last query only"),
@@ -665,7 +665,7 @@ for other, *words in (
 
 
 def beam(logp, k, eos, ended=True, total=lambda a, b: a + b, divide=lambda n: n + 1, whole=True, start=1, place=True):
-    beams, finished = [((), 0.0)] * start, []
+    beams, finished = [((), 0.0)] * (start or k), []
     while beams:
         found = []
         for tokens, score in beams:
@@ -699,7 +699,7 @@ for options, *words in (
     ({"divide": lambda n: 1}, "the score is not divided by the length"),
     ({"divide": lambda n: max(n, 1)}, "the length does not count <eos>"),
     ({"whole": False}, "the K best of each beginning, not of all"),
-    ({"start": 2}, "copies"),
+    ({"start": None}, "the search begins with K copies of the empty beginning"),
 ):
     wrong("beam_search", *words)(beam_with(**options))
 

@@ -115,8 +115,8 @@ def _shows(found, right):
     elif sorted(ours) == sorted(theirs):
         where.append("the hypotheses are right, and their order is not")
     elif missing := [tokens for tokens in theirs if tokens not in ours]:
-        where.append(f"of the {len(theirs)} that belong there, {len(missing)} are missing" if len(theirs) > 1 else
-                     "that is not the best one")  # fmt: skip
+        many = f"{len(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        where.append(f"of the {len(theirs)} that belong there, {many}" if len(theirs) > 1 else "that is not the best")
     else:
         where.append(f"there are {len(ours)}, where {len(theirs)} are wanted")
     return where, [f"{_listed(right)} is right"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from numseq.gradcheck.advice import of_shape
 from numseq.gradcheck.patterns import patterns
 from numseq.gradcheck.report import relative_error
 from numseq.mistakes.exercise import Exercise, Unfit, know_exercise
@@ -37,8 +38,11 @@ def _array(value, right):
     if value.shape != shape:
         if value.size == 1 and shape == ():
             raise Unfit(f"it returns an array of shape {value.shape}: a single number is wanted, of shape ()")
-        turned = " (is it transposed?)" if value.T.shape == shape and len(shape) == 2 else ""
-        raise Unfit(f"it returns an array of shape {value.shape}: {shape or 'a single number'} is wanted{turned}")
+        if shape == ():
+            raise Unfit(f"it returns an array of shape {value.shape}: a single number is wanted (is the mean missing?)")
+        advice = of_shape(value.shape, shape)
+        more = f" ({advice})" if advice else ""
+        raise Unfit(f"it returns an array of shape {value.shape}: {shape} is wanted{more}")
     if value.dtype.kind in "iu":
         raise Unfit(f"it returns numbers of dtype {value.dtype}: floating numbers are wanted (was it rounded?)")
     return value.astype(float)
@@ -60,7 +64,7 @@ def _said(value):
 def _shows(found, right):
     if not np.isfinite(found).all():
         return ["it holds numbers that are not finite (NaN or infinity)"], [
-            "something overflows: exp of 710 is infinite, and the log of 0 is minus infinity"
+            "exp of 710 is infinite and the log of 0 is minus infinity; or some of it was never filled"
         ]
     if not right.ndim:
         return [f"it gives {float(found):.6g}"], [f"{float(right):.6g} is right", *patterns(found[None], right[None])]
@@ -83,8 +87,8 @@ def _linear_cases(rng):
 
 def _loss_cases(rng):
     logits, targets = 3 * rng.standard_normal((T, B, V)), rng.integers(0, V, size=(T, B))
-    large = {"logits": 300 * logits, "targets": targets, "mask": REAL}
-    return {"loss": {"logits": logits, "targets": targets, "mask": REAL}, "loss of large logits": large}
+    given = {"loss": logits, "loss of large logits": logits + 1000, "loss of logits far apart": 300 * logits}
+    return {label: {"logits": each, "targets": targets, "mask": REAL} for label, each in given.items()}
 
 
 know_exercise(
@@ -126,6 +130,8 @@ know_exercise(
     ("the log is of base 2", "loss", lambda v: v.value / np.log(2), "np.log: nats, not bits"),
     ("the softmax's sum is over the whole array", "z", lambda v: np.exp(v.logits - v.m).sum(),
      "one softmax for each token: sum over the last axis, axis=-1"),
+    ("the softmax's sum is over the whole array", "log_p", lambda v: np.log(_all(v.logits)),
+     "one softmax for each token: sum over the last axis, axis=-1"),
     ("the softmax's sum is over time", "log_p", lambda v: _over(v.logits, 0),
      "one softmax for each token: sum over the last axis, axis=-1"),
     ("the softmax's sum is over the rows", "log_p", lambda v: _over(v.logits, 1),
@@ -141,3 +147,8 @@ know_exercise(
 def _over(logits, axis):
     e = logits - logits.max(axis=axis, keepdims=True)
     return e - np.log(np.exp(e).sum(axis=axis, keepdims=True))
+
+
+def _all(logits):
+    e = np.exp(logits - logits.max())
+    return e / e.sum()

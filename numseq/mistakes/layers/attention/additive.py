@@ -12,7 +12,7 @@ from numseq.mistakes.layers.attention.look import look, rows
 def additive_attention(trace, dcontext, dalpha=None, change=None):
     eq, looks, attention = equations(change), trace.steps, trace.attention
     values, p, keys = attention.values, attention.params, attention.projected
-    w = p.w
+    w = eq("w", p.w)
     T, S = len(dcontext), len(values)
     alphas, us, queries = looks.alpha, looks.u, looks.query
     dalpha_out = np.zeros_like(alphas) if dalpha is None else dalpha
@@ -57,9 +57,11 @@ know(
      "one query was compared with every position: their gradients add"),
     ("the query is averaged over positions", "dprojected", lambda v: v.dz.mean(axis=0),
      "one query was compared with every position: their gradients add"),
-    ("tanh' is missing in the scores", "dz", lambda v: v.du, "u = tanh(q W_q + k): 1 - u^2"),
-    ("w is missing in the scores", "dz", lambda v: v.dscore,
-     "e = u . w: du = de * w"),
+    ("tanh' is missing in the scores", "dscore", lambda v: np.broadcast_to(v.de.T[:, :, None], v.u.shape),
+     "u = tanh(q W_q + k): 1 - u^2"),
+    ("tanh' is missing on the way to the keys", "dz", lambda v: v.du, "u = tanh(q W_q + k): 1 - u^2"),
+    ("w is missing in the scores", "w", lambda v: np.ones_like(v.value), "e = u . w: du = de * w"),
+    ("w is missing on the way to the keys", "dz", lambda v: v.dscore, "e = u . w: du = de * w"),
     ("the weights' own gradient is ignored", "dalpha", lambda v: v.value - v.dalpha_out[v.t],
      "alpha was handed out too: whoever read it sends a gradient"),
     ("the context's gradient does not reach the weights", "dalpha", lambda v: v.dalpha_out[v.t],

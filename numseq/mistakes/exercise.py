@@ -33,10 +33,10 @@ class Unfit(Exception):
 class Exercise:
     """A function to write.
 
-    name. right, called as right(*inputs, change=...). cases(rng), a dict of what is asked: the label of an answer to
-    (inputs, a dict by name; the words for where). taken, makes of what was returned what can be compared, or raises
-    Unfit; given (value, inputs). error, of two answers that were taken, 0 when they agree. shows, (where it is wrong, in
-    what way), two lists of sentences, of two answers that do not agree. equation, what is asked for, in words.
+    name. right, called as right(*inputs, change=...). cases(rng), what is asked: a dict of the label of each answer to
+    its inputs, a dict by name. taken(value, inputs) makes of what was returned what can be compared, or raises Unfit.
+    error(found, right), of two such answers, 0 when they agree. shows(found, right), of two that do not: what is wrong
+    of it, and in what way, two lists of sentences. equation, what is asked for, in words.
     """
 
     name: str
@@ -146,9 +146,7 @@ def _fits(exercise, bug, asked, answers):
     """Whether a bug gives all of the answers that somebody gave."""
     for label, inputs in asked.items():
         try:
-            value = _answer(
-                exercise, lambda *given: exercise.right(*given, change=bug.change), inputs
-            )
+            value = _answer(exercise, lambda *given: exercise.right(*given, change=bug.change), inputs)
         except Unfit:
             return False
         if not exercise.error(answers[label], value) <= TOLERANCE:

@@ -99,7 +99,7 @@ def dx_without_the_transpose(trace, dy):
     return {"dx": dy @ trace.params.W, "dW": x.T @ dy_rows, "db": dy_rows.sum(axis=0)}
 
 
-@wrong("linear", "params.b has shape (7, 2), but what it is the gradient of has (2,)", "is the sum over its first axis missing?")
+@wrong("linear", "params.b has shape (7, 2)", "is the sum over its first axis missing?")
 def db_over_one_axis(trace, dy):
     x = trace.x.reshape(-1, trace.x.shape[-1])
     return {"dx": dy @ trace.params.W.T, "dW": x.T @ dy.reshape(len(x), -1), "db": dy.sum(axis=0)}
@@ -638,7 +638,7 @@ def look_with(**other):
 
 for other, *words in (
     ({"dalpha": lambda v: v["given"]}, "the context's gradient does not reach the weights"),
-    ({"dalpha": lambda v: np.einsum("tbc,sbc->tbs", v["dcontext"], v["values"])}, "the weights' own gradient is ignored"),
+    ({"dalpha": lambda v: np.einsum("tbc,sbc->tbs", v["dcontext"], v["values"])}, "own gradient is ignored"),
     ({"de": lambda v: v["dalpha"]}, "the attention's softmax is left out"),
     ({"de": lambda v: v["alpha"] * (1 - v["alpha"]) * v["dalpha"]}, "only the diagonal of the softmax's Jacobian"),
     ({"de": lambda v: v["alpha"] * v["dalpha"]}, "the mean is not subtracted in the attention's softmax"),

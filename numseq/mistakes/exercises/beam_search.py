@@ -91,9 +91,9 @@ def _taken(value, given):
         tokens, score = one
         if isinstance(tokens, Real) and isinstance(score, tuple | list):
             raise Unfit(f"its list holds {one!r}: {form}, and not (score, tokens)")
-        if isinstance(tokens, Integral) or isinstance(tokens, str) or not hasattr(tokens, "__len__"):
+        if isinstance(tokens, Integral | str) or not hasattr(tokens, "__len__"):
             raise Unfit(f"tokens are {tokens!r}: a tuple of all tokens is wanted, such as (2, 1)")
-        if not isinstance(score, Real) and np.size(score) != 1:
+        if np.size(score) != 1 or np.asarray(score).dtype.kind not in "iuf":
             raise Unfit(f"a score is {score!r}: a number is wanted")
         if not all(isinstance(token, Integral) for token in tokens):
             raise Unfit(f"tokens are {tokens!r}: a tuple of whole numbers is wanted, such as (2, 1)")

@@ -48,7 +48,7 @@ know(
      "one softmax for each token: sum over the last axis, axis=-1"),
     ("the softmax is taken over the rows", "p", lambda v: layers.softmax(v.logits.swapaxes(-2, -1)).swapaxes(-2, -1),
      "one softmax for each token: sum over the last axis, axis=-1"),
-    ("the softmax is taken over the whole array", "p", lambda v: v.e * _largest(v.logits) / (v.e * _largest(v.logits)).sum(),
+    ("the softmax is taken over the whole array", "p", lambda v: _over_all(v.logits),
      "one softmax for each token: sum over the last axis, axis=-1"),
     ("targets are shifted by a step", "dlogits",
      lambda v: (v.p - np.roll(v.onehot, 1, axis=0)) * v.weights[..., None] * v.dloss,
@@ -59,9 +59,9 @@ know(
 )  # fmt: skip
 
 
-def _largest(logits):
-    """exp of each row's largest logit beside the largest of all."""
-    return np.exp(logits.max(axis=-1, keepdims=True) - logits.max())
+def _over_all(logits):
+    e = np.exp(logits - logits.max())
+    return e / e.sum()
 
 
 def regularised_cross_entropy(trace, dloss, change=None):

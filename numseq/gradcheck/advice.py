@@ -18,10 +18,12 @@ def of_shape(found: Sequence[int], wanted: Sequence[int]) -> str:
     if more > 0 and found[more:] == wanted:
         axes = "its first axis" if more == 1 else f"its first {more} axes"
         return f"is the sum over {axes} missing?"
+    if more < 0 and found == tuple(n for n in wanted if n != 1):
+        return "an axis of 1 is missing: with keepdims=True a sum keeps it"
     if more == -1 and any(wanted[:k] + wanted[k + 1 :] == found for k in range(len(wanted))):
         return "an axis is missing: was it summed over?"
     if _size(found) == _size(wanted):
-        return "so many numbers are right, so they are joined along another axis, or are to be reshaped"
+        return "their number is right: are they joined along another axis, or to be reshaped?"
     return ""
 
 

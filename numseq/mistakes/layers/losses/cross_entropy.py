@@ -41,7 +41,7 @@ know(
     ("the gradient by p where that by the logits belongs", "dlogits",
      lambda v: -(v.onehot / v.p) * v.weights[..., None] * v.dloss,
      "-1 / p is the gradient by the probability; the softmax's Jacobian must follow"),
-    ("only the diagonal of the softmax's Jacobian", "dlogits",
+    ("only the diagonal of the softmax's Jacobian in the cross-entropy", "dlogits",
      lambda v: (v.p - 1) * v.onehot * v.weights[..., None] * v.dloss,
      "every logit moves every probability: where k is not the target, the gradient is p_k"),
     ("the softmax is taken over time", "p", lambda v: layers.softmax(v.logits.swapaxes(0, -1)).swapaxes(0, -1),

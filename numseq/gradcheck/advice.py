@@ -31,7 +31,10 @@ def of_error(error: BaseException) -> str:
     """What an error means, for those who meet it first; empty when its own words are enough."""
     said = str(error)
     if isinstance(error, ValueError) and "matmul" in said:
-        return "in A @ B the last axis of A is as long as the last but one of B: look at both .shape; is a .T missing?"
+        return (
+            "in A @ B the last axis of A is as long as the last but one of B: look at both .shape; is a .T missing? Of "
+            "three axes .T reverses all"
+        )
     if isinstance(error, ValueError) and ("broadcast" in said or "not aligned" in said):
         return "two shapes do not fit: look at both .shape; is @ meant, a .T, or an axis with [..., None]?"
     if isinstance(error, AttributeError) and (names := _names(getattr(error, "obj", None))):

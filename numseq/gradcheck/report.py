@@ -188,7 +188,8 @@ class Check:
         elif not self.ok and right:
             said.append(f"right: {_some(right)}")
         if first and self.hints in MORE:
-            said.append(f"hints={self.hints + 1} says {MORE[self.hints]}")
+            told = self.hints if self.inside or first.sums else max(self.hints, WHERE)  # where it begins is not known
+            said.append(f"hints={told + 1} says {MORE[told]}")
         return said + [f"note: {warning}" for warning in self.warnings]
 
     def _of_results(self, wrong):

@@ -209,6 +209,40 @@ def a_step_of_descent_in_backward(trace, dy):
     return {"dx": dx, "dW": dW, "db": db}
 
 
+@wrong("linear", "Of three axes .T reverses all")
+def turned_in_three_axes(trace, dy):
+    return {"dx": dy @ trace.params.W.T, "dW": trace.x.T @ dy, "db": dy.sum(axis=(0, 1))}
+
+
+@wrong(
+    "linear",
+    "params.b has shape (), but what it is the gradient of has (2,)",
+    "an axis is missing: was it summed over?",
+)
+def db_of_everything(trace, dy):
+    x = trace.x.reshape(-1, trace.x.shape[-1])
+    return {"dx": dy @ trace.params.W.T, "dW": x.T @ dy.reshape(len(x), -1), "db": dy.sum()}
+
+
+@wrong("linear", "dx is a float, not an array")
+def python_numbers(trace, dy):
+    return {"dx": float(dy.sum()), "dW": float(trace.x.sum()), "db": float(dy.sum())}
+
+
+@wrong("linear", "params.W is of dtype complex128")
+def of_another_kind(trace, dy):
+    x = trace.x.reshape(-1, trace.x.shape[-1])
+    return {"dx": dy @ trace.params.W.T, "dW": x.T @ dy.reshape(len(x), -1) + 0j, "db": dy.sum(axis=(0, 1))}
+
+
+@wrong("linear", "params.W is float32, although the inputs are float64")
+def in_single_precision(trace, dy):
+    x = trace.x.reshape(-1, trace.x.shape[-1])
+    dW = np.zeros(trace.params.W.shape, dtype="float32")
+    dW += x.T @ dy.reshape(len(x), -1)
+    return {"dx": dy @ trace.params.W.T, "dW": dW, "db": dy.sum(axis=(0, 1))}
+
+
 # softmax and cross-entropy, forward
 
 
@@ -505,6 +539,31 @@ def averaged_over_time(trace, dh, dfinal):
     return made | {"dW_h": made["dW_h"] / len(dh)}
 
 
+@wrong("rnn", "the final state's gradient is added at each step")
+def final_gradient_at_each_step(trace, dh, dfinal):
+    return bptt(trace, dh + dfinal.h, dfinal, final=False)
+
+
+@wrong("rnn", "b of the last step only")
+def bias_of_the_last_step(trace, dh, dfinal):
+    return bptt(trace, dh, dfinal) | {"db": bptt_parts(trace, dh, dfinal)[-1].sum(axis=0)}
+
+
+@wrong("rnn", "divided by 7, the number of rows")
+def bias_as_a_mean(trace, dh, dfinal):
+    return bptt(trace, dh, dfinal) | {"db": sum(da.mean(axis=0) for da in bptt_parts(trace, dh, dfinal))}
+
+
+@wrong("rnn", "wrong: dstate.h (it is zero everywhere)")
+def first_state_gets_nothing(trace, dh, dfinal):
+    return bptt(trace, dh, dfinal) | {"dstate": np.zeros_like(dfinal.h)}
+
+
+@wrong("rnn", "the first state gets da, without the recurrent matrix")
+def da_for_the_first_state(trace, dh, dfinal):
+    return bptt(trace, dh, dfinal) | {"dstate": bptt_parts(trace, dh, dfinal)[0]}
+
+
 @wrong("rnn", "backward gives no dstate")
 def without_the_first_state(trace, dh, dfinal):
     made = bptt(trace, dh, dfinal)
@@ -588,6 +647,24 @@ for other, *words in (
     wrong("lstm_step", *words)(step_with(**other))
 
 
+for other, *words in (
+    ({"do": lambda s, v, dh, dc: dh}, "do"),
+    ({"do": lambda s, v, dh, dc: dc * s.tanh_c}, "do"),
+    ({"dc": lambda s, v, dh, dc: dc + dh * s.o * (1 - s.tanh_c)}, "square"),
+    ({"dc": lambda s, v, dh, dc: dc * s.f + dh * s.o * slope(s.tanh_c)}, "dc"),
+    ({"df": lambda s, v, dh, dc: v["dc"] * s.f}, "df"),
+    ({"dg": lambda s, v, dh, dc: v["dc"] * s.f}, "dg"),
+    ({"parts": lambda s, v, dh, dc: [
+        v["di"] * sigma_slope(s.i), v["df"] * sigma_slope(s.f), v["dg"] * slope(s.g), v["do"] * slope(s.o)
+    ]}, "tanh' for the output gate"),
+    ({"parts": lambda s, v, dh, dc: [
+        v["di"] * (1 - s.i), v["df"] * (1 - s.f), v["dg"] * slope(s.g), v["do"] * (1 - s.o)
+    ]}, "missing"),
+    ({"dc_prev": lambda s, v, dh, dc: v["dc"] * s.f * sigma_slope(s.f)}, "too many"),
+):  # fmt: skip
+    wrong("lstm_step", *words)(step_with(**other))
+
+
 @wrong("lstm_step", "backward changed dc, which it was given")
 def dc_in_place(s, dh, dc):
     dc += dh * s.o * slope(s.tanh_c)
@@ -657,6 +734,19 @@ for other, *words in (
     ({"dW_q": lambda v: np.einsum("bq,ba->qa", v["q"][-1], v["dprojected"][-1])}, "W_q of the last query only"),
     ({"dquery": lambda v: v["dprojected"]}, "dquery has shape (6, 7, 9), but what it is the gradient of has (6, 7, 2)"),
     ({"dkeys": lambda v: v["dk"]}, "dkeys has shape (5, 7, 9)"),
+):  # fmt: skip
+    wrong("additive_attention", *words)(look_with(**other))
+
+
+for other, *words in (
+    ({"dW_k": lambda v: np.einsum("sbc,sba->ca", v["values"], v["dk"])}, "params.W_k has shape (4, 9)"),
+    ({"dw": lambda v: np.einsum("tbs,tsba->a", v["alpha"], v["u"])}, "alpha"),
+    ({"dvalues": lambda v: np.einsum("tbs,tbc->sbc", v["de"], v["dcontext"])}, "de"),
+    ({"dvalues": lambda v: np.broadcast_to(v["dcontext"].sum(axis=0), v["values"].shape)}, "weights are missing in"),
+    ({"dquery": lambda v: v["dprojected"] @ v["p"].W_k.T}, "dquery has shape (6, 7, 3)"),
+    ({"de": lambda v: v["alpha"] * (v["dalpha"] - v["dalpha"].sum(axis=-1, keepdims=True))}, "alpha"),
+    ({"de": lambda v: v["alpha"] * (v["dalpha"] - v["dalpha"].mean(axis=-1, keepdims=True))}, "the plain mean in"),
+    ({"dz": lambda v: np.einsum("tbs,a->tsba", v["de"], v["p"].w) * (1 - np.tanh(v["u"]) ** 2)}, "tanh"),
 ):  # fmt: skip
     wrong("additive_attention", *words)(look_with(**other))
 
@@ -799,3 +889,72 @@ def with_the_end(logp, k, eos):
 @wrong("beam_search", "it raised IndexError", "line")
 def off_the_list(logp, k, eos):
     return [beam(logp, k, eos)[n] for n in range(k + 1)]
+
+
+@wrong("beam_search", "it raised TypeError", "line")
+def logp_taken_for_an_array(logp, k, eos):
+    return np.argsort(-logp)[:k]
+
+
+@wrong("beam_search", "an ending takes no place among the K best")
+def endings_first(logp, k, eos):
+    beams, finished = [((), 0.0)], []
+    while beams:
+        found = []
+        for y, s in beams:
+            row = logp(y)
+            finished.append((y, (s + row[eos]) / (len(y) + 1)))
+            found += [((*y, w), s + row[w]) for w in range(len(row)) if w != eos and row[w] > -np.inf]
+        beams = sorted(found, key=lambda one: -one[1])[:k]
+    return sorted(finished, key=lambda one: -one[1])[:k]
+
+
+@wrong("beam_search", "a finished hypothesis takes its place away for good")
+def a_shrinking_beam(logp, k, eos):
+    beams, finished = [((), 0.0)], []
+    while beams:
+        found = [((*y, w), s + logp(y)[w]) for y, s in beams for w in range(len(logp(y))) if logp(y)[w] > -np.inf]
+        best = sorted(found, key=lambda one: -one[1])[: k - len(finished)]
+        finished += [(y[:-1], s / len(y)) for y, s in best if y[-1] == eos]
+        beams = [(y, s) for y, s in best if y[-1] != eos]
+    return sorted(finished, key=lambda one: -one[1])[:k]
+
+
+@wrong("beam_search", "all that finished is returned")
+def all_of_them(logp, k, eos):
+    return beam_of(logp, k, eos)
+
+
+def beam_of(logp, k, eos):
+    beams, finished = [((), 0.0)], []
+    while beams:
+        found = [((*y, w), s + logp(y)[w]) for y, s in beams for w in range(len(logp(y))) if logp(y)[w] > -np.inf]
+        best = sorted(found, key=lambda one: -one[1])[:k]
+        finished += [(y[:-1], s / len(y)) for y, s in best if y[-1] == eos]
+        beams = [(y, s) for y, s in best if y[-1] != eos]
+    return sorted(finished, key=lambda one: -one[1])
+
+
+@wrong("beam_search", "order in which they were found")
+def never_sorted(logp, k, eos):
+    beams, finished = [((), 0.0)], []
+    while beams:
+        found = [((*y, w), s + logp(y)[w]) for y, s in beams for w in range(len(logp(y))) if logp(y)[w] > -np.inf]
+        best = sorted(found, key=lambda one: -one[1])[:k]
+        finished += [(y[:-1], s / len(y)) for y, s in best if y[-1] == eos]
+        beams = [(y, s) for y, s in best if y[-1] != eos]
+    return finished[:k]
+
+
+@wrong("beam_search", "the mean is carried on in the place of the total")
+def means_on_the_way(logp, k, eos):
+    beams, finished = [((), 0.0)], []
+    while beams:
+        found = []
+        for y, s in beams:
+            row = logp(y)
+            found += [((*y, w), (s + row[w]) / (len(y) + 1)) for w in range(len(row)) if row[w] > -np.inf]
+        best = sorted(found, key=lambda one: -one[1])[:k]
+        finished += [(y[:-1], s) for y, s in best if y[-1] == eos]
+        beams = [(y, s) for y, s in best if y[-1] != eos]
+    return sorted(finished, key=lambda one: -one[1])[:k]

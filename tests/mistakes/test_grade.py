@@ -59,7 +59,7 @@ def test_all_is_told_where_nobody_asks_for_less():
 
 
 ALONE = [  # of a result that nothing inside is known of
-    ["wrong: dc_prev", "right: da", MORE[0]],
+    ["wrong: dc_prev", "right: da", MORE[1]],  # where it begins is not known, so that is passed over
     ["wrong: dc_prev", "right: da", MORE[1]],
     ["wrong: dc_prev", "dc_prev should be dc * f, since c = f * c_prev + i * g", "right: da", MORE[2]],
 ]

@@ -12,8 +12,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from numseq.mistakes.exercise import Exercise, Unfit, know_exercise
-from numseq.mistakes.layer import equations
+from numseq.mistakes.exercise import EXERCISES, Exercise, Unfit, know_exercise
+from numseq.mistakes.layer import Bug, equations
 
 WORDS, LIMIT = 4, 4  # tokens of a table, <eos> among them; the most that a hypothesis has before <eos>
 MOST = 20_000  # questions to a table: far more than any search has that ends
@@ -228,3 +228,13 @@ know_exercise(
     ("the first token is missing", "result", lambda v: [(tokens[1:], score) for tokens, score in v.value],
      "tokens are all of those before <eos>"),
 )  # fmt: skip
+
+
+EXERCISES["beam_search"].bugs.append(
+    Bug(
+        "the mean is carried on in the place of the total",
+        "beam_search",
+        "divide once, when the hypothesis is finished; on the way carry the total",
+        {"total": lambda v: (v.total + v.row[v.k]) / (len(v.tokens) + 1), "scored": lambda v: v.finished},
+    )
+)

@@ -150,6 +150,8 @@ know(
      "at step t two gradients meet in h_t, and add"),
     ("the final state's gradient is ignored", "dh_final", lambda v: 0 * v.value,
      "whoever read h_T sends a gradient too"),
+    ("the final state's gradient is added at each step", "dh_t", lambda v: v.value + v.finals[0] if v.k else v.value,
+     "whoever read h_T read the last state alone: it comes in once, and is carried back from there"),
     ("the final cell's gradient is ignored", "dc_final", lambda v: 0 * v.value,
      "whoever read c_T sends a gradient too"),
     ("W_h gets h_t, not h_{t-1}", "dW_h", lambda v: sum(of_W_h(v, v.run.after.h)),

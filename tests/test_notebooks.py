@@ -7,13 +7,19 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import strict_cupy
 from nbclient.exceptions import CellExecutionError
+
+import numseq
 
 ROOT = Path(__file__).parent.parent
 RUN = runpy.run_path(str(ROOT / "notebooks" / "run.py"))
 NOTEBOOKS, code_cells, source_hash = RUN["NOTEBOOKS"], RUN["code_cells"], RUN["source_hash"]
 SOLVED = [ROOT / "notebooks" / path.name for path in NOTEBOOKS if path.parent.name == "solutions"]
 QUICK = "09_decoding"  # whatever keeps all notebooks from running keeps this one
+
+
+DEVICES = "14_from_numpy_to_cupy"
 
 
 def name(path):
@@ -111,3 +117,13 @@ def test_the_command_keeps_what_ran_to_its_end(tmp_path):
 def test_the_notebook_runs(notebook):
     RUN["execute"](notebook)
     assert not noise(notebook)
+
+
+@pytest.mark.slow
+def test_the_notebook_about_devices_uses_one_where_there_is_one(capsys, monkeypatch):
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    notebook, names = nbformat.read(ROOT / "notebooks" / f"{DEVICES}.ipynb", as_version=4), {}
+    with strict_cupy.installed(), numseq.use("numpy"):  # and back again after it
+        for cell in code_cells(notebook):
+            exec(cell.source, names)
+    assert names["BACKEND"] == "cupy" and "new arrays are made by cupy" in capsys.readouterr().out

@@ -10,7 +10,8 @@ import pytest
 import numseq
 
 PACKAGE = Path(numseq.__file__).parent
-PLAIN = ("cli", "mistakes/layers", "mistakes/boxes")  # commands, which typer reads, and equations as in a book
+# commands, which typer reads, and equations as in a book
+PLAIN = ("cli", "mistakes/layers", "mistakes/boxes", "mistakes/exercises")
 FILES = [
     path
     for path in sorted(PACKAGE.rglob("*.py"))

@@ -10,6 +10,7 @@ import numpy as np
 
 from numseq import params as trees
 from numseq.backend import array_module
+from numseq.gradcheck.advice import of_error
 from numseq.gradcheck.audit import audit, held_fixed
 from numseq.gradcheck.doubt import Doubt
 from numseq.gradcheck.fitness import Fitness
@@ -24,6 +25,7 @@ from numseq.gradcheck.spy import spied
 from numseq.gradcheck.watch import Watch
 
 HERE = str(Path(__file__).parent)
+GRADING = str(Path(__file__).parent.parent / "mistakes" / "grade.py")  # calls somebody's backward
 FLOAT32 = 2e-4  # float32 rounds each of the thousands of additions behind a gradient by 6e-8
 
 
@@ -181,7 +183,9 @@ class Checking(Inside, Fitness, Doubt):
             with self.seen.going_back():
                 grad = trace.backward(**upstream)
         except Exception as error:
-            self.problems.append(f"backward{again} raised {type(error).__name__}: {error}{_raised_at(error)}")
+            advice = of_error(error)
+            said = f"backward{again} raised {type(error).__name__}: {error}{_raised_at(error)}"
+            self.problems.append(said + (f" ({advice})" if advice else ""))
             return None
         for name in grad.changed if isinstance(grad, Went) else ():
             self.problems.append(f"backward changed {name} of the object: it must leave parameters as they are")
@@ -247,7 +251,7 @@ def _copy(leaf):
 
 def _raised_at(error):
     """Where an error was raised: the innermost line of a backward, and the line of what that calls."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(HERE)]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((HERE, GRADING))]
     shown = [f for f in frames if "backward" in f.name][-1:]
     if not shown or (frames[-1] is not shown[0] and not (frames[-1].line or "").startswith("raise ")):
         shown += frames[-1:]

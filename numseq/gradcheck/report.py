@@ -76,7 +76,8 @@ class Check:
     step, in the order of the walk back from the loss; problems, what is wrong beside the numbers; warnings, what the
     inputs could not show; first, the first wrong quantity; inside, whether that one is inside, and not just a result;
     shows, how each wrong result is wrong; known, whether anything is known of what was checked; diagnosis,
-    known bugs that coincide, the best first; hints, how much of it the report tells (`numseq.mistakes.grade`).
+    known bugs that coincide, the best first; hints, how much of it the report tells (`numseq.mistakes.grade`);
+    unwritten, whether there is nothing yet to be right or wrong, as in an exercise.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Check:
     known: bool = False
     diagnosis: list[Diagnosis] = field(default_factory=list)
     hints: int = ANSWER
+    unwritten: bool = False
 
     @property
     def worst(self) -> float:
@@ -149,6 +151,8 @@ class Check:
     __repr__ = __str__  # where it stands alone in a session, and in a failed assertion
 
     def _verdict(self):
+        if self.unwritten:
+            return f"{self.name}: not written yet"
         if self.problems:
             return f"{self.name}: WRONG"
         verdict = "right" if self.ok else "WRONG"
@@ -157,6 +161,8 @@ class Check:
     def summary(self) -> str:
         """One line: what is wrong, and where."""
         if self.ok:
+            return self._verdict()
+        if self.unwritten:
             return self._verdict()
         if self.problems:
             return f"{self.name}: WRONG: {self.problems[0]}"
@@ -182,7 +188,8 @@ class Check:
         elif not self.ok and right:
             said.append(f"right: {_some(right)}")
         if first and self.hints in MORE:
-            said.append(f"hints={self.hints + 1} says {MORE[self.hints]}")
+            told = self.hints if self.inside or first.sums else max(self.hints, WHERE)  # where it begins is not known
+            said.append(f"hints={told + 1} says {MORE[told]}")
         return said + [f"note: {warning}" for warning in self.warnings]
 
     def _of_results(self, wrong):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from numseq import params as trees
+from numseq.gradcheck.advice import of_shape
 from numseq.gradcheck.inputs import Inputs, is_array, is_floating
 from numseq.gradcheck.objects import Went, gradient_names
 from numseq.show import fields_of
@@ -44,6 +45,7 @@ def gradients(grad: Any, inputs: Inputs, dtype: np.dtype, inside: Iterable[str] 
     values |= {name: value for name, value in own.items() if name in inputs.moved}
     unfit = bool(given.problems)
     missing = [argument for argument in inputs.moved if values.get(argument) is None]
+    given.problems += _exchanged(values, inputs)
     unused = [name for name in unused if name not in inside]
     for argument, tree in inputs.moved.items():
         name, value = label(argument), values.get(argument)
@@ -60,6 +62,31 @@ def gradients(grad: Any, inputs: Inputs, dtype: np.dtype, inside: Iterable[str] 
     if not missing and isinstance(grad.returned if isinstance(grad, Went) else grad, dict):
         given.unused = unused
     return given
+
+
+def _exchanged(values, inputs):
+    """Whether results of wrong shapes have the right ones together, in another order."""
+    found: list[tuple[str, tuple, tuple]] = []
+    for argument, tree in inputs.moved.items():
+        wanted = dict(trees.walk(tree, label(argument)))
+        value = values.get(argument)
+        if is_array(value) and len(wanted) == 1:
+            ours = dict.fromkeys(wanted, value)
+        else:
+            ours = {
+                f"{label(argument)}.{child}": part
+                for name, part in trees.children(value) or ()
+                for child, _ in trees.children(tree) or ()
+                if name in names_of(child)
+            }
+        found += [
+            (leaf, ours[leaf].shape, wanted[leaf].shape)
+            for leaf in wanted
+            if is_array(ours.get(leaf)) and is_array(wanted[leaf]) and ours[leaf].shape != wanted[leaf].shape
+        ]
+    if len(found) > 1 and sorted(ours for _, ours, _ in found) == sorted(wanted for *_, wanted in found):
+        return [f"each of {', '.join(leaf for leaf, *_ in found)} has the shape of another: are they exchanged?"]
+    return []
 
 
 def numbers_with_gradients(grad: Any, inputs: Inputs) -> list[str]:
@@ -248,11 +275,15 @@ def _array(a, wanted, name, dtype, problems):
     shape = getattr(wanted, "shape", ())
     if isinstance(a, float) and shape == ():
         a = np.asarray(a)
-    if not is_array(a):
-        problems.append(f"{name} is {_said(a)}, not an array")
+    if a is Ellipsis:
+        problems.append(f"{name} is still ...: its line is not written yet")
+    elif not is_array(a):
+        join = ": np.array makes one, and np.concatenate one of several" if isinstance(a, list | tuple) else ""
+        problems.append(f"{name} is {_said(a)}, not an array{join}")
     elif a.shape != shape:
-        turned = " (is it transposed?)" if a.T.shape == shape else ""
-        problems.append(f"{name} has shape {a.shape}, but what it is the gradient of has {shape}{turned}")
+        advice = of_shape(a.shape, shape)
+        more = f" ({advice})" if advice else ""
+        problems.append(f"{name} has shape {a.shape}, but what it is the gradient of has {shape}{more}")
     elif a.dtype.kind not in "f":
         problems.append(f"{name} is of dtype {a.dtype}: a gradient is made of real floating numbers")
     elif a.dtype.itemsize < dtype.itemsize:

@@ -5,7 +5,7 @@ layer, `layers/maxout.py` is a short example. Cells in stacks, attentions and mo
 their options together: `pairs.py`.
 """
 
-from numseq.mistakes import boxes  # noqa: F401  (they make themselves known)
+from numseq.mistakes import boxes, exercises  # noqa: F401  (they make themselves known)
 from numseq.mistakes.diagnosis import diagnose, function_of, knows, match, named, run, words
 from numseq.mistakes.fixtures import Case
 from numseq.mistakes.grade import grade

@@ -57,11 +57,11 @@ class Compared:
             theirs = {n: a for n, a in zeros.items() if asked is None or n.partition(".")[0] in asked} | theirs
         self.theirs = theirs
         self.compared = {leaf: a for leaf, a in self.leaves.items() if leaf in theirs}
-        noise = ROUNDING * max((np.abs(a).max(initial=0) for a in self.leaves.values()), default=0)
+        self.noise = ROUNDING * max((np.abs(a).max(initial=0) for a in self.leaves.values()), default=0)
         self.wrong = {
             leaf
             for leaf, a in self.compared.items()
-            if not _same(theirs[leaf], a) and not _near(theirs[leaf], a, noise)
+            if not _same(theirs[leaf], a) and not _near(theirs[leaf], a, self.noise)
         }
 
     def but_for(self, change: dict[str, Callable]) -> "Compared":
@@ -79,9 +79,10 @@ class Compared:
         if changed is None:
             return None
         for leaf in self.compared:
-            distance = max(distance, relative_error(self.theirs[leaf], changed[leaf]))
-            if not distance <= SAME:
+            apart = relative_error(self.theirs[leaf], changed[leaf])
+            if not apart <= SAME and not _near(self.theirs[leaf], changed[leaf], self.noise):
                 return None
+            distance = max(distance, apart if apart <= SAME else 0.0)
         moves = not all(_same(changed[leaf], a, 10 * SAME) for leaf, a in self.compared.items())
         return distance if moves else None
 

@@ -8,9 +8,9 @@
 
 The *plain equations* have a name each, and no care for speed: `eq("dx", value)` is the value, or what `change` puts in
 its place, a function of everything named so far (`v.dy`, `v.y`; `v.value` is the right answer). With no change they
-give the layer's own gradients, and a test holds the two equal. A *bug* is one change, with its lesson. Besides those
-that are written down, `numseq.mistakes.slips` makes others out of the equations' source: so each equation is one
-expression, made of names that read like the derivation.
+give the layer's own gradients, and a test holds the two equal. A *bug* is one change, seldom two that go together, with
+its lesson. Besides those that are written down, `numseq.mistakes.slips` makes others out of the equations' source: so
+each equation is one expression, made of names that read like the derivation.
 
 Each layer has a file, found by lying in `numseq.mistakes.layers`, where a layer's own file lies in `numseq.layers`. It
 also has the layer's *fixtures*, `cases(rng)`: inputs that show its mistakes (see `numseq.mistakes.fixtures`).

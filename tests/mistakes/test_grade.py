@@ -59,7 +59,7 @@ def test_all_is_told_where_nobody_asks_for_less():
 
 
 ALONE = [  # of a result that nothing inside is known of
-    ["wrong: dc_prev", "right: da", MORE[0]],
+    ["wrong: dc_prev", "right: da", MORE[1]],  # where it begins is not known, so that is passed over
     ["wrong: dc_prev", "right: da", MORE[1]],
     ["wrong: dc_prev", "dc_prev should be dc * f, since c = f * c_prev + i * g", "right: da", MORE[2]],
 ]
@@ -81,9 +81,40 @@ def test_a_notebook_tells_no_more():
 @pytest.mark.parametrize("hints", range(4))
 def test_what_is_right_and_what_cannot_be_read_is_told_alike(hints):
     assert told("lstm_step", step, hints) == []
-    assert told("lstm_step", lambda s, dh, dc: None, hints) == [
-        "backward returned None: it must return its gradients (is a `return` missing?)"
+    assert told("lstm_step", lambda s, dh, dc: {"da": dh}, hints) == [
+        "da has shape (7, 2), but what it is the gradient of has (7, 8)",
+        "backward gives no dc_prev: the gradient by the input c_prev is missing",
     ]
+
+
+BLANKS = {
+    "None": None,
+    "dots": ...,
+    "a dict of dots": {"da": ..., "dc_prev": ...},
+    "a tuple": (None, None),
+    "nested": {"da": {"i": ...}, "dc_prev": None},
+}
+
+
+@pytest.mark.parametrize("what", BLANKS)
+@pytest.mark.parametrize("hints", [0, 3])
+def test_a_blank_is_not_called_wrong(what, hints):
+    def my_step(s, dh, dc):
+        return BLANKS[what]
+
+    result = grade("lstm_step", my_step, hints=hints)
+    assert str(result).splitlines() == [
+        "my_step: not written yet",
+        "    it returns nothing yet (if its lines are written, is a `return` missing?)",
+    ]
+    assert not result.ok and result.points == 0 and result.summary() == "my_step: not written yet"
+
+
+def test_what_is_left_of_a_blank_is_said():
+    def half(s, dh, dc):
+        return {"da": step(s, dh, dc)["da"], "dc_prev": ...}
+
+    assert told("lstm_step", half, 0) == ["dc_prev is still ...: its line is not written yet", "right: da"]
 
 
 @pytest.mark.parametrize("hints", [-1, 4, None])

@@ -12,7 +12,7 @@ from numseq.mistakes.layers.attention.look import look, rows
 def additive_attention(trace, dcontext, dalpha=None, change=None):
     eq, looks, attention = equations(change), trace.steps, trace.attention
     values, p, keys = attention.values, attention.params, attention.projected
-    w = p.w
+    w = eq("w", p.w)
     T, S = len(dcontext), len(values)
     alphas, us, queries = looks.alpha, looks.u, looks.query
     dalpha_out = np.zeros_like(alphas) if dalpha is None else dalpha
@@ -47,6 +47,8 @@ know(
      "every score moves every weight"),
     ("the mean is not subtracted in the attention's softmax", "mean", lambda v: 0 * v.value,
      "de = alpha * (dalpha - sum dalpha alpha)"),
+    ("the plain mean in the attention's softmax", "mean", lambda v: v.dalpha_t.mean(axis=-1, keepdims=True),
+     "the mean that is subtracted is weighted by alpha: de = alpha * (dalpha - sum dalpha alpha)"),
     ("the attention's softmax is left out", "de", lambda v: v.dalpha_t,
      "the gradient of alpha is not that of the scores"),
     ("the keys get no gradient", "dkeys_given", lambda v: 0 * v.value,
@@ -57,9 +59,11 @@ know(
      "one query was compared with every position: their gradients add"),
     ("the query is averaged over positions", "dprojected", lambda v: v.dz.mean(axis=0),
      "one query was compared with every position: their gradients add"),
-    ("tanh' is missing in the scores", "dz", lambda v: v.du, "u = tanh(q W_q + k): 1 - u^2"),
-    ("w is missing in the scores", "dz", lambda v: v.dscore,
-     "e = u . w: du = de * w"),
+    ("tanh' is missing in the scores", "dscore", lambda v: np.broadcast_to(v.de.T[:, :, None], v.u.shape),
+     "u = tanh(q W_q + k): 1 - u^2"),
+    ("tanh' is missing on the way to the keys", "dz", lambda v: v.du, "u = tanh(q W_q + k): 1 - u^2"),
+    ("w is missing in the scores", "w", lambda v: np.ones_like(v.value), "e = u . w: du = de * w"),
+    ("w is missing on the way to the keys", "dz", lambda v: v.dscore, "e = u . w: du = de * w"),
     ("the weights' own gradient is ignored", "dalpha", lambda v: v.value - v.dalpha_out[v.t],
      "alpha was handed out too: whoever read it sends a gradient"),
     ("the context's gradient does not reach the weights", "dalpha", lambda v: v.dalpha_out[v.t],
@@ -74,6 +78,9 @@ know(
     ("the keys' bias gets no gradient", "db", lambda v: 0 * v.value, "b was added to each key"),
     ("the keys' bias is averaged over positions", "db", lambda v: v.value / v.S,
      "b was added to each key: its gradients add"),
+    ("the weights are missing in the values' gradient", "dvalues_context",
+     lambda v: v.dvalues + np.broadcast_to(v.dcontext[v.t], v.value.shape),
+     "context = sum alpha_j v_j: dv_j = alpha_j dcontext"),
     ("uniform weights in the values' gradient", "dvalues_context",
      lambda v: v.dvalues + np.broadcast_to(v.dcontext[v.t] / v.S, v.value.shape),
      "context = sum alpha_j v_j: dv_j = alpha_j dcontext"),

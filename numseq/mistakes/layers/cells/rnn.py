@@ -5,7 +5,7 @@ import numpy as np
 from numseq import layers
 from numseq.layers.cells.rnn import RELU, TANH, ReLUStepGrad, RNNStepGrad
 from numseq.mistakes.fixtures import H
-from numseq.mistakes.layer import Step, equations, know
+from numseq.mistakes.layer import Bug, Step, equations, know
 from numseq.mistakes.layers.cells import fixtures
 from numseq.mistakes.layers.cells.sequence import know_cell
 
@@ -54,10 +54,26 @@ RNN = know_cell(
      "h W_h sends its gradient back through W_h^T; a square W_h hides it from the shapes"),
     ("the recurrent matrix is left out on the way back", "dh_product", lambda v: v.dq[v.t],
      "h_{t-1} reached a_t through W_h; a square W_h hides it from the shapes"),
+    ("the first state gets da, without the recurrent matrix", "dh_next",
+     lambda v: v.value - v.dh_product + v.dq[v.t] if v.t == v.order[0] else v.value,
+     "the first state reached a_0 through W_h, as each other reaches the next: da W_h^T"),
     ("the recurrent matrix's gradient is transposed", "dW_h", lambda v: v.value.T,
      "dW_h = sum of h_{t-1}^T da_t; a square W_h hides it from the shapes"),
     covers=("rnn",),
 )  # fmt: skip
+
+
+RNN.bugs.append(
+    Bug(
+        "padded steps are undone like real ones, from the state that they carried",
+        RNN.name,
+        "a padded step carried its state: it gets no gradient, and passes on all of it",
+        {
+            "mask": lambda v: np.ones_like(v.value),
+            "into_h": lambda v: v.value * (1 - v.trace.h[v.t] ** 2) / (1 - v.s.h**2),  # step back: * (1 - s.h^2)
+        },
+    )
+)
 
 
 RELU_RNN = know_cell(RELU, RELU_STEP, layers.rnn, covers=("rnn",))

@@ -41,6 +41,15 @@ know(
     ("the gradient by p where that by the logits belongs", "dlogits",
      lambda v: -(v.onehot / v.p) * v.weights[..., None] * v.dloss,
      "-1 / p is the gradient by the probability; the softmax's Jacobian must follow"),
+    ("only the diagonal of the softmax's Jacobian in the cross-entropy", "dlogits",
+     lambda v: (v.p - 1) * v.onehot * v.weights[..., None] * v.dloss,
+     "every logit moves every probability: where k is not the target, the gradient is p_k"),
+    ("the softmax is taken over time", "p", lambda v: layers.softmax(v.logits.swapaxes(0, -1)).swapaxes(0, -1),
+     "one softmax for each token: sum over the last axis, axis=-1"),
+    ("the softmax is taken over the rows", "p", lambda v: layers.softmax(v.logits.swapaxes(-2, -1)).swapaxes(-2, -1),
+     "one softmax for each token: sum over the last axis, axis=-1"),
+    ("the softmax is taken over the whole array", "p", lambda v: _over_all(v.logits),
+     "one softmax for each token: sum over the last axis, axis=-1"),
     ("targets are shifted by a step", "dlogits",
      lambda v: (v.p - np.roll(v.onehot, 1, axis=0)) * v.weights[..., None] * v.dloss,
      "each position is scored against the token that follows what it read"),
@@ -48,6 +57,11 @@ know(
      "the loss is a mean over tokens, not over classes"),
     ("dloss is ignored", "dlogits", lambda v: v.value / v.dloss, "the chain rule begins with what comes from above"),
 )  # fmt: skip
+
+
+def _over_all(logits):
+    e = np.exp(logits - logits.max())
+    return e / e.sum()
 
 
 def regularised_cross_entropy(trace, dloss, change=None):

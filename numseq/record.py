@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 
 from numseq.backend import Array, array_module
 from numseq.show import brief, fields_of, show
+from numseq.show_html import html_of
 
 
 class Record:
@@ -27,6 +28,9 @@ class Record:
         if "__repr__" not in vars(cls):
             # in the class itself, for @dataclass writes its own where there is none
             cls.__repr__ = show  # type: ignore[method-assign]  # mypy holds a method for fixed
+
+    def _repr_html_(self) -> str:
+        return html_of(self)  # what a notebook shows
 
 
 class Trace(Record):
@@ -100,6 +104,9 @@ class Steps:
 
     def __repr__(self) -> str:
         return f"{len(self)} steps, {brief(self.records[0])}"
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def _field(record, name):

@@ -24,6 +24,7 @@ FLOORS = [  # a module stands on the floor of its longest prefix here
         "numseq.registry",
         "numseq.gradcheck",
         "numseq.show",
+        "numseq.show_html",
         "numseq.threads",
     },
     {"numseq.layers", "numseq.data"},

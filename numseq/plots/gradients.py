@@ -1,7 +1,7 @@
-"""Gradients: where a backward pass is wrong, how exact a numeric derivative is, how far a gradient gets, and which
-gates are saturated."""
+"""Gradients: where a backward pass is wrong, how exact a numeric derivative is, how far a gradient gets, which gates
+are saturated, and what comes back inside the steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,9 @@ from numseq import arguments
 from numseq.backend import Array
 from numseq.errors import ArgumentError
 from numseq.plots.figure import cut_left, figure_class, grid, panels_of, positive, set_title
+from numseq.plots.maps import heat_maps
+from numseq.plots.reading import Reading, like_order, limit_of, token_list, unit_panels
+from numseq.record import KeptGradients
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,3 +145,33 @@ def saturation(rows: dict[str, dict[str, Any]], *, title: str | None = None) -> 
         axes.set_yticks([-1, -0.5, 0, 0.5, 1], ["1", "0.5", "0", "0.5", "1"])
 
     return grid(rows, draw, {}, "time step t", "share below       share above", title)
+
+
+def gradients(
+    trace: Any,
+    kept: KeptGradients,
+    tokens: Sequence[str] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    row: int = 0,
+    direction: str | None = None,
+    title: str | None = None,
+) -> "Figure":
+    """Draw the gradients inside the steps of one sequence: their norms over time, and a map of units for each.
+
+    The norms have a logarithmic axis: gradients that vanish or explode on their way back go straight there.
+
+    Args: kept, what `numseq.record.keep_gradients` kept while `trace.backward` ran. All others as of `gates`; a name is
+        that of a quantity, "f" for df.
+    Returns: a Figure.
+    Raises: ArgumentError, when nothing was kept of this trace.
+    """
+    reading = Reading(trace, row, direction, arguments.one_of(kept, "kept", KeptGradients))
+    reading.values = reading.gradients
+    panels = unit_panels(reading, names)
+    order = like_order(np.concatenate([panel / (limit_of(panel, 0) or 1) for panel in panels.values()]))
+    limits = {f"d{name}": limit_of(panel, 0) or 1.0 for name, panel in panels.items()}
+    title = arguments.text(title or f"{type(reading.run.cell).__name__}: gradients inside the steps", "title")
+    turned = {f"d{name}": panel[:, order].T for name, panel in panels.items()}
+    norms = {name: np.linalg.norm(panel, axis=0) for name, panel in turned.items()}
+    return heat_maps(turned, limits, token_list(tokens, reading.T), title, norms=norms)

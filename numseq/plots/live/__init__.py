@@ -1,0 +1,13 @@
+"""Pictures that move, of the numbers of a trace, for notebooks and pages: a cell at work (`cell`), all that a trace
+holds (`explore`), and gates under texts (`gates`).
+
+Each is a `LivePicture`: a piece of HTML that needs nothing else, no server and no package, and beside it a still
+picture for where scripts cannot run. `save` makes a page of it.
+"""
+
+from numseq.plots.live.cell import cell
+from numseq.plots.live.explore import explore
+from numseq.plots.live.gates import gates
+from numseq.plots.live.picture import LivePicture
+
+__all__ = ["LivePicture", "cell", "explore", "gates"]

@@ -46,7 +46,7 @@ def lab(tmp_path):
 
 
 def test_a_notebook_runs_and_its_picture_moves(lab, open_page):
-    page = open_page(f"{lab}/lab/tree/{NOTEBOOK}", check_console=False)
+    page = open_page(f"{lab}/lab/tree/{NOTEBOOK}")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     page.wait_for_function(

@@ -71,7 +71,7 @@ class Reading:
             wanted = "'ahead' or 'back'" if both else "None, as this layer reads one way"
             raise ArgumentError(f"direction is {shown(direction)}: it must be {wanted}")
         self.part = {"ahead": 0, "back": 1, None: None}[direction]
-        self.steps: Any = getattr(trace, direction) if both else trace.steps
+        self.steps: Any = getattr(trace, direction) if both else trace.run.steps
         T, B = len(self.steps), trace.run.after.h.shape[-2]
         self.T, self.B, self.H = T, B, trace.run.after.h.shape[-1]
         self.row = arguments.whole(row, "row", least=0, most=B - 1)

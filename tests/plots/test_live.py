@@ -290,12 +290,21 @@ def test_one_direction_of_a_layer_that_reads_both_ways(direction):
         live.cell(trace, direction="up")
 
 
+def test_the_lowest_layer_of_a_decoder_is_a_cell_too():
+    trace, inside = model()
+    layer = trace.decoder.lowest
+    data = live.cell(layer, gradients=inside, row=1).data
+    close(node_of(data, "c")["values"], layer.run.steps.c[:, 1])
+    close(node_of(data, "c")["gradients"], inside[layer.run.steps].dc[:, 1])
+    assert node_of(data, "a")["remark"].endswith("in the lowest layer of a decoder, what its loop adds as well")
+
+
 def test_of_many_units_the_first_of_each_block_are_shown():
     trace, inside = layer(hidden=80)
     data = live.cell(trace, gradients=inside).data
-    assert data["units"] == [64, 80]
-    close(node_of(data, "f")["values"], trace.f[:, 0, :64])
-    close(node_of(data, "a")["values"], trace.a[:, 0].reshape(T, 4, 80)[..., :64].reshape(T, -1))
+    assert data["units"] == [32, 80]
+    close(node_of(data, "f")["values"], trace.f[:, 0, :32])
+    close(node_of(data, "a")["values"], trace.a[:, 0].reshape(T, 4, 80)[..., :32].reshape(T, -1))
 
 
 def test_what_cannot_be_drawn_is_an_error_that_names_it():

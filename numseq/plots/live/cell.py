@@ -19,8 +19,8 @@ from numseq.record import KeptGradients
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST = 120_000  # numbers in the picture; of larger traces fewer units are shown
-UNITS = 64  # as many as a strip can show
+MOST = 60_000  # numbers in the picture; of larger traces fewer units are shown
+UNITS = 32  # of each quantity; more could not be told apart in a strip
 
 
 def cell(

@@ -11,7 +11,7 @@ from numseq.plots.live.picture import LivePicture
 from numseq.plots.maps import heat_maps
 from numseq.plots.reading import LEFT_OUT, Reading, like_order, limit_of
 
-MOST = 120_000  # numbers in the picture
+MOST = 60_000  # numbers in the picture
 SENTENCES = 24
 
 

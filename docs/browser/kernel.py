@@ -40,11 +40,8 @@ def display(value: Any) -> None:
     """Show a value as a notebook does, by the best of the forms that it has."""
     sys.stdout.flush()
     if bundle := getattr(value, "_repr_mimebundle_", None):
-        found = bundle()
-        found = found[0] if isinstance(found, tuple) else found
-        for mime, kind in [("text/html", "html"), ("image/svg+xml", "html"), ("text/plain", "text")]:
-            if mime in found:
-                return shown(kind, found[mime])
+        [(kind, text)] = bundle(include=["text/html"]).items()
+        return shown("html" if kind == "text/html" else "text", text)
     for method in ("_repr_html_", "_repr_svg_", "_repr_markdown_"):
         if not isinstance(value, type) and (made := getattr(value, method, None)) and (text := made()) is not None:
             return shown("text" if "markdown" in method else "html", text)

@@ -72,3 +72,14 @@ def open_page(chromium):
 def local(address):
     """Does it stay on this machine?"""
     return address.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "about:"))
+
+
+def moved_by_slider(picture):
+    """Move a live picture by its slider: the numbers that it shows are others then."""
+    slider, numbers = picture.locator("[data-role=step]"), picture.locator("[data-role=numbers]").first
+    before, at = numbers.text_content(), slider.input_value()
+    slider.focus()
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    assert int(slider.input_value()) == int(at) + 2
+    assert numbers.text_content() != before

@@ -1,6 +1,7 @@
 """A notebook in JupyterLab, in a real browser: it runs, and a picture in it moves."""
 
 import os
+import runpy
 import shutil
 import socket
 import subprocess
@@ -8,10 +9,12 @@ import sys
 import time
 import urllib.request
 
+import nbformat
 import pytest
-from conftest import ROOT  # type: ignore[import-not-found]
+from conftest import ROOT, moved_by_slider  # type: ignore[import-not-found]
 
 pytestmark = pytest.mark.browser
+code_cells = runpy.run_path(str(ROOT / "notebooks" / "run.py"))["code_cells"]
 NOTEBOOK = "05_lstm_and_gru.ipynb"
 
 
@@ -23,10 +26,14 @@ def lab(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    home = {name: str(tmp_path / "home") for name in ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
+    settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)  # all cells are in the page, not just those in sight
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+    places = {"HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "IPYTHONDIR": "ipython",
+              "JUPYTERLAB_SETTINGS_DIR": "settings"}  # fmt: skip
+    home = {name: str(tmp_path / place) for name, place in places.items()}
     options = [f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=", "--allow-root"]
-    options += [f"--ServerApp.root_dir={tmp_path}", "--no-browser", "--LabApp.news_url=", "--LabApp.check_for_updates_class="
-                "jupyterlab.NeverCheckForUpdate"]  # fmt: skip
+    options += [f"--ServerApp.root_dir={tmp_path}", "--no-browser"]
     env = os.environ | home | {"PYTHONPATH": str(ROOT)}
     with open(tmp_path / "log", "w") as log:
         server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=env, stdout=log, stderr=log)
@@ -45,12 +52,16 @@ def lab(tmp_path):
         server.wait(20)
 
 
-def test_a_notebook_runs_and_its_picture_moves(lab, open_page):
+def test_a_notebook_runs_and_its_microscope_moves(lab, open_page):
     page = open_page(f"{lab}/lab/tree/{NOTEBOOK}")
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    page.wait_for_selector(".jp-InputPrompt")
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
+    page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+    cells = len(code_cells(nbformat.read(ROOT / "notebooks" / NOTEBOOK, as_version=4)))
     page.wait_for_function(
-        "[...document.querySelectorAll('.jp-InputPrompt')].length > 5"
-        " && ![...document.querySelectorAll('.jp-InputPrompt')].some((p) => /\\\\[[* ]\\\\]/.test(p.textContent))",
-        timeout=300_000,
-    )
+        "(n) => [...document.querySelectorAll('.jp-InputPrompt')].some((p) => p.textContent.includes(`[${n}]`))",
+        arg=cells, timeout=300_000,
+    )  # fmt: skip
+    microscope = page.locator('.numseq-live[data-picture="explore"]')
+    microscope.scroll_into_view_if_needed()
+    moved_by_slider(microscope)

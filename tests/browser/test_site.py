@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from conftest import SITE  # type: ignore[import-not-found]
+from conftest import SITE, moved_by_slider  # type: ignore[import-not-found]
 
 pytestmark = pytest.mark.browser
 PAGES = [
@@ -24,6 +24,7 @@ PAGES = [
     "README.html",
     "CONTRIBUTING.html",
     "notebooks/01_attention_from_scratch.html",
+    "notebooks/05_lstm_and_gru.html",
     "notebooks/02_gradient_checking.html",
     "notebooks/09_decoding.html",
 ]
@@ -56,7 +57,10 @@ def output(page, k):
     """What the k-th cell gave in the tab, when it is through."""
     status = page.locator(".run-status").nth(k)
     page.wait_for_function("(s) => /^(ran|stopped|cell|Python)/.test(s.textContent)", arg=status.element_handle())
-    assert status.text_content().startswith("ran"), (status.text_content(), page.locator(".run-output").all_inner_texts())
+    assert status.text_content().startswith("ran"), (
+        status.text_content(),
+        page.locator(".run-output").all_inner_texts(),
+    )
     return page.locator("[data-role=output]").nth(k).inner_text()
 
 
@@ -75,11 +79,7 @@ def test_an_equation_is_changed_and_found_wrong(site, open_page):
     assert "right" in output(page, 1)
 
     code = page.locator("pre[contenteditable]").first
-    code.click()
-    for _ in range(code.inner_text().count("\n")):
-        page.keyboard.press("Control+End")
-    replace = "(e) => { e.textContent = e.innerText.replace('grad.dc * s.c_prev', 'grad.dc * s.c'); e.dispatchEvent(new Event('input')) }"
-    code.evaluate(replace)
+    code.fill(code.inner_text().replace("grad.dc * s.c_prev", "grad.dc * s.c"))
     code.press("Control+Enter")
     output(page, 0)
     run.nth(1).click()
@@ -94,19 +94,19 @@ def test_an_equation_is_changed_and_found_wrong(site, open_page):
 def test_an_error_is_shown_and_a_run_can_be_stopped(site, open_page):
     page = open_page(f"{site}/docs/index.html")
     code, status = page.locator("pre[contenteditable]").first, page.locator(".run-status").first
-    code.evaluate("(e) => { e.textContent = 'def half(x):\\n    return x / 0\\n\\nhalf(1)' }")
+    code.fill("def half(x):\n    return x / 0\n\nhalf(1)")
     page.locator("[data-role=run]").first.click()
     page.wait_for_function("(s) => s.textContent.startsWith('stopped by an error')", arg=status.element_handle())
     said = page.locator("[data-role=output]").first.inner_text()
     assert "return x / 0" in said and "ZeroDivisionError" in said and "kernel.py" not in said
 
-    code.evaluate("(e) => { e.textContent = 'while True: pass' }")
+    code.fill("while True: pass")
     button = page.locator("[data-role=run]").first
     button.click()
     page.wait_for_function("(s) => s.textContent === 'running'", arg=status.element_handle())
     button.click()
     page.wait_for_function("(s) => s.textContent.startsWith('stopped; ')", arg=status.element_handle())
-    code.evaluate("(e) => { e.textContent = 'print(1 + 1)' }")
+    code.fill("print(1 + 1)")
     button.click()
     assert output(page, 0) == "2\n"
 
@@ -119,3 +119,10 @@ def test_the_keyboard_is_enough(site, open_page):
     page.locator("pre[contenteditable]").first.focus()
     page.keyboard.press("Control+Enter")
     assert re.search("right", output(page, 0))
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_pictures_of_a_notebook_move_on_the_site_too(site, open_page, width):
+    page = open_page(f"{site}/notebooks/05_lstm_and_gru.html", width)
+    for name in ("cell", "explore"):
+        moved_by_slider(page.locator(f'.numseq-live[data-picture="{name}"]'))

@@ -36,6 +36,7 @@ class Inside:
     grad: Any
     rng: Any
     numeric: dict[str, Any]
+    weights: dict[str, Any]
     results: Given
     function: Callable[..., Any]
     inplace: set[Place]

@@ -18,7 +18,7 @@ class Cell {
     this.original = this.code.innerHTML;
     this.key = storage(`${number} ${hash(this.code.textContent)}`); // another code is another cell
     this.ran = null; // the code that ran last
-    const frame = block.closest("div.cell_input") ?? block;
+    const frame = block.closest("div.cell_input, div.highlight-python");
     const written = frame.closest("div.cell")?.querySelector("div.cell_output");
     const next = frame.nextElementSibling;
     this.written = written ?? (next?.matches("div.highlight-text") ? next : null); // the output that the page came with
@@ -31,12 +31,16 @@ class Cell {
     this.button = element("button", { type: "button", class: "run", "data-role": "run" }, "Run");
     this.reset = element("button", { type: "button", class: "reset", "data-role": "reset", hidden: "" }, "Undo my changes");
     this.status = element("span", { role: "status", class: "run-status" });
+    this.clock = element("span", { class: "run-clock", "aria-hidden": "true" });
     this.output = element("div", { class: "run-output", "data-role": "output", tabindex: "0", hidden: "" });
     this.output.setAttribute("aria-label", `What cell ${number + 1} gave in this tab`);
     this.output.setAttribute("role", "region");
-    frame.after(element("div", { class: "run-bar" }, this.button, this.reset, this.status), this.output);
+    frame.after(element("div", { class: "run-bar" }, this.button, this.reset, this.status, this.clock), this.output);
 
-    this.button.onclick = () => (page.running ? page.stop() : page.run(this));
+    this.button.onclick = ({ detail }) => {
+      if (!page.running) page.run(this);
+      else if (detail < 2) page.stop(); // and not by the second half of a double click
+    };
     this.reset.onclick = () => this.restore();
     this.code.addEventListener("input", () => this.changed());
     this.code.addEventListener("keydown", (event) => {
@@ -60,6 +64,7 @@ class Cell {
   changed() {
     localStorage.setItem(this.key, this.text);
     this.reset.hidden = false;
+    page.outdate(this);
   }
 
   restore() {
@@ -70,6 +75,7 @@ class Cell {
     this.status.textContent = "";
     this.ran = null;
     if (this.written) this.written.hidden = false;
+    page.outdate(this);
   }
 
   begin() {
@@ -135,6 +141,10 @@ const page = {
 
   async run(cell) {
     this.running = cell;
+    const start = performance.now();
+    const clock = setInterval(() => {
+      cell.clock.textContent = `${Math.round((performance.now() - start) / 1000)} s`;
+    }, 1000);
     const above = this.cells.slice(0, cell.number).filter((one) => one.ran !== one.text);
     this.mark();
     try {
@@ -149,6 +159,8 @@ const page = {
     } catch (error) {
       cell.status.textContent = error.message;
     }
+    clearInterval(clock);
+    cell.clock.textContent = "";
     this.running = null;
     this.mark();
   },
@@ -162,7 +174,7 @@ const page = {
         this.worker = null;
         reject(new Error(`Python could not be loaded (${why})`));
       };
-      worker.onerror = (event) => fail(event.message ?? "is the page read from a file? It must come from a server");
+      worker.onerror = (event) => fail(event.message ?? "worker.mjs does not load");
       worker.onmessage = ({ data }) => {
         if (data.loading) this.running.status.textContent = `loading ${data.loading} (${megabytes} MB in all, once)`;
         if (data.failed) fail(data.failed);
@@ -190,10 +202,22 @@ const page = {
     });
   },
 
+  /** What this cell and those below it gave was of other code. */
+  outdate(cell) {
+    for (const one of this.cells.slice(cell.number)) {
+      if (/^(ran|stopped)/.test(one.status.textContent)) {
+        one.status.textContent = one === cell ? "changed since it ran" : `ran before cell ${cell.number + 1}, above, was changed`;
+      }
+    }
+  },
+
   stop() {
     this.worker?.worker.terminate();
     this.worker = null;
-    for (const cell of this.cells) cell.ran = null; // its variables are gone
+    for (const cell of this.cells) {
+      cell.ran = null; // its variables are gone
+      if (cell.status.textContent === "running") cell.status.textContent = "stopped";
+    }
     this.reject(new Error("stopped; the next Run begins with the cells above"));
   },
 

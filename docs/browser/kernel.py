@@ -91,5 +91,5 @@ def _told(error, name):
         told.stack.pop(0)
     text = "".join(told.format())
     if isinstance(error, ModuleNotFoundError):
-        text += f"{error.name} is not in this tab: it has Python, NumPy and numseq. Where you install numseq, you can have both.\n"
+        text += f"{error.name} is not in this tab, which has Python, NumPy and numseq. Install both to have it.\n"
     return text

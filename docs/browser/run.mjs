@@ -232,6 +232,6 @@ const page = {
 const blocks = document.querySelectorAll("article div.cell_input div.highlight, article div.highlight-python > div.highlight");
 page.cells = [...blocks].map((block, number) => new Cell(block, number));
 if (page.cells.length) {
-  const note = `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone.`;
+  const note = `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone. What computes much, as training does, takes up to ten times as long as outside a browser.`;
   document.querySelector("article h1")?.after(element("p", { class: "run-note" }, note));
 }

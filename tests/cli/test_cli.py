@@ -788,7 +788,7 @@ BAD = {
     "demo into a run of train": ("demo --out {room}/run --resume", 1, ["{room}/run"]),
     "demo where a run is": ("demo --out {room}/run", 1, ["{room}/run already holds a run"]),
     "demo cannot make its folder": ("demo --out {room}/short.txt/new", 1, ["{room}/short.txt/new"]),
-    "CuPy is not there": (f"{SIDES} --backend cupy", 1, ["CuPy", "numseq[cuda"]),
+    "CuPy is not there": (f"{SIDES} --backend cupy", 1, ["CuPy", "pip install cupy-cuda"]),
     # resuming
     "resume without a run": (f"{NEW} --resume", EITHER, []),
     "resume with other hidden": ("train --out {room}/run --resume --hidden 10", 2, ["--hidden is 10", "8"]),

@@ -3,8 +3,10 @@
 import importlib
 import importlib.util
 import inspect
+import json
 import pkgutil
 import re
+import sys
 from dataclasses import fields
 from html import unescape
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import numseq
 from numseq import layers
 from numseq.mistakes import cases
+from numseq.models.registry import CELLS
 from numseq.record import StepGrad
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -228,3 +231,10 @@ def test_the_glossary_has_a_chinese_term_beside_each_english_one():
     for section in page.split("\n## ")[1:]:
         order = [term.lower() for term, _ in TERM.findall(section)]
         assert order == sorted(order)
+
+
+def test_every_cell_is_drawn_from_its_equations(generate):
+    for cell in CELLS.values():
+        chapter = generate.chapter(sys.modules[type(cell).__module__])
+        [drawn] = re.findall(r"```\{raw\} html\n.*?const DATA = (.*?);\n", chapter, re.DOTALL)
+        assert {"h", "x"} <= {node["name"] for node in json.loads(drawn)["nodes"]}

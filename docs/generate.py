@@ -39,9 +39,11 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path.insert(0, str(HERE))
 
+import to_change  # noqa: E402
 from timeline import timeline  # noqa: E402
 
 PLACE = re.compile(r"<!-- (equations|reference|commands|cited|timeline)(?: of |: |)(.*?) -->")
+PLAIN = "The backward as plain code, with its check: change a line and run it"
 # where a chapter begins; what is not named comes after it
 ORDER = [
     *["linear", "embedding", "activations"],
@@ -130,6 +132,12 @@ def chapter(module):
         parts += [rubric("Backward"), *back]
     if drawn := list(pictures(name)):
         parts += [rubric("Data flow"), *drawn]
+    if written := to_change.cells(name.replace("numseq.layers", "numseq.mistakes.layers")):
+        parts += [
+            f"<details><summary>{PLAIN}</summary>",
+            *(f"```python\n{cell}\n```" for cell in written),
+            "</details>",
+        ]
     if functions(module):
         parts += [rubric("Functions"), *(signed(name, function) for name, function in functions(module).items())]
     else:

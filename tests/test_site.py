@@ -1,8 +1,10 @@
 """What the site makes of the code has all of it: equations, shapes, sources, options, names."""
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
+import io
 import json
 import pkgutil
 import re
@@ -238,3 +240,15 @@ def test_every_cell_is_drawn_from_its_equations(generate):
         chapter = generate.chapter(sys.modules[type(cell).__module__])
         [drawn] = re.findall(r"```\{raw\} html\n.*?const DATA = (.*?);\n", chapter, re.DOTALL)
         assert {"h", "x"} <= {node["name"] for node in json.loads(drawn)["nodes"]}
+
+
+def test_the_plain_code_of_a_chapter_is_a_right_backward(generate, pages):
+    found = re.findall(r"```python\n(.*?)\n```", "".join(pages), re.DOTALL)
+    codes = [code for code in found if "grade(" in code]
+    graded = re.findall(r'grade\("(\w+)"', "".join(codes))
+    assert len(graded) == len(set(graded)) >= 30 and {"lstm_step", "additive_attention", "cross_entropy"} <= set(graded)
+    for code in codes:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "a chapter", "exec"), {"__name__": "a chapter"})
+        assert ": right" in printed.getvalue(), code

@@ -1,5 +1,5 @@
 """Pictures that move, of the numbers of a trace, for notebooks and pages: a cell at work (`cell`), all that a trace
-holds (`explore`), and gates under texts (`gates`).
+holds (`explore`), gates under texts (`gates`), where a model looked beside what moves its scores (`looked_and_moved`).
 
 Each is a `LivePicture`: a piece of HTML that needs nothing else, no server and no package, and beside it a still
 picture for where scripts cannot run. `save` makes a page of it.
@@ -8,6 +8,7 @@ picture for where scripts cannot run. `save` makes a page of it.
 from numseq.plots.live.cell import cell
 from numseq.plots.live.explore import explore
 from numseq.plots.live.gates import gates
+from numseq.plots.live.looked import looked_and_moved
 from numseq.plots.live.picture import LivePicture
 
-__all__ = ["LivePicture", "cell", "explore", "gates"]
+__all__ = ["LivePicture", "cell", "explore", "gates", "looked_and_moved"]

@@ -111,6 +111,34 @@ const numseq = (() => {
       set(at) { inputs[at].checked = true; }, disable(k) { inputs[k].disabled = true; } };
   }
 
+  // A film of `count` frames: a slider with a button that plays and pauses. Nothing moves before somebody asks for it.
+  function player(label, count, { value = 0, role = "frame", say = String, pause = 200, change }) {
+    let timer = null, playing = false;
+    const where = slider(label, count, { value, role, say, change: (k) => { if (!playing) stop(); change(k); } });
+    const button = element("button", { type: "button", "data-role": `${role}-play`, onclick: () => (timer ? stop() : start()) }, "▶ play");
+    let last = count - 1;
+    function stop() {
+      clearInterval(timer);
+      timer = null;
+      button.textContent = "▶ play";
+    }
+    function start() {
+      if (where.value >= last) move(0);
+      button.textContent = "❚❚ pause";
+      timer = setInterval(() => {
+        if (where.value >= last || !button.isConnected) stop();
+        else move(where.value + 1);
+      }, pause);
+    }
+    function move(k) {
+      playing = true;
+      where.set(k);
+      playing = false;
+    }
+    return { node: element("span", { class: "control" }, button, where.node), stop, set: where.set,
+      resize(now) { last = now - 1; where.resize(now); }, get value() { return where.value; } };
+  }
+
   // Words beside what is pointed at, or what the keyboard stands on. text: a function of nothing.
   function tooltips(root) {
     const box = element("div", { class: "tooltip", role: "tooltip", id: id(), "data-role": "tooltip" });
@@ -187,5 +215,5 @@ const numseq = (() => {
     }
   }
 
-  return { element, svg, id, drawing, colour, short, shown, slider, select, choice, strip, legend, picture };
+  return { element, svg, id, drawing, colour, short, shown, slider, select, choice, player, strip, legend, picture };
 })();

@@ -405,7 +405,9 @@ def elsewhere(package, name, owner):
     home = ".".join((getattr(owner, "__module__", None) or package).split(".")[:2])
     if package in ("numseq", home) or not home.startswith("numseq."):
         return None
-    return home if name in getattr(importlib.import_module(home), "__all__", ()) else None
+    other = importlib.import_module(home)
+    same = name in getattr(other, "__all__", ()) and getattr(other, name) is owner
+    return home if same else None
 
 
 def blocks_first(owner):

@@ -1,10 +1,10 @@
 """Pictures: where the decoder looked (`attention_map`), how training went (`learning_curve`), where a backward pass is
 wrong (`gradient_errors`), how exact a numeric derivative is (`error_curve`), how a beam search went (`beam_tree`), how
-far a gradient gets (`gradient_flow`), which gates are saturated (`saturation`), what clipping does (`updates`), gates
-under their text (`gates`), and the gradients inside steps (`gradients`). `explore` and those of `numseq.plots.live`
-move.
+far a gradient gets (`gradient_flow`), which gates are saturated (`saturation`), what clipping does (`updates`), a
+cell's data flow (`data_flow`), gates under their text (`gates`), and the gradients inside steps (`gradients`).
+`explore`, the microscope, moves, and so do those of `numseq.plots.live`.
 
-Every picture is a matplotlib `Figure` made without pyplot: no display is needed, and no global list keeps a
+Every other picture is a matplotlib `Figure` made without pyplot: no display is needed, and no global list keeps a
 figure that the caller has dropped. matplotlib is imported where it is used, so `import numseq` is quick.
 """
 
@@ -13,12 +13,14 @@ from numseq.plots.figure import save
 from numseq.plots.gates import gates
 from numseq.plots.gradients import error_curve, gradient_errors, gradient_flow, gradients, saturation
 from numseq.plots.live import explore
+from numseq.plots.live.cell import data_flow
 from numseq.plots.training import learning_curve, updates
 from numseq.plots.tree import beam_tree
 
 __all__ = [
     "attention_map",
     "beam_tree",
+    "data_flow",
     "error_curve",
     "explore",
     "gates",

@@ -38,4 +38,4 @@ def gates(
     limits = {name: limit_of(panel) for name, panel in panels.items()}
     title = arguments.text(title or f"{type(reading.run.cell).__name__}: gates and states", "title")
     turned = {name: panel[:, order].T for name, panel in panels.items()}
-    return heat_maps(turned, limits, token_list(tokens, reading.T), title)
+    return heat_maps(turned, limits, token_list(tokens, reading.T, len(reading.steps)), title)

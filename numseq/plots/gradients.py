@@ -174,4 +174,4 @@ def gradients(
     title = arguments.text(title or f"{type(reading.run.cell).__name__}: gradients inside the steps", "title")
     turned = {f"d{name}": panel[:, order].T for name, panel in panels.items()}
     norms = {name: np.linalg.norm(panel, axis=0) for name, panel in turned.items()}
-    return heat_maps(turned, limits, token_list(tokens, reading.T), title, norms=norms)
+    return heat_maps(turned, limits, token_list(tokens, reading.T, len(reading.steps)), title, norms=norms)

@@ -8,6 +8,7 @@ import numpy as np
 from numseq import arguments
 from numseq.backend import array_module, to_numpy
 from numseq.errors import ArgumentError, shown
+from numseq.layers.activations import MASKED
 from numseq.layers.cells.bidirectional import BidirectionalTrace
 from numseq.layers.cells.cell import Cell
 from numseq.record import KeptGradients
@@ -48,7 +49,8 @@ def row_of(array: Any, row: int, part: int | None = None) -> np.ndarray:
 
 
 class Reading:
-    """One row of a recurrent layer's trace: `values[name]` and `gradients[name]`, (T, n), in the order of positions.
+    """One row of a recurrent layer's trace: `values[name]` and `gradients[name]`, (T, n), in the order of positions; T
+    ends with the row's last real step.
 
     Args: trace, of a recurrent layer. row, of the batch. direction: "ahead" or "back", of a bidirectional one.
         gradients: what `numseq.record.keep_gradients` kept, or None. units: at most so many of each block of H.
@@ -71,7 +73,7 @@ class Reading:
             wanted = "'ahead' or 'back'" if both else "None, as this layer reads one way"
             raise ArgumentError(f"direction is {shown(direction)}: it must be {wanted}")
         self.part = {"ahead": 0, "back": 1, None: None}[direction]
-        self.steps: Any = getattr(trace, direction) if both else trace.steps
+        self.steps: Any = getattr(trace, direction) if both else trace.run.steps
         T, B = len(self.steps), trace.run.after.h.shape[-2]
         self.T, self.B, self.H = T, B, trace.run.after.h.shape[-1]
         self.row = arguments.whole(row, "row", least=0, most=B - 1)
@@ -90,10 +92,21 @@ class Reading:
         self.gradients, self.words = {}, {}
         if gradients is not None:
             self._take(gradients)
+        self._leave_out_padding()
+
+    def _leave_out_padding(self):
+        """A row ends with its last real step."""
+        mask = self.run.mask
+        if mask is None:
+            return
+        real = to_numpy(mask[:, 0, self.row] if mask.ndim == 3 else mask[:, self.row])
+        self.T = int(np.flatnonzero(real)[-1]) + 1 if real.any() else 1
+        self.values = {name: array[: self.T] for name, array in self.values.items()}
+        self.gradients = {name: array[: self.T] for name, array in self.gradients.items()}
 
     def _names(self):
-        names = [name for name, _ in fields_of(self.record) if name != "params"]
-        return [name for name in names if getattr(self.record, name) is not None and not name.startswith("_")]
+        found = [(name, value) for name, value in fields_of(self.record) if name != "params"]
+        return [name for name, value in found if getattr(value, "ndim", 0) and value.shape[0] == self.B]
 
     def _numbers(self, name, steps=None):
         fields = [getattr(record, name)[self.row] for record in (self.steps if steps is None else steps)]
@@ -105,8 +118,7 @@ class Reading:
 
     def _cut(self, array):
         """The first units of each block."""
-        if array.ndim == 1:
-            array = array[:, None]
+        array = array.reshape(len(array), -1)
         n = array.shape[-1]
         if self.limit >= self.H or n < self.H or n % self.H:
             return array[..., : max(self.limit, 1)] if n > self.limit and n % self.H else array
@@ -152,11 +164,13 @@ class Reading:
                 self.words[f"d{name}"] = f"da {weight}^T, since a = x W_x + h_prev W_h + b"
 
 
-def token_list(tokens: Sequence[str] | None, T: int) -> list[str]:
-    """One text for each step. Raises: ArgumentError."""
+def token_list(tokens: Sequence[str] | None, T: int, padded: int | None = None) -> list[str]:
+    """One text for each of T steps, of a list that may have those of the padding too. Raises: ArgumentError."""
     if tokens is None:
         return [str(t) for t in range(T)]
     tokens = list(tokens) if isinstance(tokens, str) else arguments.texts(tokens, "tokens")
+    if len(tokens) == padded:
+        tokens = tokens[:T]
     if len(tokens) != T:
         raise ArgumentError(f"tokens has {len(tokens)} texts: it must have {T}, one for each step of the trace")
     return tokens
@@ -166,7 +180,7 @@ def limit_of(values: np.ndarray | None, least: float = 1) -> float:
     """What the ends of the colours stand for: 1 where all lies within, as a gate does; else the largest number."""
     if values is None or not values.size:
         return 1.0
-    finite = np.abs(values[np.isfinite(values)])
+    finite = np.abs(values[np.isfinite(values) & (values > MASKED / 2)])  # not of scores that padding has
     largest = float(finite.max()) if finite.size else 0.0
     return least if largest <= least else float(f"{largest:.2g}") or 1.0
 

@@ -128,10 +128,10 @@ def what_if(
     most = arguments.whole(most, "most", least=1)
     words, ids = _read(translator, line, source or {})
     limit = int(arguments.number(max_ratio, "max_ratio", least=0) * len(ids)) + arguments.whole(extra, "extra", least=0)
-    told = {
-        _step(t, "forced", limit): _token_id(translator.target_tokens, token, f"forced[{t}]")
-        for t, token in (forced or {}).items()
-    }
+    told = {}
+    for t, token in (forced or {}).items():
+        k = _token_id(translator.target_tokens, token, f"forced[{t}]")
+        told[_step(t, "forced", limit - (k != EOS))] = k  # at the limit there is <eos> alone
     model = translator.model
     given, mask = asarray(np.array(ids)[:, None]), asarray(np.ones((len(ids), 1), bool))
     memory, _ = model.start(given, mask)

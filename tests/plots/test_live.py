@@ -224,6 +224,15 @@ def test_what_an_lstm_reads_is_what_its_equations_say():
     assert data["ends"][0]["from"] == "c" and node_of(data, "c")["remark"] == "cell"
 
 
+@pytest.mark.parametrize("kind", CELLS)
+def test_the_data_flow_of_a_cell_without_numbers_has_its_equations(kind):
+    texts = [text.get_text().replace("\n", " ") for text in plots.data_flow(CELLS[kind]).axes[0].texts]
+    trace, _ = layer(CELLS[kind])
+    for node in live.cell(trace).data["nodes"]:
+        assert node["name"] in texts
+        assert not node["signs"] or node["equation"].partition(" = ")[2] in texts
+
+
 class LogisticStep(RNNStep):
     pass
 
@@ -281,12 +290,42 @@ def test_one_direction_of_a_layer_that_reads_both_ways(direction):
         live.cell(trace, direction="up")
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_padding_is_left_out(both):
+    rng = np.random.default_rng(0)
+    x, mask = rng.standard_normal((T, B, D)), np.arange(T)[:, None] < np.array([6, 4, 1])
+    if both:
+        trace, direction = bidirectional(x, None, init_bidirectional(rng, D, H, float), mask=mask), "back"
+        steps = trace.back
+    else:
+        trace, direction = sequence(x, None, LSTM().init(rng, D, H, float), cell=LSTM(), mask=mask), None
+        steps = trace.steps
+    with keep_gradients() as inside:
+        trace.backward(np.ones_like(trace.h))
+    for row, length in enumerate((6, 4, 1)):
+        for tokens in (TEXT, TEXT[:length]):
+            data = live.cell(trace, tokens, gradients=inside, row=row, direction=direction).data
+            assert data["tokens"] == TEXT[:length]
+            close(node_of(data, "c")["values"], steps.c[:length, row])
+            close(node_of(data, "f")["gradients"], inside[steps].df[:length, row])
+            close(node_of(data, "x")["values"], x[:length, row])
+
+
+def test_the_lowest_layer_of_a_decoder_is_a_cell_too():
+    trace, inside = model()
+    layer = trace.decoder.lowest
+    data = live.cell(layer, gradients=inside, row=1).data
+    close(node_of(data, "c")["values"], layer.run.steps.c[:, 1])
+    close(node_of(data, "c")["gradients"], inside[layer.run.steps].dc[:, 1])
+    assert node_of(data, "a")["remark"].endswith("in the lowest layer of a decoder, what its loop adds as well")
+
+
 def test_of_many_units_the_first_of_each_block_are_shown():
     trace, inside = layer(hidden=80)
     data = live.cell(trace, gradients=inside).data
-    assert data["units"] == [64, 80]
-    close(node_of(data, "f")["values"], trace.f[:, 0, :64])
-    close(node_of(data, "a")["values"], trace.a[:, 0].reshape(T, 4, 80)[..., :64].reshape(T, -1))
+    assert data["units"] == [32, 80]
+    close(node_of(data, "f")["values"], trace.f[:, 0, :32])
+    close(node_of(data, "a")["values"], trace.a[:, 0].reshape(T, 4, 80)[..., :32].reshape(T, -1))
 
 
 def test_what_cannot_be_drawn_is_an_error_that_names_it():
@@ -304,6 +343,7 @@ def test_what_cannot_be_drawn_is_an_error_that_names_it():
         (lambda: live.gates(trace, "abc"), "tokens is one text"),
         (lambda: live.gates(trace, ["abc"] * 4), "tokens has 4 texts"),
         (lambda: live.gates(trace, ["abcdefg"]), "tokens\\[0\\] has 7 texts"),
+        (lambda: plots.data_flow(LSTM), "cell is"),
         (lambda: plots.gates(trace, names=["q"]), "names has 'q'"),
         (lambda: plots.gradients(trace, 3), "kept is 3"),
     ]:
@@ -321,6 +361,7 @@ def test_the_microscope_has_every_part_of_a_model():
     close(alpha["values"], trace.decoder.alpha.swapaxes(0, 1))
     close(alpha["gradients"], inside[trace.decoder.looks].dalpha.swapaxes(0, 1))
     assert alpha["equation"] == "alpha_t = softmax over j of e_tj"
+    assert 0 < quantity_of(data, "decoder.looks", "e")["limit"] < 100, "masked scores do not count"
     back = trace.encoder.rnn.layers[0].back
     found = quantity_of(data, "encoder.rnn.layers[0].back", "f")
     close(found["values"], back.f.swapaxes(0, 1))

@@ -1,10 +1,14 @@
 """The cell as a machine: its data flow, with the numbers of a trace on every wire."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from numseq import arguments
+from numseq.errors import ArgumentError, shown
 from numseq.layers.cells.cell import Cell
+from numseq.layers.cells.sequence import sequence
 from numseq.models.decoders.loop import Layer
 from numseq.plots.live.dataflow import TALL, WIDE, Drawing, Quantity, lay_out, quantities
 from numseq.plots.live.picture import LivePicture
@@ -12,8 +16,11 @@ from numseq.plots.live.still import draw_cell
 from numseq.plots.reading import Reading, limit_of, token_list
 from numseq.record import KeptGradients
 
-MOST = 120_000  # numbers in the picture; of larger traces fewer units are shown
-UNITS = 64  # as many as a strip can show
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST = 60_000  # numbers in the picture; of larger traces fewer units are shown
+UNITS = 32  # of each quantity; more could not be told apart in a strip
 
 
 def cell(
@@ -36,8 +43,33 @@ def cell(
     Returns: a LivePicture. Where a layer has many units, of each quantity the first ones are shown.
     Raises: ArgumentError.
     """
+    data, T = _picture_of(trace, tokens, gradients, row, direction, title)
+    return LivePicture("cell", data, lambda: draw_cell(data, min(T - 1, T // 2)), data["title"])
+
+
+def data_flow(cell: Any, title: str | None = None) -> "Figure":
+    """Draw the data flow of a cell, with the equation of each quantity: what `live.cell` shows without numbers.
+
+    It is made from the equations of the record that the cell's step returns, not by hand.
+
+    Args: cell, any, your own too. title.
+    Returns: a Figure.
+    Raises: ArgumentError.
+    """
+    arguments.having(cell, "cell", "a cell, such as LSTM()", "init", "project_inputs", "forward")
+    if isinstance(cell, type):
+        raise ArgumentError(f"cell is {shown(cell)}: it must be a cell, such as LSTM()")
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, 1, 2))
+    trace = sequence(x, None, cell.init(rng, 2, 2, x.dtype), cell=cell)
+    title = arguments.text(title or f"{type(cell).__name__}: the data flow of a step", "title")
+    return draw_cell(_picture_of(trace, None, None, 0, None, title)[0], None)
+
+
+def _picture_of(trace, tokens, gradients, row, direction, title):
+    """(what the picture is made of, T)."""
     reading = Reading(trace, row, direction, gradients, units=_units(trace))
-    tokens = token_list(tokens, reading.T)
+    tokens = token_list(tokens, reading.T, len(reading.steps))
     step = getattr(reading.run.cell, "step", None)
     outside = [*(f"{name}_prev" for name in reversed(reading.states)), *(["x"] if "x" in reading.values else [])]
     projected = getattr(type(reading.run.cell), "forward", None) is Cell.forward
@@ -51,8 +83,7 @@ def cell(
     drawing = lay_out(found, reading.states)
     kind = type(reading.run.cell).__name__
     title = arguments.text(title or f"{kind}: one step, and what is in it", "title")
-    data = _data(reading, tokens, found, drawing, title)
-    return LivePicture("cell", data, lambda: draw_cell(data, min(reading.T - 1, reading.T // 2)), title)
+    return _data(reading, tokens, found, drawing, title), reading.T
 
 
 def _units(trace):

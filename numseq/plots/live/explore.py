@@ -11,7 +11,7 @@ from numseq.plots.live.still import draw_part
 from numseq.plots.reading import limit_of
 from numseq.record import KeptGradients
 
-MOST = 160_000  # numbers in the picture
+MOST = 60_000  # numbers in the picture; about half a megabyte
 ROWS, STEPS, UNITS = 8, 400, 32  # of a trace that is larger, the first ones
 
 
@@ -55,13 +55,16 @@ def explore(
 
 def _sizes(parts):
     """How many rows, steps and units there is room for."""
+    most = min(ROWS, max(part.rows for part in parts))
     steps, units = STEPS, UNITS
     while True:
-        one = sum(_size(part, steps, units) for part in parts)
-        if one <= MOST or (steps <= 8 and units <= 2):
-            return max(1, min(ROWS, MOST // max(one, 1))), steps, units
-        if units > 8 or steps <= 50:
-            units = max(2, units // 2)
+        rows = MOST // max(1, sum(_size(part, steps, units) for part in parts))
+        if rows >= min(most, 4) or steps <= 8:
+            return max(1, min(most, rows)), steps, units
+        if units > 8:
+            units //= 2
+        elif rows:
+            return rows, steps, units
         else:
             steps //= 2
 

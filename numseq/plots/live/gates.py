@@ -11,7 +11,7 @@ from numseq.plots.live.picture import LivePicture
 from numseq.plots.maps import heat_maps
 from numseq.plots.reading import LEFT_OUT, Reading, like_order, limit_of
 
-MOST = 120_000  # numbers in the picture
+MOST = 60_000  # numbers in the picture
 SENTENCES = 24
 
 
@@ -36,10 +36,10 @@ def gates(
     if not readings or len(texts) > readings[0].B:
         raise ArgumentError(f"tokens has {len(texts)} texts: the trace has {_rows(trace)} rows, one for each")
     first = readings[0]
-    for k, text in enumerate(texts):
-        if not 0 < len(text) <= first.T:
+    for k, (text, reading) in enumerate(zip(texts, readings, strict=False)):
+        if not 0 < len(text) <= reading.T:
             raise ArgumentError(
-                f"tokens[{k}] has {len(text)} texts: it must have from 1 to {first.T}, the trace's steps"
+                f"tokens[{k}] has {len(text)} texts: it must have from 1 to {reading.T}, the steps of its row"
             )
     names = [
         n for n, v in first.values.items() if v.shape[1] == first.H and n not in LEFT_OUT and not n.endswith("_prev")

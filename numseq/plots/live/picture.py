@@ -6,9 +6,9 @@
     picture.html, picture.png       the piece of HTML, and the still picture
 
 The piece of HTML holds its numbers as JSON, its style, and two scripts: `web/common.js`, which all pictures share, and
-one of the picture's own, `web/NAME.js`, which calls `numseq.picture(draw)`. A style that a picture alone has is
-`web/NAME.css`. Nothing is loaded from anywhere, no server answers, and several pictures, or one of them twice, can
-stand in one page.
+one of the picture's own, `web/NAME.js`, which hands a function that draws to `picture` in the other. A style that a
+picture alone has is `web/NAME.css`. Nothing is loaded from anywhere, no server answers, and several pictures, or one of
+them twice, can stand in one page.
 """
 
 import hashlib

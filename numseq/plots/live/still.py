@@ -1,5 +1,6 @@
 """Still pictures of the live ones, by matplotlib, from the same numbers."""
 
+import textwrap
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_cell(data: dict[str, Any], t: int) -> "Figure":
-    """The data flow of a cell with the numbers of step t."""
+def draw_cell(data: dict[str, Any], t: int | None) -> "Figure":
+    """The data flow of a cell with the numbers of step t, or with its equations."""
     patches, paths = import_module("matplotlib.patches"), import_module("matplotlib.path")
     width, height, (wide, tall) = data["width"], data["height"], data["box"]
     figure = figure_class()(figsize=(width / 90, (height + 30) / 90), layout="constrained")
@@ -46,7 +47,12 @@ def draw_cell(data: dict[str, Any], t: int) -> "Figure":
         )
         axes.text(x + 6, y + 11, node["name"], va="center", weight="bold", fontsize=9, parse_math=False)
         axes.text(x + wide - 6, y + 11, node["signs"], va="center", ha="right", fontsize=8, color="#6a7178")
-        if node["values"] is not None:
+        if t is None:
+            made = node["equation"].partition(" = ")[2] or node["equation"].partition(": ")[2]
+            lines = textwrap.fill(made, 25)
+            place_of = {"va": "center", "ha": "left", "linespacing": 1.05, "parse_math": False}
+            axes.text(x + 6, y + 31, lines, fontsize=6.5 if len(made) < 54 else 5.5, **place_of)
+        elif node["values"] is not None:
             axes.imshow(
                 [node["values"][t]],
                 cmap=colours(),
@@ -59,8 +65,10 @@ def draw_cell(data: dict[str, Any], t: int) -> "Figure":
             )
     axes.set_xlim(0, width)
     axes.set_ylim(height, -6)
-    token = visible(cut(data["tokens"][t]))
-    [(heading, family)] = drawable([f"{data['title']}\nat step {t}, {token}; blue below 0, orange above"])
+    said = data["title"]
+    if t is not None:
+        said += f"\nat step {t}, {visible(cut(data['tokens'][t]))}; blue below 0, orange above"
+    [(heading, family)] = drawable([said])
     axes.set_title(heading[0], family=family, parse_math=False, fontsize=10)
     return figure
 

@@ -83,8 +83,8 @@ class Intervened:
 class WhatIf(Record):
     """What was decoded: source and target, tokens, <eos> last; the text, and log p of it in nats, as the model has it.
 
-    alpha (T, S), or None. best: for each step of the target the most probable tokens and their probabilities, before
-    anything was forced. tree: the search, `numseq.search.tree.nodes`. others: the next best texts with their logp.
+    alpha (T, S), or None. best: for each step of the target the most probable tokens that can be said, and their
+    probabilities, before anything was forced. tree: the search, `numseq.search.tree.nodes`. others: the next best texts with their logp.
     """
 
     source: list[str]
@@ -207,7 +207,7 @@ def _most_probable(model, source, mask, said, most, word):
     for before, token in zip(ids, said, strict=True):
         logp, state, _ = model.step(asarray(np.array([before])), state, memory)
         logp = to_numpy(logp)[0]
-        order = np.argsort(-logp, kind="stable")[:most]
-        best.append([(word(int(k)), float(np.exp(logp[k]))) for k in order])
+        order = [k for k in np.argsort(-logp, kind="stable").tolist() if k not in (PAD, BOS)][:most]
+        best.append([(word(k), float(np.exp(logp[k]))) for k in order])
         total += float(logp[token])
     return best, total

@@ -84,7 +84,8 @@ class WhatIf(Record):
     """What was decoded: source and target, tokens, <eos> last; the text, and log p of it in nats, as the model has it.
 
     alpha (T, S), or None. best: for each step of the target the most probable tokens that can be said, and their
-    probabilities, before anything was forced. tree: the search, `numseq.search.tree.nodes`. others: the next best texts with their logp.
+    probabilities, before anything was forced. tree: the search, `numseq.search.tree.nodes`. others: the next best texts
+    with their logp. limit: the most tokens before <eos>.
     """
 
     source: list[str]
@@ -95,6 +96,7 @@ class WhatIf(Record):
     best: list[list[tuple[str, float]]]
     tree: list[list[Node]]
     others: list[tuple[str, float]]
+    limit: int
 
 
 def what_if(
@@ -140,9 +142,8 @@ def what_if(
     places = 0 if memory is None else len(memory.values)
     turned = {_step(t, "looks", limit): _weights(alpha, f"looks[{t}]", places) for t, alpha in (looks or {}).items()}
 
-    found = beam_search(
-        Intervened(model, told, turned), given, mask, np.array([limit]), BeamOptions(beam=beam), keep_steps=True
-    )
+    under_orders: Any = Intervened(model, told, turned)  # which a search calls as a Seq2Seq
+    found = beam_search(under_orders, given, mask, np.array([limit]), BeamOptions(beam=beam), keep_steps=True)
     word = translator.target_tokens.token
     first, *others = found.of_sentence(0)
     said = [*first.tokens.tolist(), EOS]
@@ -156,6 +157,7 @@ def what_if(
         best=best,
         tree=nodes(found, 0, word),
         others=[(translator.target_tokens.decode(one.tokens.tolist()), one.logp) for one in others],
+        limit=limit,
     )
 
 

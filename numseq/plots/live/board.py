@@ -87,5 +87,7 @@ def _still(data) -> "Figure":
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), [cut_left(label) for label in rows], fontsize=8, parse_math=False)
     axes.set_xlabel("time step (–: no time)")
-    axes.set_title(f"{data['title']}\n{'all right' if data['ok'] else 'up to the first mistake'}", fontsize=9, parse_math=False)
+    axes.set_title(
+        f"{data['title']}\n{'all right' if data['ok'] else 'up to the first mistake'}", fontsize=9, parse_math=False
+    )
     return figure

@@ -63,7 +63,9 @@ def bptt(
     dlast = asarray(last / np.linalg.norm(last, axis=1, keepdims=True))  # dL/dh at the last step, of norm 1
 
     def way_back(cell, T, bias=1.0):
-        params = cell.init(np.random.default_rng([seed, 1]), **sizes, dtype="float64", initializer=Initializer(forget_bias=bias))
+        params = cell.init(
+            np.random.default_rng([seed, 1]), **sizes, dtype="float64", initializer=Initializer(forget_bias=bias)
+        )
         trace = sequence(x[:T], None, params, cell=cell)
         dh = 0 * trace.h
         dh[-1] = dlast

@@ -95,7 +95,10 @@ def _still(data):
     wide, tall = min(16.0, 2 * (1.2 + 0.2 * len(columns))), 1.4 + 0.2 * len(rows)
     figure: Figure = figure_class()(figsize=(max(6.0, wide), tall), layout="constrained")
     for axes, name, words in zip(
-        figure.subplots(1, 2, sharey=True), ("alpha", "share"), ("looked at: attention", "moved by: gradient"), strict=True
+        figure.subplots(1, 2, sharey=True),
+        ("alpha", "share"),
+        ("looked at: attention", "moved by: gradient"),
+        strict=True,
     ):
         limit = np.max(data[name])
         axes.imshow(data[name], cmap=colours(), vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")

@@ -65,10 +65,8 @@ def what_if(
 class Cases:
     """A line's translation, as a script reads it, and cases of it; see `what_if`."""
 
-    def __init__(
-        self, translator: Translator, line: str, beam: int, most: int, tries: Any, title: str | None = None
-    ):
-        self.translator, self.line, self.options = translator, line, {"beam": beam, "most": most}
+    def __init__(self, translator: Translator, line: str, beam: int, most: int, tries: Any, title: str | None = None):
+        self.translator, self.line, self.options = translator, line, dict[str, Any](beam=beam, most=most)
         self.title = arguments.text(title or "What if?", "title")
         self.base = base = decode(translator, line, **self.options)
         self.words: dict[str, int] = {}
@@ -83,15 +81,18 @@ class Cases:
             "base": self.coded | {"logp": round(base.logp, 3), "text": base.text},
             "changes": {
                 "source": [[{"token": token} for token in others.get(j, [])] for j in range(len(base.source))],
-                "force": [
-                    [{"token": token} for token, _ in best if token != "<unk>" and token != said]
-                    for best, said in zip(base.best, base.target, strict=True)
-                ],
+                "force": [self._tokens(t) for t in range(len(base.target))],
             },
             "words": list(self.words),
             "fates": list(FATES),
             "beam": beam,
         }
+
+    def _tokens(self, t):
+        """What step t might say instead."""
+        left_out = ["<unk>", self.base.target[t]]
+        tokens = [token for token, _ in self.base.best[t] if token not in left_out]
+        return [{"token": token} for token in tokens if t < self.base.limit or token == "<eos>"]
 
     def case(self, **change: Any) -> dict[str, Any]:
         """What becomes of a change, an argument of `numseq.search.what_if`. The steps that are as they were are only
@@ -117,10 +118,9 @@ class Cases:
 def _tries(translator, words, tries):
     """{position: other tokens}."""
     if isinstance(tries, Mapping):
-        return {
-            arguments.whole(j, "a position of tries", least=0, most=len(words) - 1): arguments.texts(some, f"tries[{j}]")
-            for j, some in tries.items()
-        }
+        last = len(words) - 1
+        positions = {arguments.whole(j, "a position of tries", least=0, most=last): j for j in tries}
+        return {j: arguments.texts(tries[key], f"tries[{j}]") for j, key in positions.items()}
     count, tokens = arguments.whole(tries, "tries", least=0), translator.source_tokens
     known = [tokens.token(k) for k in range(4, len(tokens))]  # the most frequent first; before them special ones
     found = {}
@@ -135,7 +135,7 @@ def _kind(token):
 
 
 def _coded(found: WhatIf, words: dict[str, int]) -> dict[str, list]:
-    """What a script reads, step by step: the best tokens, the weights, and the tree's row: token, parent, score, fate."""
+    """What a script reads, step by step: the best tokens, the weights, the tree: token, parent, score, fate."""
 
     def number(token):
         return words.setdefault(token, len(words))
@@ -143,10 +143,7 @@ def _coded(found: WhatIf, words: dict[str, int]) -> dict[str, list]:
     tree, before = [], {}
     for row in found.tree:
         tree.append(
-            [
-                [number(n.token), before.get(id(n.parent), -1), round(n.score, 2), FATES.index(n.fate)]
-                for n in row
-            ]
+            [[number(n.token), before.get(id(n.parent), -1), round(n.score, 2), FATES.index(n.fate)] for n in row]
         )
         before = {id(node): k for k, node in enumerate(row)}
     best = [[[number(token), round(SHARES * p)] for token, p in row] for row in found.best]

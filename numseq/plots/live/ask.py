@@ -15,18 +15,18 @@ numseq.picture = (given) => {{ draw = given; }};
 {script}
 export default {{
   render({{ model, el }}) {{
-    const waiting = new Map();
+    const waiting = new Map(), view = Math.random().toString(36).slice(2);
     let count = 0;
     const ask = (change, done) => {{
       count += 1;
-      waiting.set(count, done);
-      model.send({{ id: count, ...change }});
+      waiting.set(`${{view}}-${{count}}`, done);
+      model.send({{ id: `${{view}}-${{count}}`, ...change }});
     }};
-    model.on("msg:custom", (answer) => {{
+    const answered = (answer) => {{
       const done = waiting.get(answer.id);
       waiting.delete(answer.id);
       if (done) done(answer);
-    }});
+    }};
     const begin = () => {{
       const typing = el.contains(document.activeElement);
       const root = document.createElement("div"), stage = document.createElement("div");
@@ -37,8 +37,13 @@ export default {{
       numseq.mount(root, stage, draw, structuredClone(model.get("data")), {{ ask }});
       if (typing) root.querySelector('[data-role="line"]').focus();
     }};
+    model.on("msg:custom", answered);
     model.on("change:data", begin);
     begin();
+    return () => {{
+      model.off("msg:custom", answered);
+      model.off("change:data", begin);
+    }};
   }},
 }};
 """

@@ -36,7 +36,7 @@ numseq.picture((stage, data, context) => {
   const WIDE = 24, HIGH = 66, MIDDLE = HIGH + 24, word = Math.max(...data.source.map((token) => shown(token).length));
   const step = Math.max(WIDE, 7.5 * Math.min(word, 12) + 6);
   const bars = numseq.drawing(S * step + 8, 2 * HIGH + 42, "bars of the chosen step: attention above the text, influence below",
-    { least: S * step, role: "bars" });
+    { least: 0.72 * S * step, role: "bars" });
   const columns = data.source.map((token, j) => {
     const [above, below] = ["looked", "moved"].map((name) => svg("rect", { class: `bar-${name}`, x: 4 + j * step + 3, width: step - 6, "data-role": `bar-${name}` }));
     const text = svg("text", { x: 4 + (j + 0.5) * step, y: MIDDLE + 1, "text-anchor": "middle", class: "name" }, shown(token).slice(0, 12));

@@ -30,7 +30,7 @@ from numseq.record import Record, keep_gradients
 
 T, B, D, H = 6, 3, 3, 4
 TEXT = list("a </b>")
-NASTY = ["</script>", "<b>", '"', "&amp;", "\u2028", "$x$"]
+NASTY = ["</script>", "<!--<script>", '"', "&amp;", "\u2028", "$x$"]
 VOID = {"meta", "br", "img", "input", "link"}
 
 
@@ -82,6 +82,7 @@ class Tags(HTMLParser):
 
 def data_of(html):
     [data] = re.findall(r"^const DATA = (.*);$", html, re.MULTILINE)
+    assert not set(data) & set("<>&\u2028"), "whatever is said, it ends no script"
     return json.loads(data)
 
 
@@ -506,9 +507,13 @@ found.f0 = numbers(cell);
 found.equation = find(cell, "equation-text").textContent;
 move(find(cell, "step"), 4);
 found.f4 = numbers(cell);
+const fills = () => [...find(cell, "quantity", '[data-name="f"]').querySelectorAll(".strip rect")]
+  .map((one) => one.getAttribute("fill") || "");
+found.forward = fills();
 found.said = find(cell, "step").getAttribute("aria-valuetext");
 find(cell, "way-1").click();
 found.df4 = numbers(cell);
+found.colours = fills();
 found.backward = find(cell, "equation-text").textContent;
 find(cell, "step-back").click();
 found.df3 = numbers(cell);
@@ -565,6 +570,15 @@ def test_a_browser_shows_the_numbers_that_one_points_at(dark, tmp_path):
     near(found["f4"], trace.f[4, 0])
     near(found["df4"], inside[trace].df[4, 0])
     near(found["df3"], inside[trace].df[3, 0])
+    for name, numbers, limit in [
+        ("forward", trace.f[4, 0], 1),
+        ("colours", inside[trace].df[4, 0], node_of(pictures["cell"].data, "f")["gradient_limit"]),
+    ]:
+        lightness = [int(re.search(r"\d+", colour)[0]) for colour in found[name][:H]]  # of red: blue has little
+        zero, end = (44, 255) if dark else (242, 190)
+        low = 110 if dark else 23
+        expected = [zero + ((end if x > 0 else low) - zero) * min(1, abs(x) / limit) for x in numbers]
+        np.testing.assert_allclose(lightness, expected, atol=1.5)
     assert found["equation"] == "f_t = sigma(a_f)" and found["backward"].startswith("df = dc * c_prev")
     assert found["said"] == "4: b" and found["twin"] == ["0", False]
     near(found["c"], trace.c[2, 1])
@@ -604,8 +618,11 @@ class Nasty(Record):
 
 
 def test_what_a_record_holds_is_text():
-    html = Nasty("<script>alert(1)</script>", np.array([np.nan, np.inf, 1.0]))._repr_html_()
+    nasty = Nasty("<script>alert(1)</script>", np.array([np.nan, np.inf, 1.0]))
+    setattr(nasty, '<i>"', np.ones(2))
+    html = nasty._repr_html_()
     assert "<script" not in html and "&lt;script" in html and Tags(html).open == []
+    assert "<i>" not in html and "&lt;i&gt;&quot;: a corner" in html
     assert Nasty("x", np.zeros(0))._repr_html_() and Nasty("x", np.array(["a"]))._repr_html_()
 
 

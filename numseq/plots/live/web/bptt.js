@@ -88,7 +88,8 @@ numseq.picture((stage, data, context) => {
     const [rnn, dc, dh] = found.map(([, , values]) => values[now]), f = data.lstm[state.length][state.bias].f;
     const line = (name, text) => element("p", { "data-role": name }, text);
     const more = Math.max(dc, dh) / rnn;
-    const compared = more >= 2 || more <= 0.5 ? `The LSTM's larger one is ${size(more >= 1 ? more : 1 / more)} times as ${more >= 1 ? "large" : "small"} as the RNN's.` : "Both are of one size.";
+    const compared = more >= 2 ? `The LSTM's larger one is ${size(more)} times as large as the RNN's.`
+      : more <= 0.5 ? `The RNN's is ${size(1 / more)} times as large as the LSTM's larger one.` : "Both are of one size.";
     panel.replaceChildren(element("p", {}, `At t = ${now}, ${film.value} ${film.value === 1 ? "step" : "steps"} back from the loss:`),
       line("rnn", `RNN: |dh| = ${size(rnn)}`), line("lstm", `LSTM: |dc| = ${size(dc)}, |dh| = ${size(dh)}; the mean forget gate here is ${size(f[now])}`),
       element("p", { "data-role": "compared" }, film.value ? compared : "Play, or move the slider: the gradient sets out from here."));

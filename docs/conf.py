@@ -52,7 +52,8 @@ html_math_renderer = "mathml"
 BROWSER = HERE / "_build" / "browser"  # Python for the reader's tab
 # the pages whose Python runs there
 RUNS = re.compile(
-    r"notebooks/(solutions/)?(00|02|03|04|05|06|07|12|13)_.*|docs/(index|change-an-equation|check-your-own-layer)"
+    r"notebooks/(solutions/)?(00|02|03|04|05|06|07|12|13)_.*|docs/equations/.*"
+    r"|docs/(cells-and-attention|change-an-equation|check-your-own-layer|gradient-checking|index)"
 )
 # browsers load no modules from files
 FROM_A_FILE = """if (location.protocol === "file:") addEventListener("DOMContentLoaded", () => {
@@ -146,7 +147,8 @@ def add_run(app, pagename, templatename, context, doctree):
     if RUNS.fullmatch(pagename) and shutil.which("npm"):
         size = sum(path.stat().st_size for path in BROWSER.iterdir()) / 1e6
         app.add_js_file(None, body=FROM_A_FILE)
-        app.add_js_file("run.mjs", type="module", **{"data-megabytes": f"{size:.0f}"})
+        alone = "equations" in pagename  # cells that need none of those above them
+        app.add_js_file("run.mjs", type="module", **{"data-megabytes": f"{size:.0f}", "data-alone": str(alone)})
 
 
 def put_python(app, error):

@@ -1,7 +1,7 @@
 // "Run" under the Python cells of a page: they run in this tab, in a Python that the site brings along (worker.mjs).
 // Cells belong together as in a notebook: one that is run has those above it run first, if they were not yet.
 const base = new URL("browser/", import.meta.url);
-const megabytes = document.querySelector("script[data-megabytes]").dataset.megabytes;
+const { megabytes, alone } = document.querySelector("script[data-megabytes]").dataset;
 const storage = (key) => `numseq ${location.pathname} ${key}`;
 
 function element(tag, attributes = {}, ...children) {
@@ -145,7 +145,7 @@ const page = {
     const clock = setInterval(() => {
       cell.clock.textContent = `${Math.round((performance.now() - start) / 1000)} s`;
     }, 1000);
-    const above = this.cells.slice(0, cell.number).filter((one) => one.ran !== one.text);
+    const above = alone === "True" ? [] : this.cells.slice(0, cell.number).filter((one) => one.ran !== one.text);
     this.mark();
     try {
       await this.start(cell);
@@ -204,7 +204,7 @@ const page = {
 
   /** What this cell and those below it gave was of other code. */
   outdate(cell) {
-    for (const one of this.cells.slice(cell.number)) {
+    for (const one of alone === "True" ? [cell] : this.cells.slice(cell.number)) {
       if (/^(ran|stopped)/.test(one.status.textContent)) {
         one.status.textContent = one === cell ? "changed since it ran" : `ran before cell ${cell.number + 1}, above, was changed`;
       }
@@ -230,7 +230,7 @@ const page = {
 };
 
 const blocks = document.querySelectorAll("article div.cell_input div.highlight, article div.highlight-python > div.highlight");
-page.cells = [...blocks].map((block, number) => new Cell(block, number));
+page.cells = [...blocks].filter((block) => !block.closest("dl.py")).map((block, number) => new Cell(block, number));
 if (page.cells.length) {
   const note = `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone. What computes much, as training does, takes up to ten times as long as outside a browser.`;
   document.querySelector("article h1")?.after(element("p", { class: "run-note" }, note));

@@ -185,6 +185,13 @@ def test_the_keyboard_is_enough(site, open_page):
     assert re.search("right", output(page, 0))
 
 
+def test_small_gradients_are_not_shown_as_nothing(site, open_page):
+    cell = open_page(f"{site}/notebooks/05_lstm_and_gru.html").locator('.numseq-live[data-picture="cell"]')
+    cell.get_by_text("backward").first.click()
+    ends = cell.locator("[data-role=legend]").first.inner_text()
+    assert all(float(end.replace("−", "-")) for end in re.findall(r"[−\d.e]+", ends))
+
+
 @pytest.mark.parametrize("width", [1200, 390])
 def test_the_pictures_of_a_notebook_move_on_the_site_too(site, open_page, width):
     page = open_page(f"{site}/notebooks/05_lstm_and_gru.html", width)

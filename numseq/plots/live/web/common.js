@@ -47,7 +47,7 @@ const numseq = (() => {
     if (value === null || value === undefined) return "–";
     const size = Math.abs(value);
     const text = size !== 0 && (size < 10 ** -digits || size >= 1e4) ? value.toExponential(1) : value.toFixed(digits);
-    return text.replace("-", "−");
+    return text.replaceAll("-", "−");
   }
 
   const shown = (token) => (token === " " ? "␣" : token === "\n" ? "↵" : token);

@@ -17,7 +17,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE), str(HERE / "browser")]
 
+import chinese  # noqa: E402
+import generate  # noqa: E402
 import make  # noqa: E402
+import translation  # noqa: E402
 from generate import GRADIENTS, PLACE, filled, tested  # noqa: E402
 
 import numseq  # noqa: E402
@@ -26,12 +29,14 @@ project = "numseq"
 author = "The numseq developers"
 copyright = "The numseq developers"
 version = release = numseq.__version__
-language = "en"
+language = "en"  # or, for the site in the folder zh_CN, -D language=zh_CN
+locale_dirs = [str(HERE / "locale")]
+gettext_compact = False
 
 extensions = ["myst_nb", "sphinx.ext.viewcode"]
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "docs/equations/*.md", "docs/reference/*.md", "*.md", "notebooks/**.ipynb"]
-exclude_patterns = ["docs/_build", ".venv", "build", "dist", "**/.ipynb_checkpoints", "CHANGELOG.md"]
+exclude_patterns = ["docs/_build", ".venv", "build", "dist", "**/.ipynb_checkpoints", "CHANGELOG.md", "*.zh-CN.md"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
@@ -99,10 +104,13 @@ def set_block(translator, node):
 
 
 def fill(app, docname, source):
-    """Put what is made of the code into a page; on the site a folder is no page."""
-    source[0] = filled(source[0])
+    """Put what is made of the code into a page; on the site a folder is no page. docs/translation.py asks for what is
+    made of the code itself."""
+    if app.builder.name != "gettext":
+        source[0] = filled(source[0])
     folder = (ROOT / docname).parent
     source[0] = re.sub(r"\[([^\]]+)\]\(([\w./-]+)\)", lambda m: m[1] if (folder / m[2]).is_dir() else m[0], source[0])
+    source[0] = source[0].replace("[中文](README.zh-CN.md)", '<a href="zh_CN/docs/index.html">中文</a>')
 
 
 def always_anew(app, env, added, changed, removed):
@@ -124,8 +132,8 @@ def for_everybody(app, pagename, templatename, context, doctree):
 
 
 def make_python(app):
-    """Python for the reader's tab; without npm the site has pages to read."""
-    if app.builder.name != "html":
+    """Python for the reader's tab; without npm the site has pages to read. The Chinese site takes that of the English."""
+    if app.builder.name != "html" or app.config.language == chinese.LANGUAGE:
         return
     if shutil.which("npm"):
         make.make(BROWSER)
@@ -137,12 +145,13 @@ def add_run(app, pagename, templatename, context, doctree):
     """Pages whose Python can be run say so below each cell."""
     if RUNS.fullmatch(pagename) and shutil.which("npm"):
         size = sum(path.stat().st_size for path in BROWSER.iterdir()) / 1e6
-        app.add_js_file("run.mjs", type="module", **{"data-megabytes": f"{size:.0f}"})
+        where = "../../_static/" if app.config.language == chinese.LANGUAGE else ""
+        app.add_js_file(f"{where}run.mjs", type="module", **{"data-megabytes": f"{size:.0f}"})
 
 
 def put_python(app, error):
     """The site brings along what runs in the reader's tab."""
-    if error is None and app.builder.name == "html" and shutil.which("npm"):
+    if error is None and app.builder.name == "html" and app.config.language == "en" and shutil.which("npm"):
         static = Path(app.outdir) / "_static"
         shutil.copytree(BROWSER, static / "browser", dirs_exist_ok=True)
         shutil.copy(HERE / "browser" / "run.mjs", static)
@@ -177,3 +186,6 @@ def setup(app):
     app.connect("html-page-context", for_everybody, priority=900)  # after the theme
     app.connect("build-finished", put_python)
     app.connect("build-finished", add_front_door)
+    if app.config.language == chinese.LANGUAGE:
+        generate.translated = translation.chinese()
+    chinese.setup(app)

@@ -78,6 +78,20 @@ GREEK = {"beta": "β", "eps": "ε"}
 SMALL = re.compile("(a|and|as|at|by|else|for|from|if|in|is|of|or|over|since|that|the|to|where|which|with)$")
 
 
+# Chinese characters with their punctuation, between formulas
+CHINESE = re.compile(r"( *[\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+ *)")
+
+
+def translated(text):
+    """A text in the language of the site: as it is, unless another function stands here (docs/translation.py)."""
+    return text
+
+
+def in_language(text):
+    """A text on one line, in the language of the site."""
+    return translated(" ".join(text.split()))
+
+
 def filled(text):
     """The text of a page with what its comments ask for."""
     made = {"equations": equations, "reference": reference, "commands": lambda _: commands(), "cited": cited}
@@ -120,7 +134,11 @@ def chapter(module):
     first, *rest = textwrap.dedent(module.__doc__).strip().split("\n\n")
     title = re.split(r"[(:,.]", first)[0].strip()
     file = name.replace(".", "/") + ".py"
-    parts = [f"({name})=\n## {title}", prose(first), *(block(*one, count) for one in blocks("\n\n".join(rest)))]
+    parts = [
+        f"({name})=\n## {in_language(title)}",
+        prose(first),
+        *(block(*one, count) for one in blocks("\n\n".join(rest))),
+    ]
     if back := list(undone(module, count)):
         parts += [rubric("Backward"), *back]
     if functions(module):
@@ -129,27 +147,28 @@ def chapter(module):
         parts += [rubric("Classes"), *(class_entry(name, one.__name__, one) for one in own(module, inspect.isclass))]
     parts += [mistakes(name), tests(name)]
     if cases := checked(name):
-        parts.append(f"To check its gradients: `numseq gradcheck {' '.join(cases)}`")
-    parts.append(f"File: {source_link(name, file)}")
+        parts.append(f"{translated('To check its gradients:')} `numseq gradcheck {' '.join(cases)}`")
+    parts.append(f"{translated('File:')} {source_link(name, file)}")
     return "\n\n".join(filter(None, parts))
 
 
 def rubric(title):
-    return f":::{{rubric}} {title}\n:::"
+    return f":::{{rubric}} {translated(title)}\n:::"
 
 
 def undone(module, count):
     """The backward equations of a module: of its steps, and of its traces."""
     for owner in own(module, inspect.isclass):
         if issubclass(owner, StepGrad) and owner.__dict__.get("equations"):
-            yield f"Gradients inside one step, `{owner.__name__}`; d before a name is the derivative of the loss by it:"
+            inside = translated("Gradients inside one step, `{}`; d before a name is the derivative of the loss by it:")
+            yield inside.format(owner.__name__)
             yield lines([f"{left} = {right}" for left, right in owner.equations.items()], count)
         elif "backward" in owner.__dict__ and has_equation(owner.backward.__doc__):
-            yield f"`{owner.__name__}.backward`:"
+            yield f"`{owner.__name__}.backward`{translated(':')}"
             yield docstring(owner.backward, count)
     for function in own(module, inspect.isfunction):
         if function.__name__.endswith("_backward") and has_equation(function.__doc__):
-            yield f"`{function.__name__}`:"
+            yield f"`{function.__name__}`{translated(':')}"
             yield docstring(function, count)
 
 
@@ -177,13 +196,18 @@ def mistakes(name):
     """The known mistakes in a module's layers, to be opened."""
     layers = [layer for layer in known(name) if layer.bugs]
     if not layers:
-        return f"Known mistakes: {', '.join(map(code, WITH[name]))}"
+        return f"{translated('Known mistakes:')} {', '.join(map(code, WITH[name]))}"
     items = [
-        f"<li><strong>{escape(layer.name)}: {escape(bug.name)}.</strong> {escape(bug.lesson)}</li>"
+        f"<li><strong>{escape(layer.name)}: {escape(in_language(bug.name))}.</strong> {escape(in_language(bug.lesson))}</li>"
         for layer in layers
         for bug in layer.bugs
     ]
-    return f"<details><summary>Known mistakes: {len(items)}</summary><ul>\n" + "\n".join(items) + "\n</ul></details>"
+    return opened(f"{translated('Known mistakes:')} {len(items)}", items)
+
+
+def opened(title, items):
+    """A list that a reader can open."""
+    return f"<details><summary>{title}</summary><ul>\n" + "\n".join(items) + "\n</ul></details>"
 
 
 # Tests
@@ -195,12 +219,11 @@ def tests(name):
     """What tests a module's layers: the check of their gradients, and the tests that name them."""
     cases = list(checked(name))
     items = [f"<li>{test_link(file, test)}</li>" for file, test in tested()[name]]
-    of_gradients = f'gradients: <code>pytest {GRADIENTS} -k "{" or ".join(cases)}"</code>'
+    of_gradients = f'{translated("gradients:")} <code>pytest {GRADIENTS} -k "{" or ".join(cases)}"</code>'
     first = [f"<li>{test_link(GRADIENTS)}, {of_gradients}</li>"] if cases else []
     if not items and not first:
-        return f"Tests: {', '.join(map(code, WITH[name]))}"
-    shown = "\n".join([*first, *items])
-    return f"<details><summary>Tests: {len(items) + len(first)}</summary><ul>\n{shown}\n</ul></details>"
+        return f"{translated('Tests:')} {', '.join(map(code, WITH[name]))}"
+    return opened(f"{translated('Tests:')} {len(items) + len(first)}", [*first, *items])
 
 
 def test_link(file, test=""):
@@ -285,7 +308,7 @@ def signed(name, function):
     body = docstring(function)
     if name.startswith("init_"):  # the shapes are those of the parameters that it makes
         made = function.__globals__.get(inspect.signature(function).return_annotation.__name__)
-        body += f"\n\nThe {made.__name__}:\n\n{fields(made)}"
+        body += f"\n\n{translated('The {}:').format(made.__name__)}\n\n{fields(made)}"
     return described("function", "numseq.layers", name, arguments(function), body)
 
 
@@ -347,10 +370,14 @@ def block(kind, text, count=None):
         return f"```text\n{text}\n```"
     if kind == "Equations" and " = " in text:
         made = sentences(text, count)
-        return f"**Equations**\n\n{made}" if "<math" in made else f"**Equations**: {prose(text)}"
+        return f"**{translated('Equations')}**\n\n{made}" if "<math" in made else section(kind, text)
     if kind == "text" and count is not None and is_derivation(text):
         return sentences(text, count)
-    return prose(text) if kind == "text" else f"**{kind}**: {prose(text)}"
+    return prose(text) if kind == "text" else section(kind, text)
+
+
+def section(kind, text):
+    return f"**{translated(kind)}**{translated(':')} {prose(text)}"
 
 
 def sentences(text, count):
@@ -377,7 +404,10 @@ def lines(rows, count=None):
         equation, remark = parted(row)
         number = f'<span class="number">({next(count)})</span>' if count else ""
         remark = f'<span class="remark">{said(remark)}</span>' if remark else ""
-        made.append(f'<div class="equation">{number}<span class="formula">{typeset(equation)}</span>{remark}</div>')
+        formula = typeset(equation)
+        if re.search("[a-z]{2}", re.sub("<math>.*?</math>", "", formula)):  # it has words
+            formula = typeset(in_language(equation))
+        made.append(f'<div class="equation">{number}<span class="formula">{formula}</span>{remark}</div>')
     return '<div class="equations">\n' + "\n".join(made) + "\n</div>"
 
 
@@ -394,6 +424,11 @@ def parted(row):
 
 def typeset(words):
     """An equation with words in it: mathematics as MathML, words as text, so that a line can be broken."""
+    pieces = CHINESE.split(words)
+    return "".join(escape(piece) if k % 2 else typeset_latin(piece) for k, piece in enumerate(pieces) if piece)
+
+
+def typeset_latin(words):
     for pattern, other in REWRITTEN:
         words = re.sub(pattern, other, words)
     parts, made, of_math = list(ET.fromstring(mathml(words))), [], False
@@ -432,7 +467,7 @@ def is_quantity(word, before, after):
 
 def said(remark):
     """A remark: words and mathematics, code between backticks, and full stops."""
-    parts = re.split(r"`([^`]+)`|(?<=[\w)])(\.)(?=\s|$)", remark)
+    parts = re.split(r"`([^`]+)`|(?<=[\w)])(\.)(?=\s|$)", in_language(remark))
     words, names, stops = parts[::3], parts[1::3], parts[2::3]
     between = [
         stop + " " if stop else f" <code>{escape(name)}</code> " for name, stop in zip(names, stops, strict=True)
@@ -442,9 +477,7 @@ def said(remark):
 
 def prose(text):
     """Plain text as Markdown. What stands between backticks is code, and a link where it is a name; so are names."""
-    return "".join(
-        MEANT[m.lastgroup](m[0]) if m.lastgroup else plain(m[0]) for m in PROSE.finditer(" ".join(text.split()))
-    )
+    return "".join(MEANT[m.lastgroup](m[0]) if m.lastgroup else plain(m[0]) for m in PROSE.finditer(in_language(text)))
 
 
 def plain(text):
@@ -471,7 +504,7 @@ def chapters():
 
 PROSE = re.compile(
     r"(?P<code>`[^`]+`)"
-    r"|(?P<emphasis>(?<!\S)\*[A-Za-z][^*=]*[a-z]\*)"
+    r"|(?P<emphasis>(?<!\S)\*[A-Za-z][^*=]*[a-z]\*|\*[\u4e00-\u9fff]+\*)"
     r"|(?P<math>\b(?:[A-Za-z]|d[a-z]|alpha|dalpha|cov|sum|max|mean)(?:_(?:\{[^{}]*\}|[A-Za-z0-9]+))+(?:\^T)?(?!\w|\.\w))"
     r"|(?P<name>\b[A-Za-z]\w*(?:\.[a-z]\w+)+\b|\b\w+_\w+\b)"
     r"|[^`*\w]+|\w+|.",

@@ -10,11 +10,11 @@ figure that the caller has dropped. matplotlib is imported where it is used, so 
 """
 
 from numseq.plots.attention import attention_map
+from numseq.plots.data_flow import data_flow
 from numseq.plots.figure import save
 from numseq.plots.gates import gates
 from numseq.plots.gradients import error_curve, gradient_errors, gradient_flow, gradients, saturation
 from numseq.plots.live import explore
-from numseq.plots.live.cell import data_flow
 from numseq.plots.training import learning_curve, learning_curves, updates
 from numseq.plots.tree import beam_tree
 

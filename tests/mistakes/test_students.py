@@ -118,3 +118,15 @@ def test_tokens_may_be_a_list_a_tuple_or_an_array(form):
 )
 def test_an_answer_of_another_form_is_told_which_is_wanted(answer, said):
     assert said in str(grade("beam_search", answer))
+
+
+def test_a_gradient_of_what_an_output_is_made_of_is_not_held_against_that_of_the_output():
+    def my_attention(trace, dcontext, dalpha):
+        grad = type(trace).backward(trace, dcontext, dalpha)
+        whole = dalpha + np.einsum("tbc,sbc->tbs", dcontext, trace.attention.values)
+        return {"dalpha": whole, "dquery": 2 * grad.dquery, "dkeys": grad.dkeys, "dvalues": grad.dvalues} | {
+            "params": grad.params
+        }
+
+    result = grade("additive_attention", my_attention)
+    assert result.wrong == ["dquery"] and result.first_wrong == ("dquery", None), str(result)

@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from numseq import arguments
-from numseq.errors import ArgumentError, shown
 from numseq.layers.cells.cell import Cell
-from numseq.layers.cells.sequence import sequence
 from numseq.models.decoders.loop import Layer
 from numseq.plots.live.dataflow import TALL, WIDE, Drawing, Quantity, lay_out, quantities
 from numseq.plots.live.picture import LivePicture
@@ -17,7 +13,7 @@ from numseq.plots.reading import Reading, limit_of, token_list
 from numseq.record import KeptGradients
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 MOST = 60_000  # numbers in the picture; of larger traces fewer units are shown
 UNITS = 32  # of each quantity; more could not be told apart in a strip
@@ -43,31 +39,19 @@ def cell(
     Returns: a LivePicture. Where a layer has many units, of each quantity the first ones are shown.
     Raises: ArgumentError.
     """
-    data, T = _picture_of(trace, tokens, gradients, row, direction, title)
+    data, T = picture_of(trace, tokens, gradients, row, direction, title)
     return LivePicture("cell", data, lambda: draw_cell(data, min(T - 1, T // 2)), data["title"])
 
 
-def data_flow(cell: Any, title: str | None = None) -> "Figure":
-    """Draw the data flow of a cell, with the equation of each quantity: what `live.cell` shows without numbers.
-
-    It is made from the equations of the record that the cell's step returns, not by hand.
-
-    Args: cell, any, your own too. title.
-    Returns: a Figure.
-    Raises: ArgumentError.
-    """
-    arguments.having(cell, "cell", "a cell, such as LSTM()", "init", "project_inputs", "forward")
-    if isinstance(cell, type):
-        raise ArgumentError(f"cell is {shown(cell)}: it must be a cell, such as LSTM()")
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((1, 1, 2))
-    trace = sequence(x, None, cell.init(rng, 2, 2, x.dtype), cell=cell)
-    title = arguments.text(title or f"{type(cell).__name__}: the data flow of a step", "title")
-    return draw_cell(_picture_of(trace, None, None, 0, None, title)[0], None)
-
-
-def _picture_of(trace, tokens, gradients, row, direction, title):
-    """(what the picture is made of, T)."""
+def picture_of(
+    trace: Any,
+    tokens: Sequence[str] | None,
+    gradients: KeptGradients | None,
+    row: int,
+    direction: str | None,
+    title: str | None,
+) -> tuple[dict[str, Any], int]:
+    """(what the picture is made of, T), from what `cell` is given."""
     reading = Reading(trace, row, direction, gradients, units=_units(trace))
     tokens = token_list(tokens, reading.T, len(reading.steps))
     step = getattr(reading.run.cell, "step", None)

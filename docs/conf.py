@@ -132,7 +132,7 @@ def for_everybody(app, pagename, templatename, context, doctree):
 
 
 def make_python(app):
-    """Python for the reader's tab; without npm the site has pages to read. The Chinese site takes that of the English."""
+    """Python for the reader's tab; without npm the site has pages to read. The Chinese site takes the English one's."""
     if app.builder.name != "html" or app.config.language == chinese.LANGUAGE:
         return
     if shutil.which("npm"):

@@ -198,7 +198,7 @@ def mistakes(name):
     if not layers:
         return f"{translated('Known mistakes:')} {', '.join(map(code, WITH[name]))}"
     items = [
-        f"<li><strong>{escape(layer.name)}: {escape(in_language(bug.name))}.</strong> {escape(in_language(bug.lesson))}</li>"
+        f"<li><strong>{layer.name}: {escape(in_language(bug.name))}.</strong> {escape(in_language(bug.lesson))}</li>"
         for layer in layers
         for bug in layer.bugs
     ]

@@ -1,5 +1,5 @@
-"""The Chinese of the site, in docs/locale: a catalogue (.po) for each page that is translated, and generated.po for what
-generate.py makes of the code. A page is translated as soon as it has a catalogue.
+"""The Chinese of the site, in docs/locale: a catalogue (.po) for each page that is translated, and generated.po for
+what generate.py makes of the code; sphinx.po has the few words of the theme. A page with a catalogue is translated.
 
     python docs/translation.py          after a change in English: new texts get a place, texts that are gone go
     python docs/translation.py --check  what such a run would change, line by line; 1 if there is anything
@@ -19,17 +19,24 @@ from pathlib import Path
 HERE = Path(__file__).parent
 CATALOGUES = HERE / "locale" / "zh_CN" / "LC_MESSAGES"
 GENERATED = "generated"
-HEADER = 'msgid ""\nmsgstr ""\n"Language: zh_CN\\n"\n"MIME-Version: 1.0\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n"Content-Transfer-Encoding: 8bit\\n"\n'
+HEADER = r"""msgid ""
+msgstr ""
+"Language: zh_CN\n"
+"MIME-Version: 1.0\n"
+"Content-Type: text/plain; charset=utf-8\n"
+"Content-Transfer-Encoding: 8bit\n"
+"""
 ENTRY = re.compile(r'^((?:#.*\n)*)msgid ((?:".*"\n)+)msgstr ((?:".*"\n?)+)', re.M)
 
 
 def pages():
     """The names of the pages that are translated, as Sphinx calls them."""
-    return sorted(set(catalogues()) - {GENERATED})
+    return sorted(path.relative_to(CATALOGUES).with_suffix("").as_posix() for path in CATALOGUES.glob("docs/**/*.po"))
 
 
-def catalogues():
-    return [path.relative_to(CATALOGUES).with_suffix("").as_posix() for path in CATALOGUES.rglob("*.po")]
+def names():
+    """The names of all catalogues that follow the English: of the pages, and of what is made of the code."""
+    return [*pages(), GENERATED]
 
 
 def read(path):
@@ -44,9 +51,7 @@ def read(path):
 
 def write(path, entries):
     """A catalogue that `read` and Sphinx read, an entry after the other."""
-    shown = [
-        f"{comments}msgid {quoted(english)}\nmsgstr {quoted(chinese)}\n" for english, (chinese, comments) in entries
-    ]
+    shown = [f"{comments}msgid {quoted(one)}\nmsgstr {quoted(chinese)}\n" for one, (chinese, comments) in entries]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([HEADER, *shown]), encoding="utf-8")
 

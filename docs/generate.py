@@ -377,7 +377,7 @@ def block(kind, text, count=None):
 
 
 def section(kind, text):
-    return f"**{translated(kind)}**{translated(':')} {prose(text)}"
+    return f"**{translated(kind)}**{translated(': ')}{prose(text)}"
 
 
 def sentences(text, count):

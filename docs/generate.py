@@ -197,8 +197,9 @@ def mistakes(name):
     layers = [layer for layer in known(name) if layer.bugs]
     if not layers:
         return f"{translated('Known mistakes:')} {', '.join(map(code, WITH[name]))}"
+    colon, stop = translated(": "), translated(". ")
     items = [
-        f"<li><strong>{layer.name}: {escape(in_language(bug.name))}.</strong> {escape(in_language(bug.lesson))}</li>"
+        f"<li><strong>{layer.name}{colon}{escape(in_language(bug.name))}{stop}</strong>{escape(in_language(bug.lesson))}</li>"
         for layer in layers
         for bug in layer.bugs
     ]

@@ -79,7 +79,7 @@ def generated():
             generate.filled(page.read_text(encoding="utf-8"))
     finally:
         generate.translated = before
-    return [text for text in found if re.search("[A-Za-z]{2}|^: ?$", text)]
+    return [text for text in found if re.search("[A-Za-z]{2}|^[:.] ?$", text)]
 
 
 def extracted():

@@ -57,7 +57,8 @@ html_math_renderer = "mathml"
 BROWSER = HERE / "_build" / "browser"  # Python for the reader's tab
 # the pages whose Python runs there
 RUNS = re.compile(
-    r"notebooks/(solutions/)?(00|02|03|04|05|06|07|12|13)_.*|docs/(index|change-an-equation|check-your-own-layer)"
+    r"notebooks/(solutions/)?(00|02|03|04|05|06|07|12|13)_.*|docs/equations/.*"
+    r"|docs/(cells-and-attention|change-an-equation|check-your-own-layer|gradient-checking|index)"
 )
 
 TAG = re.compile(r"\\tag\{([^{}]*)\}")
@@ -145,8 +146,9 @@ def add_run(app, pagename, templatename, context, doctree):
     """Pages whose Python can be run say so below each cell."""
     if RUNS.fullmatch(pagename) and shutil.which("npm"):
         size = sum(path.stat().st_size for path in BROWSER.iterdir()) / 1e6
-        where = "../../_static/" if app.config.language == chinese.LANGUAGE else ""
-        app.add_js_file(f"{where}run.mjs", type="module", **{"data-megabytes": f"{size:.0f}"})
+        alone = "equations" in pagename  # cells that need none of those above them
+        script = "../../_static/run.mjs" if app.config.language == chinese.LANGUAGE else "run.mjs"
+        app.add_js_file(script, type="module", **{"data-megabytes": f"{size:.0f}", "data-alone": str(alone)})
 
 
 def put_python(app, error):

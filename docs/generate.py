@@ -25,18 +25,25 @@ from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
+import numpy as np
+
 import numseq.layers
 from numseq.gradcheck.formulas import SPACE, mathml
+from numseq.layers import sequence
 from numseq.mistakes import LAYERS
-from numseq.record import StepGrad
+from numseq.models.registry import CELLS
+from numseq.plots import live
+from numseq.record import StepGrad, keep_gradients
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path.insert(0, str(HERE))
 
+import to_change  # noqa: E402
 from timeline import timeline  # noqa: E402
 
 PLACE = re.compile(r"<!-- (equations|reference|commands|cited|timeline)(?: of |: |)(.*?) -->")
+PLAIN = "The backward as plain code, with its check: change a line and run it"
 # where a chapter begins; what is not named comes after it
 ORDER = [
     *["linear", "embedding", "activations"],
@@ -141,6 +148,14 @@ def chapter(module):
     ]
     if back := list(undone(module, count)):
         parts += [rubric("Backward"), *back]
+    if drawn := list(pictures(name)):
+        parts += [rubric("Data flow"), *drawn]
+    if written := to_change.cells(name.replace("numseq.layers", "numseq.mistakes.layers")):
+        parts += [
+            f"<details><summary>{translated(PLAIN)}</summary>",
+            *(f"```python\n{cell}\n```" for cell in written),
+            "</details>",
+        ]
     if functions(module):
         parts += [rubric("Functions"), *(signed(name, function) for name, function in functions(module).items())]
     else:
@@ -170,6 +185,19 @@ def undone(module, count):
         if function.__name__.endswith("_backward") and has_equation(function.__doc__):
             yield f"`{function.__name__}`{translated(':')}"
             yield docstring(function, count)
+
+
+def pictures(name):
+    """Of a cell of this module, how its quantities make one another: drawn from its equations, with numbers."""
+    for cell in [cell for cell in CELLS.values() if type(cell).__module__ == name][:1]:
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((6, 1, 3))
+        trace = sequence(x, None, cell.init(rng, 3, 4, x.dtype), cell=cell)
+        with keep_gradients() as inside:
+            trace.backward(dh=np.ones_like(trace.h))
+        title = translated("{}: six steps of four units, on random inputs; the loss is the sum of all h")
+        title = title.format(type(cell).__name__)
+        yield f"```{{raw}} html\n{live.cell(trace, gradients=inside, title=title).html}\n```"
 
 
 def own(module, kind):

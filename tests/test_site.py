@@ -1,10 +1,14 @@
 """What the site makes of the code has all of it: equations, shapes, sources, options, names."""
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
+import io
+import json
 import pkgutil
 import re
+import sys
 from dataclasses import fields
 from html import unescape
 from pathlib import Path
@@ -14,6 +18,7 @@ import pytest
 import numseq
 from numseq import layers
 from numseq.mistakes import cases
+from numseq.models.registry import CELLS
 from numseq.record import StepGrad
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -228,3 +233,22 @@ def test_the_glossary_has_a_chinese_term_beside_each_english_one():
     for section in page.split("\n## ")[1:]:
         order = [term.lower() for term, _ in TERM.findall(section)]
         assert order == sorted(order)
+
+
+def test_every_cell_is_drawn_from_its_equations(generate):
+    for cell in CELLS.values():
+        chapter = generate.chapter(sys.modules[type(cell).__module__])
+        [drawn] = re.findall(r"```\{raw\} html\n.*?const DATA = (.*?);\n", chapter, re.DOTALL)
+        assert {"h", "x"} <= {node["name"] for node in json.loads(drawn)["nodes"]}
+
+
+def test_the_plain_code_of_a_chapter_is_a_right_backward(generate, pages):
+    found = re.findall(r"```python\n(.*?)\n```", "".join(pages), re.DOTALL)
+    codes = [code for code in found if "grade(" in code]
+    graded = re.findall(r'grade\("(\w+)"', "".join(codes))
+    assert len(graded) == len(set(graded)) >= 30 and {"lstm_step", "additive_attention", "cross_entropy"} <= set(graded)
+    for code in codes:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "a chapter", "exec"), {"__name__": "a chapter"})
+        assert ": right" in printed.getvalue(), code

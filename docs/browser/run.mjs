@@ -1,7 +1,7 @@
 // "Run" under the Python cells of a page: they run in this tab, in a Python that the site brings along (worker.mjs).
 // Cells belong together as in a notebook: one that is run has those above it run first, if they were not yet.
 const base = new URL("browser/", import.meta.url);
-const megabytes = document.querySelector("script[data-megabytes]").dataset.megabytes;
+const { megabytes, alone } = document.querySelector("script[data-megabytes]").dataset;
 const say = document.documentElement.lang.startsWith("zh") ? (english, chinese) => chinese : (english) => english;
 const storage = (key) => `numseq ${location.pathname} ${key}`;
 
@@ -138,7 +138,7 @@ const page = {
 
   async run(cell) {
     this.running = cell;
-    const above = this.cells.slice(0, cell.number).filter((one) => one.ran !== one.text);
+    const above = alone === "True" ? [] : this.cells.slice(0, cell.number).filter((one) => one.ran !== one.text);
     this.mark();
     try {
       await this.start(cell);
@@ -209,7 +209,7 @@ const page = {
 };
 
 const blocks = document.querySelectorAll("article div.cell_input div.highlight, article div.highlight-python > div.highlight");
-page.cells = [...blocks].map((block, number) => new Cell(block, number));
+page.cells = [...blocks].filter((block) => !block.closest("dl.py")).map((block, number) => new Cell(block, number));
 if (page.cells.length) {
   const note = say(
     `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone.`,

@@ -6,6 +6,7 @@ from numseq.search.hypotheses import Hypotheses, Hypothesis
 from numseq.search.sampling import SamplingOptions, sample
 from numseq.search.scoring import Scored, score
 from numseq.search.translate import Translation, Translator
+from numseq.search.what_if import WhatIf, what_if
 
 __all__ = [
     "BeamOptions",
@@ -16,8 +17,10 @@ __all__ = [
     "Scored",
     "Translation",
     "Translator",
+    "WhatIf",
     "beam_search",
     "greedy",
     "sample",
     "score",
+    "what_if",
 ]

@@ -72,13 +72,19 @@ def progress_bar(total: int | None, unit: str, desc: str = "", initial: int = 0,
     """
     if sys.stderr is None or hidden:
         return Lines(total, unit, desc, initial, silent=True)
-    if "ipykernel" in sys.modules and find_spec("ipywidgets"):
+    if _in_notebook() and find_spec("ipywidgets"):
         from tqdm.notebook import tqdm
     elif getattr(sys.stderr, "isatty", bool)():  # what takes its place may have no such method
         from tqdm import tqdm
     else:
         return Lines(total, unit, desc, initial)
     return tqdm(total=total, unit=unit, desc=desc or None, initial=initial, leave=False, mininterval=0.5)
+
+
+def _in_notebook():
+    """Does a notebook's kernel run this? That its modules are loaded does not say so: other libraries load them."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
 
 
 class Lines:

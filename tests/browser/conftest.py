@@ -6,12 +6,10 @@ import os
 import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
+from helpers_browser import SITE
 
-ROOT = Path(__file__).parent.parent.parent
-SITE = ROOT / "docs" / "_build" / "html"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = [f"--disable-{what}" for what in ("gpu", "quic", "background-networking", "component-update", "sync")]
 
@@ -72,14 +70,3 @@ def open_page(chromium):
 def local(address):
     """Does it stay on this machine?"""
     return address.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "about:"))
-
-
-def moved_by_slider(picture):
-    """Move a live picture by its slider: the numbers that it shows are others then."""
-    slider, numbers = picture.locator("[data-role=step]"), picture.locator("[data-role=numbers]").first
-    before, at = numbers.text_content(), slider.input_value()
-    slider.focus()
-    slider.press("ArrowRight")
-    slider.press("ArrowRight")
-    assert int(slider.input_value()) == int(at) + 2
-    assert numbers.text_content() != before

@@ -11,7 +11,7 @@ import urllib.request
 
 import nbformat
 import pytest
-from conftest import ROOT, moved_by_slider  # type: ignore[import-not-found]
+from helpers_browser import ROOT, moved_by_slider
 
 pytestmark = pytest.mark.browser
 code_cells = runpy.run_path(str(ROOT / "notebooks" / "run.py"))["code_cells"]

@@ -3,6 +3,8 @@
 import io
 import itertools
 import sys
+import types
+from importlib.machinery import ModuleSpec
 
 from numseq.training import progress
 from numseq.training.progress import Bar, Progress, progress_bar
@@ -83,3 +85,29 @@ def test_a_terminal_has_a_bar(monkeypatch):
     bar.update()
     bar.close()
     assert "reading" in err.getvalue() and "\r" in err.getvalue()
+
+
+def test_loading_a_kernels_modules_makes_no_notebook(monkeypatch):
+    """As the libraries of widgets do: in a terminal there is a bar all the same."""
+    err = standard_error(monkeypatch)
+    monkeypatch.setattr(err, "isatty", lambda: True)
+    for name in ("ipykernel", "ipywidgets"):
+        module = types.ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
+        monkeypatch.setitem(sys.modules, name, module)
+    for shell in (None, types.SimpleNamespace()):
+        monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda shell=shell: shell))
+        assert type(progress_bar(4, "line", "reading")).__module__ == "tqdm.std"
+
+
+def test_a_kernel_with_widgets_has_a_widget(monkeypatch):
+    shell = types.SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(progress, "find_spec", lambda name: None)
+    standard_error(monkeypatch)
+    assert isinstance(progress_bar(4, "line"), progress.Lines)
+    made = types.ModuleType("tqdm.notebook")
+    made.tqdm = lambda **options: options
+    monkeypatch.setitem(sys.modules, "tqdm.notebook", made)
+    monkeypatch.setattr(progress, "find_spec", lambda name: name == "ipywidgets")
+    assert progress_bar(4, "line", "reading")["desc"] == "reading"

@@ -144,6 +144,10 @@ class Attention:
         s.context = weighted_mean(s.alpha, self.values)
         return s
 
+    def context_of(self, alpha: Array) -> Array:
+        """The context (..., B, C) of weights alpha (..., B, S), whoever chose them."""
+        return weighted_mean(alpha, self.values)
+
     def take(self, s: AttentionStep, carried: tuple[Array, ...]) -> None:
         """Put what is carried into the record."""
 

@@ -133,6 +133,10 @@ class MultiHeadAttention(Attention):
         s.context = self._if_seen(affine(s.mixed, p.W_o, p.b_o))
         return s
 
+    def context_of(self, alpha: Array) -> Array:
+        """Every head has the same weights."""
+        return self._if_seen(affine(weighted_mean(alpha, self.v), self.params.W_o, self.params.b_o))
+
     def masked(self, e: Array) -> Array:
         return e if self.real is None else array_module(e).where(self.real[:, None], e, MASKED)
 

@@ -10,7 +10,7 @@ from numseq.mistakes.fixtures import A, B, Case, T, rescaled
 from numseq.mistakes.layer import Layer, equations, know
 
 
-def normalise(dx_hat, x_hat, std, change, of):
+def normalise(dx_hat, x_hat, std, of, change=None):
     """Back through (x - mean) / std, over the last axis; its equations are called mean_of, projection_of and dof."""
     eq = equations(change)
     mean = eq(f"mean_{of}", dx_hat.mean(axis=-1, keepdims=True))
@@ -23,7 +23,7 @@ def layer_norm(trace, dy, change=None):
     eq, x_hat, std, y, p = equations(change), trace.x_hat, trace.std, trace.y, trace.params
     K, over = dy.shape[-1], tuple(range(dy.ndim - 1))
     dx_hat = eq("dx_hat", dy * p.g)
-    dx = normalise(dx_hat, x_hat, std, change, "x")
+    dx = normalise(dx_hat, x_hat, std, "x", change)
     dg = eq("dg", (dy * x_hat).sum(axis=over))
     db = eq("db", dy.sum(axis=over))
     return {"dx": dx, "params": LayerNormParams(dg, db)}

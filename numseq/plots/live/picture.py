@@ -6,8 +6,9 @@
     picture.html, picture.png       the piece of HTML, and the still picture
 
 The piece of HTML holds its numbers as JSON, its style, and two scripts: `web/common.js`, which all pictures share, and
-one of the picture's own, `web/NAME.js`, which hands a function that draws to `picture` in the other. Nothing is loaded
-from anywhere, no server answers, and several pictures, or one of them twice, can stand in one page.
+one of the picture's own, `web/NAME.js`, which hands a function that draws to `picture` in the other. A style that a
+picture alone has is `web/NAME.css`. Nothing is loaded from anywhere, no server answers, and several pictures, or one of
+them twice, can stand in one page.
 """
 
 import hashlib
@@ -82,7 +83,7 @@ class LivePicture:
         return (
             f'<div class="numseq-live tex2jax_ignore mathjax_ignore" data-key="{key}" data-picture="{self.name}" '
             f'data-role="picture" role="group" aria-label="{escape(self.title)}">\n'
-            f"<style>{_web('style.css')}</style>\n"
+            f"<style>{_web('style.css')}{_web(f'{self.name}.css')}</style>\n"
             '<noscript>This picture needs JavaScript.</noscript><div data-role="stage"></div>\n'
             f'<script>\n(() => {{\n"use strict";\nconst KEY = "{key}";\nconst DATA = {data};\n'
             f"{_web('common.js')}{_web(f'{self.name}.js')}}})();\n</script>\n</div>"

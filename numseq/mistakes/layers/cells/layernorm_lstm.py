@@ -22,7 +22,7 @@ def layernorm_lstm_step(s, dh, dc, change=None):
     do = eq("do", dh * tanh_n)
     dn = eq("dn", dh * o * (1 - tanh_n**2))
     dc_hat = eq("dc_hat", dn * g_c)
-    dc_shown = normalise(eq("dc_hat_read", dc_hat), eq("c_hat_read", c_hat), eq("c_std_read", c_std), change, "c_shown")
+    dc_shown = normalise(eq("dc_hat_read", dc_hat), eq("c_hat_read", c_hat), eq("c_std_read", c_std), "c_shown", change)
     dc = eq("dc", dc_in + dc_shown)
     di = eq("di", dc * g)
     df = eq("df", dc * c_prev)
@@ -34,7 +34,7 @@ def layernorm_lstm_step(s, dh, dc, change=None):
     da_o = eq("da_o", do * o * (1 - o))
     da = np.concatenate(eq("da", [da_i, da_f, da_g, da_o]), axis=-1)
     dq_hat = eq("dq_hat", da * g_h)
-    dq = normalise(eq("dq_hat_read", dq_hat), eq("q_hat_read", q_hat), eq("q_std_read", q_std), change, "q")
+    dq = normalise(eq("dq_hat_read", dq_hat), eq("q_hat_read", q_hat), eq("q_std_read", q_std), "q", change)
     da = np.concatenate([da, dn], axis=-1)
     return {"da": da, "dq": dq, "dc_prev": dc_prev, "dn": dn, "di": di, "df": df, "dg": dg, "do": do, "dc": dc}
 
@@ -79,7 +79,7 @@ def _gains(trace, da, change):
     g_x, g_h, g_c = trace.params.g_x, trace.params.g_h, trace.params.g_c
     da, dn = da[..., :G], da[..., G:]
     dp_hat = eq("dp_hat", da * g_x)
-    dp = normalise(dp_hat, eq("x_hat_read", x_hat), eq("x_std_read", x_std), change, "p")
+    dp = normalise(dp_hat, eq("x_hat_read", x_hat), eq("x_std_read", x_std), "p", change)
     dg_x = eq("dg_x", (da * x_hat).sum(axis=(0, 1)))
     dg_h = eq("dg_h", (da * q_hat).sum(axis=(0, 1)))
     dg_c = eq("dg_c", (dn * c_hat).sum(axis=(0, 1)))

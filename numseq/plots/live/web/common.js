@@ -100,6 +100,15 @@ const numseq = (() => {
       set(at) { input.value = at; }, get value() { return Number(input.value); } };
   }
 
+  // A text to type: change(text), when Enter is pressed or the button.
+  function typed(label, { value = "", role = "typed", wide = false, change }) {
+    const name = id();
+    const input = element("input", { type: "text", id: name, value, size: wide ? 30 : 4, autocomplete: "off", spellcheck: "false", "data-role": role,
+      onkeydown: (event) => { event.stopPropagation(); if (event.key === "Enter") change(input.value); } });
+    const button = element("button", { type: "button", "aria-label": `try: ${label}`, "data-role": `${role}-try`, onclick: () => change(input.value) }, "try");
+    return { node: element("span", { class: "control" }, element("label", { for: name }, label), input, button), set(text) { input.value = text; } };
+  }
+
   // One of a few, all of them to be seen.
   function choice(label, options, { value = 0, role = "choice", change }) {
     const name = id();
@@ -109,6 +118,34 @@ const numseq = (() => {
     return { node: element("fieldset", { class: "control", "data-role": role }, element("legend", {}, label),
       ...options.map((text, k) => element("span", {}, inputs[k], element("label", { for: `${name}-${k}` }, text)))),
       set(at) { inputs[at].checked = true; }, disable(k) { inputs[k].disabled = true; } };
+  }
+
+  // A film of `count` frames: a slider with a button that plays and pauses. Nothing moves before somebody asks for it.
+  function player(label, count, { value = 0, role = "frame", say = String, pause = 200, change }) {
+    let timer = null, playing = false;
+    const where = slider(label, count, { value, role, say, change: (k) => { if (!playing) stop(); change(k); } });
+    const button = element("button", { type: "button", "data-role": `${role}-play`, onclick: () => (timer ? stop() : start()) }, "▶ play");
+    let last = count - 1;
+    function stop() {
+      clearInterval(timer);
+      timer = null;
+      button.textContent = "▶ play";
+    }
+    function start() {
+      if (where.value >= last) move(0);
+      button.textContent = "❚❚ pause";
+      timer = setInterval(() => {
+        if (where.value >= last || !button.isConnected) stop();
+        else move(where.value + 1);
+      }, pause);
+    }
+    function move(k) {
+      playing = true;
+      where.set(k);
+      playing = false;
+    }
+    return { node: element("span", { class: "control" }, button, where.node), stop, set: where.set,
+      resize(now) { last = now - 1; where.resize(now); }, get value() { return where.value; } };
   }
 
   // Words beside what is pointed at, or what the keyboard stands on. text: a function of nothing.
@@ -169,23 +206,27 @@ const numseq = (() => {
   function picture(draw) {
     for (const root of document.querySelectorAll(`.numseq-live[data-key="${KEY}"]:not([data-ready])`)) {
       root.dataset.ready = "";
-      root.style.position = "relative";
-      const stage = root.querySelector('[data-role="stage"]');
-      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      const context = { root, still, scheme: schemeOf(root), tooltip: tooltips(root) };
-      root.dataset.scheme = context.scheme;
-      const paint = draw(stage, DATA, context);
-      const look = () => {
-        const now = schemeOf(root);
-        if (now === context.scheme) return;
-        root.dataset.scheme = context.scheme = now;
-        paint();
-      };
-      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
-      const watch = new MutationObserver(look);
-      for (const node of [document.documentElement, document.body]) watch.observe(node, { attributes: true });
+      mount(root, root.querySelector('[data-role="stage"]'), draw, DATA);
     }
   }
 
-  return { element, svg, id, drawing, colour, short, shown, slider, select, choice, strip, legend, picture };
+  // more: what a context has besides, as `ask` where Python answers.
+  function mount(root, stage, draw, data, more = {}) {
+    root.style.position = "relative";
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const context = { root, still, scheme: schemeOf(root), tooltip: tooltips(root), ...more };
+    root.dataset.scheme = context.scheme;
+    const paint = draw(stage, data, context);
+    const look = () => {
+      const now = schemeOf(root);
+      if (now === context.scheme) return;
+      root.dataset.scheme = context.scheme = now;
+      paint();
+    };
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
+    const watch = new MutationObserver(look);
+    for (const node of [document.documentElement, document.body]) watch.observe(node, { attributes: true });
+  }
+
+  return { element, svg, id, drawing, colour, short, shown, slider, select, typed, choice, player, strip, legend, picture, mount };
 })();

@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from conftest import SITE, moved_by_slider  # type: ignore[import-not-found]
+from helpers_browser import SITE, moved_by_slider
 
 pytestmark = pytest.mark.browser
 PAGES = [

@@ -60,6 +60,14 @@ RUNS = re.compile(
     r"notebooks/(solutions/)?(00|02|03|04|05|06|07|12|13)_.*|docs/equations/.*"
     r"|docs/(cells-and-attention|change-an-equation|check-your-own-layer|gradient-checking|index)"
 )
+# browsers load no modules from files
+FROM_A_FILE = """if (location.protocol === "file:") addEventListener("DOMContentLoaded", () => {
+  const note = document.createElement("p");
+  note.className = "run-note";
+  note.textContent = "This page was opened as a file. From a server its Python can be run: say " +
+    "python -m http.server -d docs/_build/html, and open http://localhost:8000";
+  document.querySelector("article h1").after(note);
+});"""
 
 TAG = re.compile(r"\\tag\{([^{}]*)\}")
 ARRAY = re.compile(r"\\(begin|end)\{array\}(?:\{[lcr]+\})?")
@@ -146,6 +154,7 @@ def add_run(app, pagename, templatename, context, doctree):
     """Pages whose Python can be run say so below each cell."""
     if RUNS.fullmatch(pagename) and shutil.which("npm"):
         size = sum(path.stat().st_size for path in BROWSER.iterdir()) / 1e6
+        app.add_js_file(None, body=FROM_A_FILE)
         alone = "equations" in pagename  # cells that need none of those above them
         script = "../../_static/run.mjs" if app.config.language == chinese.LANGUAGE else "run.mjs"
         app.add_js_file(script, type="module", **{"data-megabytes": f"{size:.0f}", "data-alone": str(alone)})
@@ -173,6 +182,7 @@ def add_front_door(app, error):
     """The start page is found in the folder of the site too."""
     if error is None and app.builder.name == "html":
         page = '<!doctype html><meta charset="utf-8"><title>numseq</title>'
+        page += '<link rel="icon" href="_static/icon.svg">'
         page += '<meta http-equiv="refresh" content="0; url=docs/index.html"><a href="docs/index.html">numseq</a>\n'
         (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
 

@@ -19,7 +19,7 @@ class Cell {
     this.original = this.code.innerHTML;
     this.key = storage(`${number} ${hash(this.code.textContent)}`); // another code is another cell
     this.ran = null; // the code that ran last
-    const frame = block.closest("div.cell_input") ?? block;
+    const frame = block.closest("div.cell_input, div.highlight-python");
     const written = frame.closest("div.cell")?.querySelector("div.cell_output");
     const next = frame.nextElementSibling;
     this.written = written ?? (next?.matches("div.highlight-text") ? next : null); // the output that the page came with
@@ -33,12 +33,16 @@ class Cell {
     const undo = say("Undo my changes", "撤销我的修改");
     this.reset = element("button", { type: "button", class: "reset", "data-role": "reset", hidden: "" }, undo);
     this.status = element("span", { role: "status", class: "run-status" });
+    this.clock = element("span", { class: "run-clock", "aria-hidden": "true" });
     this.output = element("div", { class: "run-output", "data-role": "output", tabindex: "0", hidden: "" });
     this.output.setAttribute("aria-label", say(`What cell ${number + 1} gave in this tab`, `代码单元 ${number + 1} 在本标签页的输出`));
     this.output.setAttribute("role", "region");
-    frame.after(element("div", { class: "run-bar" }, this.button, this.reset, this.status), this.output);
+    frame.after(element("div", { class: "run-bar" }, this.button, this.reset, this.status, this.clock), this.output);
 
-    this.button.onclick = () => (page.running ? page.stop() : page.run(this));
+    this.button.onclick = ({ detail }) => {
+      if (!page.running) page.run(this);
+      else if (detail < 2) page.stop(); // and not by the second half of a double click
+    };
     this.reset.onclick = () => this.restore();
     this.code.addEventListener("input", () => this.changed());
     this.code.addEventListener("keydown", (event) => {
@@ -62,6 +66,7 @@ class Cell {
   changed() {
     localStorage.setItem(this.key, this.text);
     this.reset.hidden = false;
+    page.outdate(this);
   }
 
   restore() {
@@ -72,6 +77,7 @@ class Cell {
     this.status.textContent = "";
     this.ran = null;
     if (this.written) this.written.hidden = false;
+    page.outdate(this);
   }
 
   begin() {
@@ -138,6 +144,10 @@ const page = {
 
   async run(cell) {
     this.running = cell;
+    const start = performance.now();
+    const clock = setInterval(() => {
+      cell.clock.textContent = `${Math.round((performance.now() - start) / 1000)} s`;
+    }, 1000);
     const above = alone === "True" ? [] : this.cells.slice(0, cell.number).filter((one) => one.ran !== one.text);
     this.mark();
     try {
@@ -152,6 +162,8 @@ const page = {
     } catch (error) {
       cell.status.textContent = error.message;
     }
+    clearInterval(clock);
+    cell.clock.textContent = "";
     this.running = null;
     this.mark();
   },
@@ -165,7 +177,7 @@ const page = {
         this.worker = null;
         reject(new Error(say(`Python could not be loaded (${why})`, `无法载入 Python（${why}）`)));
       };
-      worker.onerror = (event) => fail(event.message ?? say("is the page read from a file? It must come from a server", "页面是从文件打开的吗？它必须来自服务器"));
+      worker.onerror = (event) => fail(event.message ?? say("worker.mjs does not load", "worker.mjs 无法载入"));
       worker.onmessage = ({ data }) => {
         if (data.loading) this.running.status.textContent = say(`loading ${data.loading} (${megabytes} MB in all, once)`, `正在载入 ${data.loading}（共 ${megabytes} MB，只需一次）`);
         if (data.failed) fail(data.failed);
@@ -193,10 +205,22 @@ const page = {
     });
   },
 
+  /** What this cell and those below it gave was of other code. */
+  outdate(cell) {
+    for (const one of alone === "True" ? [cell] : this.cells.slice(cell.number)) {
+      if (/^(ran|stopped)/.test(one.status.textContent)) {
+        one.status.textContent = one === cell ? say("changed since it ran", "运行之后又修改过") : say(`ran before cell ${cell.number + 1}, above, was changed`, `在上面的代码单元 ${cell.number + 1} 修改之前运行`);
+      }
+    }
+  },
+
   stop() {
     this.worker?.worker.terminate();
     this.worker = null;
-    for (const cell of this.cells) cell.ran = null; // its variables are gone
+    for (const cell of this.cells) {
+      cell.ran = null; // its variables are gone
+      if (cell.status.textContent === say("running", "正在运行")) cell.status.textContent = say("stopped", "已停止");
+    }
     this.reject(new Error(say("stopped; the next Run begins with the cells above", "已停止；下次运行会从上面的代码单元开始")));
   },
 
@@ -212,8 +236,8 @@ const blocks = document.querySelectorAll("article div.cell_input div.highlight, 
 page.cells = [...blocks].filter((block) => !block.closest("dl.py")).map((block, number) => new Cell(block, number));
 if (page.cells.length) {
   const note = say(
-    `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone.`,
-    `本页的 Python 可以在这里修改并运行：按代码单元下方的“运行”。第一次要载入 ${megabytes} MB，全部来自本网站。`,
+    `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone. What computes much, as training does, takes up to ten times as long as outside a browser.`,
+    `本页的 Python 可以在这里修改并运行：按代码单元下方的“运行”。第一次要载入 ${megabytes} MB，全部来自本网站。计算量大的部分（如训练）在浏览器中最多要花十倍的时间。`,
   );
   document.querySelector("article h1")?.after(element("p", { class: "run-note" }, note));
 }

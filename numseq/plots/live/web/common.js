@@ -46,7 +46,7 @@ const numseq = (() => {
   function short(value, digits = 3) {
     if (value === null || value === undefined) return "–";
     const size = Math.abs(value);
-    const text = size !== 0 && (size < 1e-3 || size >= 1e4) ? value.toExponential(1) : value.toFixed(digits);
+    const text = size !== 0 && (size < 10 ** -digits || size >= 1e4) ? value.toExponential(1) : value.toFixed(digits);
     return text.replace("-", "−");
   }
 

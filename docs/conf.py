@@ -71,7 +71,7 @@ OTHERS = {  # what docutils does not know, in words that it knows
     r"\dots": r"\ldots",
     r"\iff": r"\Longleftrightarrow",
     r"\textbf": r"\mathbf",
-    r"\texttt": r"\mathtt",
+    r"\texttt": r"\text",
     r"\bm": r"\boldsymbol",
     r"\notag": "",
     r"\nonumber": "",
@@ -93,6 +93,7 @@ def formula(node, as_block=False):
         return f"<code>{escape(text)}</code>"
     made = BEFORE.sub(THIN, AFTER.sub(THIN, made))
     made = ARROW.sub(r"<msub><mover>\1\3</mover>\2</msub>", made)
+    made = re.sub("<mo>(?=[⟨⟩])", '<mo stretchy="false">', made)
     return made.replace("<mtable", '<mtable class="array"', 1) if ARRAY.search(text) else made
 
 
@@ -126,6 +127,8 @@ def for_everybody(app, pagename, templatename, context, doctree):
     a signature, each on a line, are no list of definitions without terms."""
     for part, old, new in [
         ("body", r"<pre>", '<pre tabindex="0">'),
+        # a full stop stays beside the formula before it
+        ("body", r'(?s)(<math xmlns="[^"]*">(?:(?!</math>).)*</math>[.,;:?!)]+)', r'<span class="together">\1</span>'),
         ("body", r'<span class="formula">(?=.{2000})', '<span class="formula" tabindex="0">'),
         ("body", r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", r'<span class="lines">\n\1</span>'),
         ("body", r'<dd>(<em class="sig-param">.*)</dd>', r'<span class="line">\1</span>'),

@@ -435,9 +435,9 @@ def typeset(words):
 
 
 def as_written(part):
-    """Two indices, as t and j in e_tj, are two letters and no name; brackets stay as high as the line."""
+    """Indices, as t and j in e_tj, are letters and no name; brackets stay as high as the line."""
     for below in (sub[1] for sub in part.iter("msub")):
-        if re.fullmatch("[ijkt]{2}", letters := "".join(below.itertext())):
+        if re.fullmatch("[hijkt]{2,3}", letters := "".join(below.itertext())):
             below.clear()
             below.tag = "mrow"
             for letter in letters:

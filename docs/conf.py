@@ -72,14 +72,22 @@ FROM_A_FILE = """if (location.protocol === "file:") addEventListener("DOMContent
 TAG = re.compile(r"\\tag\{([^{}]*)\}")
 ARRAY = re.compile(r"\\(begin|end)\{array\}(?:\{[lcr]+\})?")
 ALIGN = re.compile(r"\{(?:align\*?|split)\}")
+BIG = re.compile(r"\\Big(?=[([])"), re.compile(r"\\Big(?=[)\]])")
+# an index of what has an arrow over it stands beside it, not below
+ARROW = re.compile(r"<munderover>\s*(<mi>.*?</mi>)\s*(<m.*?>)\s*(<mo accent.*?</mo>)\s*</munderover>")
+# a function's name keeps apart from what is no bracket: log p, x tanh(a)
+AFTER = re.compile(r"(<mi>[a-z]{2,}</mi>)\s*<mo>&ApplyFunction;</mo>(?!\s*<mo[^>]*>[(\[{|])")
+BEFORE = re.compile(
+    r"(</m(?:i|n|sub|sup|subsup|row|frac)>|<mo[^>]*>[)\]]</mo>)(?=\s*(?:<msu[bp]>\s*)?<mi>(?:log|exp|tanh|sin|cos)</mi>)"
+)
+THIN = r'\1<mspace width="0.17em"></mspace>'
 OTHERS = {  # what docutils does not know, in words that it knows
     r"\dots": r"\ldots",
     r"\iff": r"\Longleftrightarrow",
     r"\textbf": r"\mathbf",
-    r"\texttt": r"\mathtt",
+    r"\texttt": r"\text",
     r"\bm": r"\boldsymbol",
     r"\notag": "",
-    r"\Big": "",
     r"\nonumber": "",
     r"\textstyle": "",
 }
@@ -88,6 +96,7 @@ OTHERS = {  # what docutils does not know, in words that it knows
 def formula(node, as_block=False):
     """LaTeX as MathML. An array's columns all begin on the left (site.css)."""
     text = TAG.sub("", node.astext())
+    text = BIG[1].sub(r"\\Bigr", BIG[0].sub(r"\\Bigl", text))
     known = re.sub(
         r"\\[a-zA-Z]+", lambda m: OTHERS.get(m[0], m[0]), ARRAY.sub(r"\\\1{matrix}", ALIGN.sub("{aligned}", text))
     )
@@ -96,6 +105,9 @@ def formula(node, as_block=False):
     except MathError as error:
         logging.getLogger(__name__).warning("%s in %r", error, text, location=node)
         return f"<code>{escape(text)}</code>"
+    made = BEFORE.sub(THIN, AFTER.sub(THIN, made))
+    made = ARROW.sub(r"<msub><mover>\1\3</mover>\2</msub>", made)
+    made = re.sub("<mo>(?=[⟨⟩])", '<mo stretchy="false">', made)
     return made.replace("<mtable", '<mtable class="array"', 1) if ARRAY.search(text) else made
 
 
@@ -132,6 +144,8 @@ def for_everybody(app, pagename, templatename, context, doctree):
     a signature, each on a line, are no list of definitions without terms."""
     for part, old, new in [
         ("body", r"<pre>", '<pre tabindex="0">'),
+        # a full stop stays beside the formula before it
+        ("body", r'(?s)(<math xmlns="[^"]*">(?:(?!</math>).)*</math>[.,;:?!)]+)', r'<span class="together">\1</span>'),
         ("body", r'<span class="formula">(?=.{2000})', '<span class="formula" tabindex="0">'),
         ("body", r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", r'<span class="lines">\n\1</span>'),
         ("body", r'<dd>(<em class="sig-param">.*)</dd>', r'<span class="line">\1</span>'),

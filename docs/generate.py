@@ -351,7 +351,16 @@ def arguments(function):
     """How a function is called, as its file has it."""
     node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     node.args.args = [one for one in node.args.args if one.arg not in ("self", "cls")]
+    for one in [*node.args.args, *node.args.kwonlyargs]:
+        one.annotation = unquoted(one.annotation)
+    node.returns = unquoted(node.returns)
     return f"({ast.unparse(node.args)})" + (f" -> {ast.unparse(node.returns)}" if node.returns else "")
+
+
+def unquoted(annotation):
+    """A type, without the quotation marks that keep it from being looked up."""
+    is_text = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
+    return ast.parse(annotation.value, mode="eval").body if is_text else annotation
 
 
 def docstring(owner, count=None):
@@ -475,6 +484,7 @@ def typeset_latin(words):
             continue
         if part.tag == "mtext":
             part.tag, part.text = "mi", GREEK.get(word, word)
+        as_written(part)
         element = ET.tostring(part, encoding="unicode")
         if part.tag == "mi" and after is not None and after.tag in ("mi", "msub", "msup") and not closing:
             element += SPACE
@@ -486,6 +496,19 @@ def typeset_latin(words):
     for word, placeholder in PLACEHOLDERS.items():
         text = text.replace(placeholder, word)
     return re.sub(r" +(?=[,;:])", "", re.sub(r" +", " ", text)).strip()
+
+
+def as_written(part):
+    """Indices, as t and j in e_tj, are letters and no name; brackets stay as high as the line."""
+    for below in (sub[1] for sub in part.iter("msub")):
+        if re.fullmatch("[hijkt]{2,3}", letters := "".join(below.itertext())):
+            below.clear()
+            below.tag = "mrow"
+            for letter in letters:
+                ET.SubElement(below, "mi").text = letter
+    for bracket in part.iter("mo"):
+        if bracket.text in tuple("()[]"):
+            bracket.set("stretchy", "false")
 
 
 def is_quantity(word, before, after):
@@ -683,5 +706,8 @@ def helped(paragraph):
 
 def options(rows):
     """Options and what is said of them."""
+    rows = [
+        (re.sub(r"list\[(\w+)\]", lambda m: m[1].lower(), told.replace(" range>", ">")), said) for told, said in rows
+    ]
     made = "".join(f"<dt><code>{escape(told)}</code></dt><dd>{escape(said)}</dd>\n" for told, said in rows)
     return f'<dl class="options">\n{made}</dl>'

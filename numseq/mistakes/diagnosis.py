@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from inspect import signature
+from itertools import chain, repeat
 from typing import Any
 
 from numseq.gradcheck.report import Diagnosis
 from numseq.mistakes.compared import Compared
+from numseq.mistakes.formulas import formulas, text
 from numseq.mistakes.layer import LAYERS, Bug, Step
 from numseq.record import StepGrad, StepRecord, Trace
 
@@ -29,7 +31,7 @@ def named(name: str, trace: Any = None) -> list[Bug]:
 
     trace: of `bidirectional`, which does not say by its name which cell it is of.
     """
-    return LAYERS[name].possible(trace)
+    return [*LAYERS[name].possible(trace), *LAYERS[name].besides]
 
 
 def run(name: str, change: dict[str, Callable], trace: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +57,17 @@ def words(record: StepRecord, by: type[StepGrad] | None = None) -> dict[str, str
     if step is None or by.equations is not step.grad.equations:  # somebody's own
         return by.equations
     return by.equations if step.holds(record) else {}
+
+
+def words_of_result(trace: Any, leaf: str) -> str | None:
+    """What a result of a layer should be, in words; None when nothing is known of it. leaf, its dotted name."""
+    name = function_of(trace)
+    if name is None or LAYERS[name].wires:
+        return None
+    result = f"d{leaf.removeprefix('params.')}" if leaf.startswith("params.") else leaf
+    if leaf in LAYERS[name].says:
+        return LAYERS[name].says[leaf]
+    return next((text(f.tree) for f in formulas(LAYERS[name].backward) if f.name == result), None)
 
 
 def knows(checking: Any) -> bool:
@@ -93,11 +106,13 @@ def known(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple
 
 
 def slipped(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
-    """The first slip that coincides with every one of some calls of one layer; or several slips, each of which makes
-    some of the results wrong and none of the others, when they make all that is wrong."""
+    """The first slip that coincides with every one of some calls of one layer; or several known bugs or slips, each of
+    which makes some of the results wrong and none of the others, when they make all that is wrong."""
     first, *others = calls
     parted: dict[str, Bug] = {}  # wrong result to what makes it wrong
-    for bug, several in first.slips(without):
+    right = {function.__name__ for function in without if hasattr(function, "__name__")}
+    bugs = [bug for bug in named(first.name, first.trace) if bug.function not in right]
+    for bug, several in chain(zip(bugs, repeat(False)), first.slips(without)):
         if several and parted.keys() == first.wrong:
             break
         distances = [first.distance(bug)]

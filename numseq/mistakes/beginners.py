@@ -17,8 +17,9 @@ INSIDE = "is the `return` inside the loop, or does the loop end after a round?"
 OF_ROWS = "each weight is used in every row: its gradients add"
 
 
-def beginners(name: str, *rows: tuple[str, dict[str, Callable], str]) -> None:
-    LAYERS[name].besides.extend(Bug(said, name, lesson, change) for said, change, lesson in rows)
+def beginners(name: str, *rows: tuple[str, dict[str, Callable], str], function: str = "") -> None:
+    """Make known what is named in a layer besides. function, in whose equations it is, if not in its own."""
+    LAYERS[name].besides.extend(Bug(said, function or name, lesson, change) for said, change, lesson in rows)
 
 
 def _rows(a):
@@ -98,7 +99,7 @@ THROUGH_TIME = (
     ("the way back ends after one step", {"steps_back": lambda v: v.value[:1]}, INSIDE),
 )  # fmt: skip
 for name in ("rnn", "lstm", "gru"):
-    beginners(name, *THROUGH_TIME)
+    beginners(name, *THROUGH_TIME, function="sequence")
 
 
 UNMASKED = {

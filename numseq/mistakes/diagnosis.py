@@ -1,5 +1,6 @@
 """Naming a mistake: the known bug, or the slip, whose gradient coincides with the one at hand on the same inputs."""
 
+import ast
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 
 from numseq.gradcheck.report import Diagnosis
 from numseq.mistakes.compared import Compared
-from numseq.mistakes.formulas import formulas, text
+from numseq.mistakes.formulas import formulas, nodes, text
 from numseq.mistakes.layer import LAYERS, Bug, Step
 from numseq.record import StepGrad, StepRecord, Trace
 
@@ -64,10 +65,21 @@ def words_of_result(trace: Any, leaf: str) -> str | None:
     name = function_of(trace)
     if name is None or LAYERS[name].wires:
         return None
-    result = f"d{leaf.removeprefix('params.')}" if leaf.startswith("params.") else leaf
-    if leaf in LAYERS[name].says:
-        return LAYERS[name].says[leaf]
-    return next((text(f.tree) for f in formulas(LAYERS[name].backward) if f.name == result), None)
+    if LAYERS[name].says or hasattr(LAYERS[name], "cell"):  # a sequence's equations are of what is put together of it
+        return LAYERS[name].says.get(leaf)
+    trees = {f.name: f.tree for f in formulas(LAYERS[name].backward)}
+    said = _with_all_that_it_names(f"d{leaf.removeprefix('params.')}" if "params." in leaf else leaf, trees)
+    return ", where ".join(filter(None, [said[0].partition(" = ")[2], ", ".join(said[1:])])) if said else None
+
+
+def _with_all_that_it_names(name, trees):
+    """An equation as text, and those of the names on its right side; none of what has none or says nothing."""
+    if name not in trees or text(trees[name]) == name:
+        return []
+    rest = {other: tree for other, tree in trees.items() if other != name}
+    named = dict.fromkeys(node.id for node in nodes(trees[name]) if isinstance(node, ast.Name))
+    said = [line for other in named for line in _with_all_that_it_names(other, rest)]
+    return list(dict.fromkeys([f"{name} = {text(trees[name])}", *said]))
 
 
 def knows(checking: Any) -> bool:

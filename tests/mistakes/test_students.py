@@ -76,7 +76,7 @@ def test_parameters_beside_the_other_results_are_compared_when_all_is_wrong():
             "dx should be dy @ W.T",
         ),
         ("cross_entropy", lambda trace, dloss: {"dlogits": 0 * trace.logits}, "dlogits should be (p - onehot)"),
-        ("softmax", lambda trace, dy: {"dx": dy}, "dx should be "),
+        ("softmax", lambda trace, dy: {"dx": dy}, "dx should be p * (dy - mean), where mean = (dy * p).sum("),
     ],
 )
 def test_the_second_hint_says_what_a_result_should_be(name, function, said):

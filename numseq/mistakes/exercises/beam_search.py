@@ -245,6 +245,9 @@ know_exercise(
     ("only the best is returned", "result", lambda v: v.value[:1], "of the finished ones the K best are wanted"),
     ("tokens hold <eos>", "result", lambda v: [((*tokens, v.eos), score) for tokens, score in v.value],
      "tokens are those before <eos>"),
+    ("the finished are sorted by their tokens", "result", lambda v: sorted(v.scored)[: v.beam],
+     "sort by score: key=lambda pair: pair[1]"),
+    ("more than K are kept", "best", lambda v: v.found[: v.beam + 1], "a slice [:K] has K"),
     ("the first token is missing", "result", lambda v: [(tokens[1:], score) for tokens, score in v.value],
      "tokens are all of those before <eos>"),
 )  # fmt: skip

@@ -48,7 +48,8 @@ def _load(name):
         import cupy
     except ImportError as error:
         raise BackendError(
-            f"backend cupy: CuPy cannot be imported ({_one_line(error)}); install numseq[cuda12] or numseq[cuda13]"
+            f"backend cupy: CuPy cannot be imported ({_one_line(error)}); "
+            "pip install cupy-cuda12x, or cupy-cuda13x for CUDA 13"
         ) from None
     try:
         devices = cupy.cuda.runtime.getDeviceCount()

@@ -39,6 +39,8 @@ class Stream(io.TextIOBase):
 def display(value: Any) -> None:
     """Show a value as a notebook does, by the best of the forms that it has."""
     sys.stdout.flush()
+    if isinstance(value, matplotlib.Nothing):  # the page says what it shows instead
+        return None
     if bundle := getattr(value, "_repr_mimebundle_", None):
         [(kind, text)] = bundle(include=["text/html"]).items()
         return shown("html" if kind == "text/html" else "text", text)
@@ -87,4 +89,7 @@ def _told(error, name):
     told = traceback.TracebackException.from_exception(error)
     while told.stack and told.stack[0].filename != name:
         told.stack.pop(0)
-    return "".join(told.format())
+    text = "".join(told.format())
+    if isinstance(error, ModuleNotFoundError):
+        text += f"{error.name} is not in this tab, which has Python, NumPy and numseq. Install both to have it.\n"
+    return text

@@ -2,6 +2,7 @@
 // Cells belong together as in a notebook: one that is run has those above it run first, if they were not yet.
 const base = new URL("browser/", import.meta.url);
 const { megabytes, alone } = document.querySelector("script[data-megabytes]").dataset;
+const say = document.documentElement.lang.startsWith("zh") ? (english, chinese) => chinese : (english) => english;
 const storage = (key) => `numseq ${location.pathname} ${key}`;
 
 function element(tag, attributes = {}, ...children) {
@@ -18,7 +19,7 @@ class Cell {
     this.original = this.code.innerHTML;
     this.key = storage(`${number} ${hash(this.code.textContent)}`); // another code is another cell
     this.ran = null; // the code that ran last
-    const frame = block.closest("div.cell_input") ?? block;
+    const frame = block.closest("div.cell_input, div.highlight-python");
     const written = frame.closest("div.cell")?.querySelector("div.cell_output");
     const next = frame.nextElementSibling;
     this.written = written ?? (next?.matches("div.highlight-text") ? next : null); // the output that the page came with
@@ -26,17 +27,22 @@ class Cell {
     this.code.setAttribute("contenteditable", "plaintext-only");
     this.code.setAttribute("role", "textbox");
     this.code.setAttribute("aria-multiline", "true");
-    this.code.setAttribute("aria-label", `Python cell ${number + 1}; Control and Enter run it`);
+    this.code.setAttribute("aria-label", say(`Python cell ${number + 1}; Control and Enter run it`, `Python 代码单元 ${number + 1}；按 Control 与 Enter 运行`));
     this.code.setAttribute("spellcheck", "false");
-    this.button = element("button", { type: "button", class: "run", "data-role": "run" }, "Run");
-    this.reset = element("button", { type: "button", class: "reset", "data-role": "reset", hidden: "" }, "Undo my changes");
+    this.button = element("button", { type: "button", class: "run", "data-role": "run" }, say("Run", "运行"));
+    const undo = say("Undo my changes", "撤销我的修改");
+    this.reset = element("button", { type: "button", class: "reset", "data-role": "reset", hidden: "" }, undo);
     this.status = element("span", { role: "status", class: "run-status" });
+    this.clock = element("span", { class: "run-clock", "aria-hidden": "true" });
     this.output = element("div", { class: "run-output", "data-role": "output", tabindex: "0", hidden: "" });
-    this.output.setAttribute("aria-label", `What cell ${number + 1} gave in this tab`);
+    this.output.setAttribute("aria-label", say(`What cell ${number + 1} gave in this tab`, `代码单元 ${number + 1} 在本标签页的输出`));
     this.output.setAttribute("role", "region");
-    frame.after(element("div", { class: "run-bar" }, this.button, this.reset, this.status), this.output);
+    frame.after(element("div", { class: "run-bar" }, this.button, this.reset, this.status, this.clock), this.output);
 
-    this.button.onclick = () => (page.running ? page.stop() : page.run(this));
+    this.button.onclick = ({ detail }) => {
+      if (!page.running) page.run(this);
+      else if (detail < 2) page.stop(); // and not by the second half of a double click
+    };
     this.reset.onclick = () => this.restore();
     this.code.addEventListener("input", () => this.changed());
     this.code.addEventListener("keydown", (event) => {
@@ -60,6 +66,7 @@ class Cell {
   changed() {
     localStorage.setItem(this.key, this.text);
     this.reset.hidden = false;
+    page.outdate(this);
   }
 
   restore() {
@@ -70,6 +77,7 @@ class Cell {
     this.status.textContent = "";
     this.ran = null;
     if (this.written) this.written.hidden = false;
+    page.outdate(this);
   }
 
   begin() {
@@ -78,7 +86,7 @@ class Cell {
     this.output.replaceChildren();
     this.output.hidden = true;
     this.output.classList.remove("failed");
-    this.status.textContent = "running";
+    this.status.textContent = say("running", "正在运行");
     this.printed = null;
   }
 
@@ -92,13 +100,14 @@ class Cell {
       return;
     }
     this.printed = null;
-    if (kind === "png") this.output.append(element("img", { src: `data:image/png;base64,${text}`, alt: "picture" }));
+    if (kind === "png") this.output.append(element("img", { src: `data:image/png;base64,${text}`, alt: say("picture", "图片") }));
     if (kind === "html") this.output.append(withScripts(element("div"), text));
     if (kind === "picture") {
       const drawn = [...(this.written?.querySelectorAll("img") ?? [])].map((picture) => picture.cloneNode());
-      const said = drawn.length ? "This is what it drew when the page was made." : "";
+      const missing = say("Pictures of this cell are drawn with matplotlib, which is not in this tab.", "这个代码单元的图片要用 matplotlib 来画，本标签页里没有它。");
+      const here = say("This is what it drew when the page was made.", "下面是生成页面时画的图。");
       this.output.append(
-        element("p", { class: "run-note" }, `Pictures of this cell are drawn with matplotlib, which is not in this tab. ${said}`),
+        element("p", { class: "run-note" }, `${missing} ${drawn.length ? here : ""}`),
         ...drawn,
       );
     }
@@ -106,7 +115,7 @@ class Cell {
 
   end(done) {
     const seconds = (performance.now() - this.started) / 1000;
-    this.status.textContent = `${done ? "ran" : "stopped by an error"}, ${seconds.toFixed(1)} s`;
+    this.status.textContent = `${done ? say("ran", "运行完毕") : say("stopped by an error", "因错误而停止")}, ${seconds.toFixed(1)} s`;
     this.output.classList.toggle("failed", !done);
     if (!done) this.ran = null;
   }
@@ -135,20 +144,26 @@ const page = {
 
   async run(cell) {
     this.running = cell;
+    const start = performance.now();
+    const clock = setInterval(() => {
+      cell.clock.textContent = `${Math.round((performance.now() - start) / 1000)} s`;
+    }, 1000);
     const above = alone === "True" ? [] : this.cells.slice(0, cell.number).filter((one) => one.ran !== one.text);
     this.mark();
     try {
       await this.start(cell);
       for (const one of [...above, cell]) {
-        cell.status.textContent = one === cell ? "running" : `running cell ${one.number + 1} above first`;
+        cell.status.textContent = one === cell ? say("running", "正在运行") : say(`running cell ${one.number + 1} above first`, `先运行上面的代码单元 ${one.number + 1}`);
         if (!(await this.runOne(one))) {
-          if (one !== cell) cell.status.textContent = `cell ${one.number + 1}, above, stopped by an error`;
+          if (one !== cell) cell.status.textContent = say(`cell ${one.number + 1}, above, stopped by an error`, `上面的代码单元 ${one.number + 1} 因错误而停止`);
           break;
         }
       }
     } catch (error) {
       cell.status.textContent = error.message;
     }
+    clearInterval(clock);
+    cell.clock.textContent = "";
     this.running = null;
     this.mark();
   },
@@ -160,11 +175,11 @@ const page = {
       this.reject = reject;
       const fail = (why) => {
         this.worker = null;
-        reject(new Error(`Python could not be loaded (${why})`));
+        reject(new Error(say(`Python could not be loaded (${why})`, `无法载入 Python（${why}）`)));
       };
-      worker.onerror = (event) => fail(event.message ?? "is the page read from a file? It must come from a server");
+      worker.onerror = (event) => fail(event.message ?? say("worker.mjs does not load", "worker.mjs 无法载入"));
       worker.onmessage = ({ data }) => {
-        if (data.loading) this.running.status.textContent = `loading ${data.loading} (${megabytes} MB in all, once)`;
+        if (data.loading) this.running.status.textContent = say(`loading ${data.loading} (${megabytes} MB in all, once)`, `正在载入 ${data.loading}（共 ${megabytes} MB，只需一次）`);
         if (data.failed) fail(data.failed);
         if (data.ready) {
           worker.onmessage = ({ data }) => {
@@ -190,16 +205,28 @@ const page = {
     });
   },
 
+  /** What this cell and those below it gave was of other code. */
+  outdate(cell) {
+    for (const one of alone === "True" ? [cell] : this.cells.slice(cell.number)) {
+      if (/^(ran|stopped)/.test(one.status.textContent)) {
+        one.status.textContent = one === cell ? say("changed since it ran", "运行之后又修改过") : say(`ran before cell ${cell.number + 1}, above, was changed`, `在上面的代码单元 ${cell.number + 1} 修改之前运行`);
+      }
+    }
+  },
+
   stop() {
     this.worker?.worker.terminate();
     this.worker = null;
-    for (const cell of this.cells) cell.ran = null; // its variables are gone
-    this.reject(new Error("stopped; the next Run begins with the cells above"));
+    for (const cell of this.cells) {
+      cell.ran = null; // its variables are gone
+      if (cell.status.textContent === say("running", "正在运行")) cell.status.textContent = say("stopped", "已停止");
+    }
+    this.reject(new Error(say("stopped; the next Run begins with the cells above", "已停止；下次运行会从上面的代码单元开始")));
   },
 
   mark() {
     for (const cell of this.cells) {
-      cell.button.textContent = cell === this.running ? "Stop" : "Run";
+      cell.button.textContent = cell === this.running ? say("Stop", "停止") : say("Run", "运行");
       cell.button.disabled = Boolean(this.running) && cell !== this.running;
     }
   },
@@ -208,6 +235,9 @@ const page = {
 const blocks = document.querySelectorAll("article div.cell_input div.highlight, article div.highlight-python > div.highlight");
 page.cells = [...blocks].filter((block) => !block.closest("dl.py")).map((block, number) => new Cell(block, number));
 if (page.cells.length) {
-  const note = `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone.`;
+  const note = say(
+    `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone. What computes much, as training does, takes up to ten times as long as outside a browser.`,
+    `本页的 Python 可以在这里修改并运行：按代码单元下方的“运行”。第一次要载入 ${megabytes} MB，全部来自本网站。计算量大的部分（如训练）在浏览器中最多要花十倍的时间。`,
+  );
   document.querySelector("article h1")?.after(element("p", { class: "run-note" }, note));
 }

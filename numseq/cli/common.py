@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import shlex
+import shutil
 import sys
 from dataclasses import MISSING, replace
 from enum import StrEnum
@@ -147,7 +148,7 @@ def threads_of(asked, translator, batch):
 def program():
     """How this program was called, so that what is printed can be pasted."""
     if Path(sys.argv[0]).name == "numseq":
-        return shlex.quote(sys.argv[0])
+        return "numseq" if shutil.which("numseq") == sys.argv[0] else shlex.quote(sys.argv[0])
     return f"{shlex.quote(sys.executable)} -m numseq"
 
 

@@ -52,6 +52,8 @@ def translate(
     how["threads"] = threads_of(threads, translator, batch)
     notes, texts = Notes(longest, how["max_length"]), []
 
+    if input is None and sys.stdin.isatty():
+        print("type a sentence, then Enter; to end, Ctrl-D (on Windows Ctrl-Z and Enter)", file=sys.stderr)
     came, whole = 0, is_on_disk(input)  # lines so far; are they all?
 
     def translations():

@@ -216,7 +216,7 @@ def _metrics(names, known):
         if name not in known:
             raise ConfigError(f"metrics has {name!r}: choose among {', '.join(known)}")
         if name in EXTRA and not find_spec(EXTRA[name]):
-            raise ConfigError(f"metrics has {name!r}, which needs more: pip install 'numseq[metrics]'")
+            raise ConfigError(f"metrics has {name!r}, which needs more: pip install jiwer rouge-score")
     if not names:
         raise ConfigError(f"metrics names none: choose among {', '.join(known)}")
     return names

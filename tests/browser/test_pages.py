@@ -27,6 +27,10 @@ PAGES = [
     "notebooks/05_lstm_and_gru.html",
     "notebooks/02_gradient_checking.html",
     "notebooks/09_decoding.html",
+    "zh_CN/docs/index.html",
+    "zh_CN/docs/equations/cells.html",
+    "zh_CN/docs/questions.html",
+    "zh_CN/docs/glossary.html",
 ]
 FIRST_RESULT = 15  # seconds, with nothing in the browser's cache
 
@@ -51,6 +55,28 @@ def test_everybody_can_use_a_page(site, open_page, name, dark):
     found = axe.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
     said = [f"{v['id']}: {v['help']}: {[n['target'] for n in v['nodes'][:4]]}" for v in found.response["violations"]]
     assert not said
+
+
+def test_the_languages_lead_to_each_other(site, open_page):
+    page = open_page(f"{site}/docs/change-an-equation.html")
+    page.get_by_role("link", name="中文", exact=True).click()
+    page.wait_for_url("**/zh_CN/docs/change-an-equation.html")
+    assert page.locator("h1").inner_text().startswith("改一个方程")
+    cell = page.locator("[data-role=run]").first
+    assert cell.inner_text() == "运行"
+    cell.click()
+    page.wait_for_function("document.querySelector('.run-status').textContent.startsWith('运行完毕')")
+    page.get_by_role("link", name="English", exact=True).click()
+    page.wait_for_url(f"{site}/docs/change-an-equation.html")
+
+
+def test_a_chinese_word_is_found(site, open_page):
+    page = open_page(f"{site}/zh_CN/docs/index.html")
+    page.locator("input[name=q]").first.fill("遗忘门")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a")
+    found = page.locator("#search-results li > a").evaluate_all("(links) => links.map((a) => a.href)")
+    assert any("zh_CN/docs/glossary.html" in link for link in found)
 
 
 def output(page, k):
@@ -109,6 +135,70 @@ def test_an_error_is_shown_and_a_run_can_be_stopped(site, open_page):
     code.fill("print(1 + 1)")
     button.click()
     assert output(page, 0) == "2\n"
+
+
+def test_what_a_cell_gives_is_below_it(site, open_page):
+    page = open_page(f"{site}/docs/change-an-equation.html")
+    page.locator("[data-role=run]").nth(1).click()
+    output(page, 1)
+    code, button, given = (
+        page.locator(f"{what} >> nth=1").bounding_box()
+        for what in ("pre[contenteditable]", "[data-role=run]", "[data-role=output]")
+    )
+    assert code["y"] + code["height"] <= button["y"] and button["y"] + button["height"] <= given["y"]
+    assert max(abs(code["x"] - place["x"]) for place in (button, given)) < 30 and given["height"] < 300
+
+
+def test_a_verdict_on_other_code_is_known_by_its_status(site, open_page):
+    page = open_page(f"{site}/docs/change-an-equation.html")
+    page.locator("[data-role=run]").nth(1).dblclick()  # the second click does not stop what the first began
+    assert "right" in output(page, 1)
+    page.locator("pre[contenteditable]").first.press("End")
+    page.keyboard.type(" ")
+    statuses = page.locator(".run-status").all_text_contents()
+    assert statuses == ["changed since it ran", "ran before cell 1, above, was changed", ""]
+
+
+def test_no_cell_stays_running_when_it_is_stopped(site, open_page):
+    page = open_page(f"{site}/docs/change-an-equation.html")
+    code, status = page.locator("pre[contenteditable]").first, page.locator(".run-status")
+    code.fill("while True: pass")
+    page.locator("[data-role=run]").nth(1).click()
+    page.wait_for_function("(s) => s.textContent === 'running'", arg=status.first.element_handle())
+    page.locator("[data-role=run]").nth(1).click()
+    page.wait_for_function("(s) => s.textContent.startsWith('stopped; ')", arg=status.nth(1).element_handle())
+    assert status.first.text_content() == "stopped"
+
+
+def test_what_is_not_there_is_said(site, open_page):
+    page = open_page(f"{site}/docs/index.html")
+    code, status = page.locator("pre[contenteditable]").first, page.locator(".run-status").first
+    code.fill("import sklearn")
+    code.press("Control+Enter")
+    page.wait_for_function("(s) => s.textContent.startsWith('stopped by')", arg=status.element_handle())
+    assert "sklearn is not in this tab" in page.locator("[data-role=output]").first.inner_text()
+
+
+def test_a_page_that_is_opened_as_a_file_says_how_to_run_it(site, chromium):
+    page = chromium.new_page()
+    page.goto((SITE / "docs" / "change-an-equation.html").as_uri())
+    assert "From a server its Python can be run" in page.locator(".run-note").inner_text()
+    page.close()
+
+
+def test_the_front_door_leads_in(site, open_page):
+    page = open_page(site)
+    page.wait_for_url("**/docs/index.html")
+
+
+# the others train, which takes a while in a browser
+@pytest.mark.parametrize("name", ["02_gradient_checking", "03_derivatives_by_hand", "13_write_it_yourself"])
+def test_a_notebook_runs_to_its_end(site, open_page, name):
+    page = open_page(f"{site}/notebooks/{name}.html")
+    last = page.locator("[data-role=run]").count() - 1
+    page.locator("[data-role=run]").nth(last).click()
+    output(page, last)
+    assert not page.locator(".run-output .warning, .run-output .error").count()
 
 
 def test_the_keyboard_is_enough(site, open_page):

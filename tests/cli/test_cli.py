@@ -339,6 +339,19 @@ def test_standard_input_may_be_a_pipe_or_a_socket(room):
     assert from_pipe.endswith(b"\n")
 
 
+def test_whoever_sits_at_a_terminal_is_told_to_type(room):
+    ours, theirs = os.openpty()
+    try:
+        process = numseq_process("translate", room / "run", stdin=theirs)
+        os.write(ours, b"1 2 3\n\x04")
+        out, err = process.communicate()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert out.count(b"\n") == 1
+    assert err.startswith(b"type a sentence") and err.count(b"\n") == 1
+
+
 def test_output_file_holds_what_standard_output_would(room, tmp_path):
     shown = numseq_cli("translate", room / "run", "--input", room / "val-source.txt").out
     result = numseq_cli("translate", room / "run", "--input", room / "val-source.txt", "--output", tmp_path / "out")
@@ -775,7 +788,7 @@ BAD = {
     "demo into a run of train": ("demo --out {room}/run --resume", 1, ["{room}/run"]),
     "demo where a run is": ("demo --out {room}/run", 1, ["{room}/run already holds a run"]),
     "demo cannot make its folder": ("demo --out {room}/short.txt/new", 1, ["{room}/short.txt/new"]),
-    "CuPy is not there": (f"{SIDES} --backend cupy", 1, ["CuPy", "numseq[cuda"]),
+    "CuPy is not there": (f"{SIDES} --backend cupy", 1, ["CuPy", "pip install cupy-cuda"]),
     # resuming
     "resume without a run": (f"{NEW} --resume", EITHER, []),
     "resume with other hidden": ("train --out {room}/run --resume --hidden 10", 2, ["--hidden is 10", "8"]),

@@ -11,7 +11,7 @@ from helpers_run import ENVIRONMENT, TINY, numseq_cli, numseq_process, words, wr
 
 from numseq import cli
 from numseq.cli import decode, train
-from numseq.cli.common import flag
+from numseq.cli.common import flag, program
 from numseq.errors import ConfigError, NumseqError
 
 
@@ -110,6 +110,13 @@ def test_a_warning_is_its_message(monkeypatch, message):
     assert result.code == 0
     assert result.err == f"numseq: warning: {message.replace(chr(10), ' ')}\n"
     assert warnings.showwarning.__module__ != "numseq.cli"  # whoever calls `main` has their own again
+
+
+@pytest.mark.parametrize("found, said", [("/a b/numseq", "numseq"), ("/other/numseq", "'/a b/numseq'")])
+def test_a_command_to_paste_is_short_where_the_shell_finds_numseq(monkeypatch, found, said):
+    monkeypatch.setattr(sys, "argv", ["/a b/numseq"])
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    assert program() == said
 
 
 # standard streams that are closed, as services and some schedulers start programs

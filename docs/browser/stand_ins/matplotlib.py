@@ -14,6 +14,8 @@ asked = False
 class Nothing:
     """Any object of matplotlib."""
 
+    ticks = 0
+
     def __init__(self, *args, **options):
         global asked
         asked = True
@@ -47,6 +49,19 @@ class Nothing:
             axes[place] = Nothing()
         return axes.squeeze()[()] if squeeze else axes
 
+    def set_xticks(self, ticks, *args, **options):
+        self.ticks = len(ticks)
+
+    def get_xticklabels(self):
+        return [Nothing() for _ in range(self.ticks)]
+
+    def get_family(self):
+        return ["any font"]
+
+    def get_charmap(self):
+        """The characters of a font: it has all that most texts need."""
+        return range(1 << 16)
+
     def __enter__(self):
         return self
 
@@ -58,6 +73,9 @@ class Nothing:
 
     def __float__(self):
         return 1.0
+
+    def __int__(self):
+        return 1
 
     def __mul__(self, other):
         return self

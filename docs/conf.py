@@ -17,7 +17,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE), str(HERE / "browser")]
 
+import chinese  # noqa: E402
+import generate  # noqa: E402
 import make  # noqa: E402
+import translation  # noqa: E402
 from generate import GRADIENTS, PLACE, filled, tested  # noqa: E402
 
 import numseq  # noqa: E402
@@ -26,12 +29,14 @@ project = "numseq"
 author = "The numseq developers"
 copyright = "The numseq developers"
 version = release = numseq.__version__
-language = "en"
+language = "en"  # or, for the site in the folder zh_CN, -D language=zh_CN
+locale_dirs = [str(HERE / "locale")]
+gettext_compact = False
 
 extensions = ["myst_nb", "sphinx.ext.viewcode"]
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "docs/equations/*.md", "docs/reference/*.md", "*.md", "notebooks/**.ipynb"]
-exclude_patterns = ["docs/_build", ".venv", "build", "dist", "**/.ipynb_checkpoints", "CHANGELOG.md"]
+exclude_patterns = ["docs/_build", ".venv", "build", "dist", "**/.ipynb_checkpoints", "CHANGELOG.md", "*.zh-CN.md"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
@@ -67,14 +72,22 @@ FROM_A_FILE = """if (location.protocol === "file:") addEventListener("DOMContent
 TAG = re.compile(r"\\tag\{([^{}]*)\}")
 ARRAY = re.compile(r"\\(begin|end)\{array\}(?:\{[lcr]+\})?")
 ALIGN = re.compile(r"\{(?:align\*?|split)\}")
+BIG = re.compile(r"\\Big(?=[([])"), re.compile(r"\\Big(?=[)\]])")
+# an index of what has an arrow over it stands beside it, not below
+ARROW = re.compile(r"<munderover>\s*(<mi>.*?</mi>)\s*(<m.*?>)\s*(<mo accent.*?</mo>)\s*</munderover>")
+# a function's name keeps apart from what is no bracket: log p, x tanh(a)
+AFTER = re.compile(r"(<mi>[a-z]{2,}</mi>)\s*<mo>&ApplyFunction;</mo>(?!\s*<mo[^>]*>[(\[{|])")
+BEFORE = re.compile(
+    r"(</m(?:i|n|sub|sup|subsup|row|frac)>|<mo[^>]*>[)\]]</mo>)(?=\s*(?:<msu[bp]>\s*)?<mi>(?:log|exp|tanh|sin|cos)</mi>)"
+)
+THIN = r'\1<mspace width="0.17em"></mspace>'
 OTHERS = {  # what docutils does not know, in words that it knows
     r"\dots": r"\ldots",
     r"\iff": r"\Longleftrightarrow",
     r"\textbf": r"\mathbf",
-    r"\texttt": r"\mathtt",
+    r"\texttt": r"\text",
     r"\bm": r"\boldsymbol",
     r"\notag": "",
-    r"\Big": "",
     r"\nonumber": "",
     r"\textstyle": "",
 }
@@ -83,6 +96,7 @@ OTHERS = {  # what docutils does not know, in words that it knows
 def formula(node, as_block=False):
     """LaTeX as MathML. An array's columns all begin on the left (site.css)."""
     text = TAG.sub("", node.astext())
+    text = BIG[1].sub(r"\\Bigr", BIG[0].sub(r"\\Bigl", text))
     known = re.sub(
         r"\\[a-zA-Z]+", lambda m: OTHERS.get(m[0], m[0]), ARRAY.sub(r"\\\1{matrix}", ALIGN.sub("{aligned}", text))
     )
@@ -91,6 +105,9 @@ def formula(node, as_block=False):
     except MathError as error:
         logging.getLogger(__name__).warning("%s in %r", error, text, location=node)
         return f"<code>{escape(text)}</code>"
+    made = BEFORE.sub(THIN, AFTER.sub(THIN, made))
+    made = ARROW.sub(r"<msub><mover>\1\3</mover>\2</msub>", made)
+    made = re.sub("<mo>(?=[⟨⟩])", '<mo stretchy="false">', made)
     return made.replace("<mtable", '<mtable class="array"', 1) if ARRAY.search(text) else made
 
 
@@ -108,10 +125,13 @@ def set_block(translator, node):
 
 
 def fill(app, docname, source):
-    """Put what is made of the code into a page; on the site a folder is no page."""
-    source[0] = filled(source[0])
+    """Put what is made of the code into a page; on the site a folder is no page. docs/translation.py asks for what is
+    made of the code itself."""
+    if app.builder.name != "gettext":
+        source[0] = filled(source[0])
     folder = (ROOT / docname).parent
     source[0] = re.sub(r"\[([^\]]+)\]\(([\w./-]+)\)", lambda m: m[1] if (folder / m[2]).is_dir() else m[0], source[0])
+    source[0] = source[0].replace("[中文](README.zh-CN.md)", '<a href="zh_CN/docs/index.html">中文</a>')
 
 
 def always_anew(app, env, added, changed, removed):
@@ -124,6 +144,8 @@ def for_everybody(app, pagename, templatename, context, doctree):
     a signature, each on a line, are no list of definitions without terms."""
     for part, old, new in [
         ("body", r"<pre>", '<pre tabindex="0">'),
+        # a full stop stays beside the formula before it
+        ("body", r'(?s)(<math xmlns="[^"]*">(?:(?!</math>).)*</math>[.,;:?!)]+)', r'<span class="together">\1</span>'),
         ("body", r'<span class="formula">(?=.{2000})', '<span class="formula" tabindex="0">'),
         ("body", r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", r'<span class="lines">\n\1</span>'),
         ("body", r'<dd>(<em class="sig-param">.*)</dd>', r'<span class="line">\1</span>'),
@@ -133,8 +155,8 @@ def for_everybody(app, pagename, templatename, context, doctree):
 
 
 def make_python(app):
-    """Python for the reader's tab; without npm the site has pages to read."""
-    if app.builder.name != "html":
+    """Python for the reader's tab; without npm the site has pages to read. The Chinese site takes the English one's."""
+    if app.builder.name != "html" or app.config.language == chinese.LANGUAGE:
         return
     if shutil.which("npm"):
         make.make(BROWSER)
@@ -148,12 +170,13 @@ def add_run(app, pagename, templatename, context, doctree):
         size = sum(path.stat().st_size for path in BROWSER.iterdir()) / 1e6
         app.add_js_file(None, body=FROM_A_FILE)
         alone = "equations" in pagename  # cells that need none of those above them
-        app.add_js_file("run.mjs", type="module", **{"data-megabytes": f"{size:.0f}", "data-alone": str(alone)})
+        script = "../../_static/run.mjs" if app.config.language == chinese.LANGUAGE else "run.mjs"
+        app.add_js_file(script, type="module", **{"data-megabytes": f"{size:.0f}", "data-alone": str(alone)})
 
 
 def put_python(app, error):
     """The site brings along what runs in the reader's tab."""
-    if error is None and app.builder.name == "html" and shutil.which("npm"):
+    if error is None and app.builder.name == "html" and app.config.language == "en" and shutil.which("npm"):
         static = Path(app.outdir) / "_static"
         shutil.copytree(BROWSER, static / "browser", dirs_exist_ok=True)
         shutil.copy(HERE / "browser" / "run.mjs", static)
@@ -189,3 +212,6 @@ def setup(app):
     app.connect("html-page-context", for_everybody, priority=900)  # after the theme
     app.connect("build-finished", put_python)
     app.connect("build-finished", add_front_door)
+    if app.config.language == chinese.LANGUAGE:
+        generate.translated = translation.chinese()
+    chinese.setup(app)

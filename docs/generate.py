@@ -85,6 +85,20 @@ GREEK = {"beta": "β", "eps": "ε"}
 SMALL = re.compile("(a|and|as|at|by|else|for|from|if|in|is|of|or|over|since|that|the|to|where|which|with)$")
 
 
+# Chinese characters with their punctuation, between formulas
+CHINESE = re.compile(r"( *[\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+ *)")
+
+
+def translated(text):
+    """A text in the language of the site: as it is, unless another function stands here (docs/translation.py)."""
+    return text
+
+
+def in_language(text):
+    """A text on one line, in the language of the site."""
+    return translated(" ".join(text.split()))
+
+
 def filled(text):
     """The text of a page with what its comments ask for."""
     made = {"equations": equations, "reference": reference, "commands": lambda _: commands(), "cited": cited}
@@ -127,14 +141,18 @@ def chapter(module):
     first, *rest = textwrap.dedent(module.__doc__).strip().split("\n\n")
     title = re.split(r"[(:,.]", first)[0].strip()
     file = name.replace(".", "/") + ".py"
-    parts = [f"({name})=\n## {title}", prose(first), *(block(*one, count) for one in blocks("\n\n".join(rest)))]
+    parts = [
+        f"({name})=\n## {in_language(title)}",
+        prose(first),
+        *(block(*one, count) for one in blocks("\n\n".join(rest))),
+    ]
     if back := list(undone(module, count)):
         parts += [rubric("Backward"), *back]
     if drawn := list(pictures(name)):
         parts += [rubric("Data flow"), *drawn]
     if written := to_change.cells(name.replace("numseq.layers", "numseq.mistakes.layers")):
         parts += [
-            f"<details><summary>{PLAIN}</summary>",
+            f"<details><summary>{translated(PLAIN)}</summary>",
             *(f"```python\n{cell}\n```" for cell in written),
             "</details>",
         ]
@@ -144,27 +162,28 @@ def chapter(module):
         parts += [rubric("Classes"), *(class_entry(name, one.__name__, one) for one in own(module, inspect.isclass))]
     parts += [mistakes(name), tests(name)]
     if cases := checked(name):
-        parts.append(f"To check its gradients: `numseq gradcheck {' '.join(cases)}`")
-    parts.append(f"File: {source_link(name, file)}")
+        parts.append(f"{translated('To check its gradients:')} `numseq gradcheck {' '.join(cases)}`")
+    parts.append(f"{translated('File:')} {source_link(name, file)}")
     return "\n\n".join(filter(None, parts))
 
 
 def rubric(title):
-    return f":::{{rubric}} {title}\n:::"
+    return f":::{{rubric}} {translated(title)}\n:::"
 
 
 def undone(module, count):
     """The backward equations of a module: of its steps, and of its traces."""
     for owner in own(module, inspect.isclass):
         if issubclass(owner, StepGrad) and owner.__dict__.get("equations"):
-            yield f"Gradients inside one step, `{owner.__name__}`; d before a name is the derivative of the loss by it:"
+            inside = translated("Gradients inside one step, `{}`; d before a name is the derivative of the loss by it:")
+            yield inside.format(owner.__name__)
             yield lines([f"{left} = {right}" for left, right in owner.equations.items()], count)
         elif "backward" in owner.__dict__ and has_equation(owner.backward.__doc__):
-            yield f"`{owner.__name__}.backward`:"
+            yield f"`{owner.__name__}.backward`{translated(':')}"
             yield docstring(owner.backward, count)
     for function in own(module, inspect.isfunction):
         if function.__name__.endswith("_backward") and has_equation(function.__doc__):
-            yield f"`{function.__name__}`:"
+            yield f"`{function.__name__}`{translated(':')}"
             yield docstring(function, count)
 
 
@@ -176,7 +195,8 @@ def pictures(name):
         trace = sequence(x, None, cell.init(rng, 3, 4, x.dtype), cell=cell)
         with keep_gradients() as inside:
             trace.backward(dh=np.ones_like(trace.h))
-        title = f"{type(cell).__name__}: six steps of four units, on random inputs; the loss is the sum of all h"
+        title = translated("{}: six steps of four units, on random inputs; the loss is the sum of all h")
+        title = title.format(type(cell).__name__)
         yield f"```{{raw}} html\n{live.cell(trace, gradients=inside, title=title).html}\n```"
 
 
@@ -204,13 +224,19 @@ def mistakes(name):
     """The known mistakes in a module's layers, to be opened."""
     layers = [layer for layer in known(name) if layer.bugs]
     if not layers:
-        return f"Known mistakes: {', '.join(map(code, WITH[name]))}"
+        return f"{translated('Known mistakes:')} {', '.join(map(code, WITH[name]))}"
+    colon, stop = translated(": "), translated(". ")
     items = [
-        f"<li><strong>{escape(layer.name)}: {escape(bug.name)}.</strong> {escape(bug.lesson)}</li>"
+        f"<li><strong>{layer.name}{colon}{escape(in_language(bug.name))}{stop}</strong>{escape(in_language(bug.lesson))}</li>"
         for layer in layers
         for bug in layer.bugs
     ]
-    return f"<details><summary>Known mistakes: {len(items)}</summary><ul>\n" + "\n".join(items) + "\n</ul></details>"
+    return opened(f"{translated('Known mistakes:')} {len(items)}", items)
+
+
+def opened(title, items):
+    """A list that a reader can open."""
+    return f"<details><summary>{title}</summary><ul>\n" + "\n".join(items) + "\n</ul></details>"
 
 
 # Tests
@@ -222,12 +248,11 @@ def tests(name):
     """What tests a module's layers: the check of their gradients, and the tests that name them."""
     cases = list(checked(name))
     items = [f"<li>{test_link(file, test)}</li>" for file, test in tested()[name]]
-    of_gradients = f'gradients: <code>pytest {GRADIENTS} -k "{" or ".join(cases)}"</code>'
+    of_gradients = f'{translated("gradients:")} <code>pytest {GRADIENTS} -k "{" or ".join(cases)}"</code>'
     first = [f"<li>{test_link(GRADIENTS)}, {of_gradients}</li>"] if cases else []
     if not items and not first:
-        return f"Tests: {', '.join(map(code, WITH[name]))}"
-    shown = "\n".join([*first, *items])
-    return f"<details><summary>Tests: {len(items) + len(first)}</summary><ul>\n{shown}\n</ul></details>"
+        return f"{translated('Tests:')} {', '.join(map(code, WITH[name]))}"
+    return opened(f"{translated('Tests:')} {len(items) + len(first)}", [*first, *items])
 
 
 def test_link(file, test=""):
@@ -312,7 +337,7 @@ def signed(name, function):
     body = docstring(function)
     if name.startswith("init_"):  # the shapes are those of the parameters that it makes
         made = function.__globals__.get(inspect.signature(function).return_annotation.__name__)
-        body += f"\n\nThe {made.__name__}:\n\n{fields(made)}"
+        body += f"\n\n{translated('The {}:').format(made.__name__)}\n\n{fields(made)}"
     return described("function", "numseq.layers", name, arguments(function), body)
 
 
@@ -326,7 +351,16 @@ def arguments(function):
     """How a function is called, as its file has it."""
     node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     node.args.args = [one for one in node.args.args if one.arg not in ("self", "cls")]
+    for one in [*node.args.args, *node.args.kwonlyargs]:
+        one.annotation = unquoted(one.annotation)
+    node.returns = unquoted(node.returns)
     return f"({ast.unparse(node.args)})" + (f" -> {ast.unparse(node.returns)}" if node.returns else "")
+
+
+def unquoted(annotation):
+    """A type, without the quotation marks that keep it from being looked up."""
+    is_text = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
+    return ast.parse(annotation.value, mode="eval").body if is_text else annotation
 
 
 def docstring(owner, count=None):
@@ -374,10 +408,14 @@ def block(kind, text, count=None):
         return f"```text\n{text}\n```"
     if kind == "Equations" and " = " in text:
         made = sentences(text, count)
-        return f"**Equations**\n\n{made}" if "<math" in made else f"**Equations**: {prose(text)}"
+        return f"**{translated('Equations')}**\n\n{made}" if "<math" in made else section(kind, text)
     if kind == "text" and count is not None and is_derivation(text):
         return sentences(text, count)
-    return prose(text) if kind == "text" else f"**{kind}**: {prose(text)}"
+    return prose(text) if kind == "text" else section(kind, text)
+
+
+def section(kind, text):
+    return f"**{translated(kind)}**{translated(': ')}{prose(text)}"
 
 
 def sentences(text, count):
@@ -404,7 +442,10 @@ def lines(rows, count=None):
         equation, remark = parted(row)
         number = f'<span class="number">({next(count)})</span>' if count else ""
         remark = f'<span class="remark">{said(remark)}</span>' if remark else ""
-        made.append(f'<div class="equation">{number}<span class="formula">{typeset(equation)}</span>{remark}</div>')
+        formula = typeset(equation)
+        if re.search("[a-z]{2}", re.sub("<math>.*?</math>", "", formula)):  # it has words
+            formula = typeset(in_language(equation))
+        made.append(f'<div class="equation">{number}<span class="formula">{formula}</span>{remark}</div>')
     return '<div class="equations">\n' + "\n".join(made) + "\n</div>"
 
 
@@ -421,6 +462,11 @@ def parted(row):
 
 def typeset(words):
     """An equation with words in it: mathematics as MathML, words as text, so that a line can be broken."""
+    pieces = CHINESE.split(words)
+    return "".join(escape(piece) if k % 2 else typeset_latin(piece) for k, piece in enumerate(pieces) if piece)
+
+
+def typeset_latin(words):
     for pattern, other in REWRITTEN:
         words = re.sub(pattern, other, words)
     parts, made, of_math = list(ET.fromstring(mathml(words))), [], False
@@ -438,6 +484,7 @@ def typeset(words):
             continue
         if part.tag == "mtext":
             part.tag, part.text = "mi", GREEK.get(word, word)
+        as_written(part)
         element = ET.tostring(part, encoding="unicode")
         if part.tag == "mi" and after is not None and after.tag in ("mi", "msub", "msup") and not closing:
             element += SPACE
@@ -451,6 +498,19 @@ def typeset(words):
     return re.sub(r" +(?=[,;:])", "", re.sub(r" +", " ", text)).strip()
 
 
+def as_written(part):
+    """Indices, as t and j in e_tj, are letters and no name; brackets stay as high as the line."""
+    for below in (sub[1] for sub in part.iter("msub")):
+        if re.fullmatch("[hijkt]{2,3}", letters := "".join(below.itertext())):
+            below.clear()
+            below.tag = "mrow"
+            for letter in letters:
+                ET.SubElement(below, "mi").text = letter
+    for bracket in part.iter("mo"):
+        if bracket.text in tuple("()[]"):
+            bracket.set("stretchy", "false")
+
+
 def is_quantity(word, before, after):
     """Is a word beside an operator a name, as logits in exp(logits - m)?"""
     beside = any(one is not None and one.tag == "mo" for one in (before, after))
@@ -459,7 +519,7 @@ def is_quantity(word, before, after):
 
 def said(remark):
     """A remark: words and mathematics, code between backticks, and full stops."""
-    parts = re.split(r"`([^`]+)`|(?<=[\w)])(\.)(?=\s|$)", remark)
+    parts = re.split(r"`([^`]+)`|(?<=[\w)])(\.)(?=\s|$)", in_language(remark))
     words, names, stops = parts[::3], parts[1::3], parts[2::3]
     between = [
         stop + " " if stop else f" <code>{escape(name)}</code> " for name, stop in zip(names, stops, strict=True)
@@ -469,9 +529,7 @@ def said(remark):
 
 def prose(text):
     """Plain text as Markdown. What stands between backticks is code, and a link where it is a name; so are names."""
-    return "".join(
-        MEANT[m.lastgroup](m[0]) if m.lastgroup else plain(m[0]) for m in PROSE.finditer(" ".join(text.split()))
-    )
+    return "".join(MEANT[m.lastgroup](m[0]) if m.lastgroup else plain(m[0]) for m in PROSE.finditer(in_language(text)))
 
 
 def plain(text):
@@ -498,7 +556,7 @@ def chapters():
 
 PROSE = re.compile(
     r"(?P<code>`[^`]+`)"
-    r"|(?P<emphasis>(?<!\S)\*[A-Za-z][^*=]*[a-z]\*)"
+    r"|(?P<emphasis>(?<!\S)\*[A-Za-z][^*=]*[a-z]\*|\*[\u4e00-\u9fff]+\*)"
     r"|(?P<math>\b(?:[A-Za-z]|d[a-z]|alpha|dalpha|cov|sum|max|mean)(?:_(?:\{[^{}]*\}|[A-Za-z0-9]+))+(?:\^T)?(?!\w|\.\w))"
     r"|(?P<name>\b[A-Za-z]\w*(?:\.[a-z]\w+)+\b|\b\w+_\w+\b)"
     r"|[^`*\w]+|\w+|.",
@@ -648,5 +706,8 @@ def helped(paragraph):
 
 def options(rows):
     """Options and what is said of them."""
+    rows = [
+        (re.sub(r"list\[(\w+)\]", lambda m: m[1].lower(), told.replace(" range>", ">")), said) for told, said in rows
+    ]
     made = "".join(f"<dt><code>{escape(told)}</code></dt><dd>{escape(said)}</dd>\n" for told, said in rows)
     return f'<dl class="options">\n{made}</dl>'

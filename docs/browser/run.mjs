@@ -2,6 +2,7 @@
 // Cells belong together as in a notebook: one that is run has those above it run first, if they were not yet.
 const base = new URL("browser/", import.meta.url);
 const { megabytes, alone } = document.querySelector("script[data-megabytes]").dataset;
+const say = document.documentElement.lang.startsWith("zh") ? (english, chinese) => chinese : (english) => english;
 const storage = (key) => `numseq ${location.pathname} ${key}`;
 
 function element(tag, attributes = {}, ...children) {
@@ -26,14 +27,15 @@ class Cell {
     this.code.setAttribute("contenteditable", "plaintext-only");
     this.code.setAttribute("role", "textbox");
     this.code.setAttribute("aria-multiline", "true");
-    this.code.setAttribute("aria-label", `Python cell ${number + 1}; Control and Enter run it`);
+    this.code.setAttribute("aria-label", say(`Python cell ${number + 1}; Control and Enter run it`, `Python 代码单元 ${number + 1}；按 Control 与 Enter 运行`));
     this.code.setAttribute("spellcheck", "false");
-    this.button = element("button", { type: "button", class: "run", "data-role": "run" }, "Run");
-    this.reset = element("button", { type: "button", class: "reset", "data-role": "reset", hidden: "" }, "Undo my changes");
+    this.button = element("button", { type: "button", class: "run", "data-role": "run" }, say("Run", "运行"));
+    const undo = say("Undo my changes", "撤销我的修改");
+    this.reset = element("button", { type: "button", class: "reset", "data-role": "reset", hidden: "" }, undo);
     this.status = element("span", { role: "status", class: "run-status" });
     this.clock = element("span", { class: "run-clock", "aria-hidden": "true" });
     this.output = element("div", { class: "run-output", "data-role": "output", tabindex: "0", hidden: "" });
-    this.output.setAttribute("aria-label", `What cell ${number + 1} gave in this tab`);
+    this.output.setAttribute("aria-label", say(`What cell ${number + 1} gave in this tab`, `代码单元 ${number + 1} 在本标签页的输出`));
     this.output.setAttribute("role", "region");
     frame.after(element("div", { class: "run-bar" }, this.button, this.reset, this.status, this.clock), this.output);
 
@@ -84,7 +86,7 @@ class Cell {
     this.output.replaceChildren();
     this.output.hidden = true;
     this.output.classList.remove("failed");
-    this.status.textContent = "running";
+    this.status.textContent = say("running", "正在运行");
     this.printed = null;
   }
 
@@ -98,13 +100,14 @@ class Cell {
       return;
     }
     this.printed = null;
-    if (kind === "png") this.output.append(element("img", { src: `data:image/png;base64,${text}`, alt: "picture" }));
+    if (kind === "png") this.output.append(element("img", { src: `data:image/png;base64,${text}`, alt: say("picture", "图片") }));
     if (kind === "html") this.output.append(withScripts(element("div"), text));
     if (kind === "picture") {
       const drawn = [...(this.written?.querySelectorAll("img") ?? [])].map((picture) => picture.cloneNode());
-      const said = drawn.length ? "This is what it drew when the page was made." : "";
+      const missing = say("Pictures of this cell are drawn with matplotlib, which is not in this tab.", "这个代码单元的图片要用 matplotlib 来画，本标签页里没有它。");
+      const here = say("This is what it drew when the page was made.", "下面是生成页面时画的图。");
       this.output.append(
-        element("p", { class: "run-note" }, `Pictures of this cell are drawn with matplotlib, which is not in this tab. ${said}`),
+        element("p", { class: "run-note" }, `${missing} ${drawn.length ? here : ""}`),
         ...drawn,
       );
     }
@@ -112,7 +115,7 @@ class Cell {
 
   end(done) {
     const seconds = (performance.now() - this.started) / 1000;
-    this.status.textContent = `${done ? "ran" : "stopped by an error"}, ${seconds.toFixed(1)} s`;
+    this.status.textContent = `${done ? say("ran", "运行完毕") : say("stopped by an error", "因错误而停止")}, ${seconds.toFixed(1)} s`;
     this.output.classList.toggle("failed", !done);
     if (!done) this.ran = null;
   }
@@ -150,9 +153,9 @@ const page = {
     try {
       await this.start(cell);
       for (const one of [...above, cell]) {
-        cell.status.textContent = one === cell ? "running" : `running cell ${one.number + 1} above first`;
+        cell.status.textContent = one === cell ? say("running", "正在运行") : say(`running cell ${one.number + 1} above first`, `先运行上面的代码单元 ${one.number + 1}`);
         if (!(await this.runOne(one))) {
-          if (one !== cell) cell.status.textContent = `cell ${one.number + 1}, above, stopped by an error`;
+          if (one !== cell) cell.status.textContent = say(`cell ${one.number + 1}, above, stopped by an error`, `上面的代码单元 ${one.number + 1} 因错误而停止`);
           break;
         }
       }
@@ -172,11 +175,11 @@ const page = {
       this.reject = reject;
       const fail = (why) => {
         this.worker = null;
-        reject(new Error(`Python could not be loaded (${why})`));
+        reject(new Error(say(`Python could not be loaded (${why})`, `无法载入 Python（${why}）`)));
       };
-      worker.onerror = (event) => fail(event.message ?? "worker.mjs does not load");
+      worker.onerror = (event) => fail(event.message ?? say("worker.mjs does not load", "worker.mjs 无法载入"));
       worker.onmessage = ({ data }) => {
-        if (data.loading) this.running.status.textContent = `loading ${data.loading} (${megabytes} MB in all, once)`;
+        if (data.loading) this.running.status.textContent = say(`loading ${data.loading} (${megabytes} MB in all, once)`, `正在载入 ${data.loading}（共 ${megabytes} MB，只需一次）`);
         if (data.failed) fail(data.failed);
         if (data.ready) {
           worker.onmessage = ({ data }) => {
@@ -206,7 +209,7 @@ const page = {
   outdate(cell) {
     for (const one of alone === "True" ? [cell] : this.cells.slice(cell.number)) {
       if (/^(ran|stopped)/.test(one.status.textContent)) {
-        one.status.textContent = one === cell ? "changed since it ran" : `ran before cell ${cell.number + 1}, above, was changed`;
+        one.status.textContent = one === cell ? say("changed since it ran", "运行之后又修改过") : say(`ran before cell ${cell.number + 1}, above, was changed`, `在上面的代码单元 ${cell.number + 1} 修改之前运行`);
       }
     }
   },
@@ -216,14 +219,14 @@ const page = {
     this.worker = null;
     for (const cell of this.cells) {
       cell.ran = null; // its variables are gone
-      if (cell.status.textContent === "running") cell.status.textContent = "stopped";
+      if (cell.status.textContent === say("running", "正在运行")) cell.status.textContent = say("stopped", "已停止");
     }
-    this.reject(new Error("stopped; the next Run begins with the cells above"));
+    this.reject(new Error(say("stopped; the next Run begins with the cells above", "已停止；下次运行会从上面的代码单元开始")));
   },
 
   mark() {
     for (const cell of this.cells) {
-      cell.button.textContent = cell === this.running ? "Stop" : "Run";
+      cell.button.textContent = cell === this.running ? say("Stop", "停止") : say("Run", "运行");
       cell.button.disabled = Boolean(this.running) && cell !== this.running;
     }
   },
@@ -232,6 +235,9 @@ const page = {
 const blocks = document.querySelectorAll("article div.cell_input div.highlight, article div.highlight-python > div.highlight");
 page.cells = [...blocks].filter((block) => !block.closest("dl.py")).map((block, number) => new Cell(block, number));
 if (page.cells.length) {
-  const note = `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone. What computes much, as training does, takes up to ten times as long as outside a browser.`;
+  const note = say(
+    `The Python on this page can be changed and run here: press Run below a cell. The first time ${megabytes} MB are loaded, from this site alone. What computes much, as training does, takes up to ten times as long as outside a browser.`,
+    `本页的 Python 可以在这里修改并运行：按代码单元下方的“运行”。第一次要载入 ${megabytes} MB，全部来自本网站。计算量大的部分（如训练）在浏览器中最多要花十倍的时间。`,
+  );
   document.querySelector("article h1")?.after(element("p", { class: "run-note" }, note));
 }

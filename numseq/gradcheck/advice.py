@@ -1,5 +1,6 @@
 """What probably went wrong where code does not run, or an array has another shape, in a sentence or less."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,12 @@ def of_shape(found: Sequence[int], wanted: Sequence[int]) -> str:
         return "an axis of 1 is missing: with keepdims=True a sum keeps it"
     if more == -1 and any(wanted[:k] + wanted[k + 1 :] == found for k in range(len(wanted))):
         return "an axis is missing: was it summed over?"
+    if len(found) == len(wanted) == 2 and found == (wanted[0],) * 2:
+        return "of two arrays @ makes a product of rows with columns: is *, number by number, meant?"
+    if found and found[:-1] == wanted[:-1] and 0 < found[-1] < wanted[-1] and wanted[-1] % found[-1] == 0:
+        return f"is it 1 of {wanted[-1] // found[-1]} blocks, which np.concatenate puts side by side?"
+    if more == -1 and len(wanted) > 2 and found[1:] == wanted[2:] and found[0] < wanted[0] * wanted[1]:
+        return "some places are left out, as by a[mask]: fill an array of the wanted shape, with 0 at those"
     if _size(found) == _size(wanted):
         return "their number is right: are they joined along another axis, or to be reshaped?"
     return ""
@@ -37,6 +44,18 @@ def of_error(error: BaseException) -> str:
         )
     if isinstance(error, ValueError) and ("broadcast" in said or "not aligned" in said):
         return "two shapes do not fit: look at both .shape; is @ meant, a .T, or an axis with [..., None]?"
+    if isinstance(error, IndexError) and (found := re.search(r"out of bounds for axis (\d) with size (\d+)", said)):
+        axis, size = map(int, found.groups())
+        return (
+            f"its axis {axis} has the places 0 to {size - 1}: does a loop go one too far, or have the axes another "
+            "order (look at the .shape)? An array of numbers as an index, a[k], picks from the first axis"
+        )
+    if isinstance(error, TypeError) and "bitwise_xor" in said:
+        return "to the power of is **, and ^ is something else"
+    if isinstance(error, TypeError) and "Python scalars" in said:
+        return "functions of math take a single number: those of np take arrays, as np.tanh"
+    if isinstance(error, TypeError) and "can only concatenate tuple" in said:
+        return "a tuple of one is (token,), with a comma"
     if isinstance(error, AttributeError) and (names := _names(getattr(error, "obj", None))):
         return f"it has {', '.join(names)}"
     return ""

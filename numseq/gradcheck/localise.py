@@ -227,9 +227,10 @@ class Inside:
         return mistakes().words(record, claim.by) if isinstance(record, StepRecord) else {}
 
     def _equation_of(self, leaf):
-        """The right equation of a result of a single step."""
+        """The right equation of a result: of a single step, or else of the layer that is checked as a whole."""
         claims = (Claim(place, None) for place in self.seen.values if place.t is None)
-        return next(filter(None, (self._words(claim).get(leaf) for claim in claims)), None)
+        found = next(filter(None, (self._words(claim).get(leaf) for claim in claims)), None)
+        return found or mistakes().words_of_result(self.trace, leaf)
 
     def _timed(self):
         """Whether a first axis is time: where there are steps."""

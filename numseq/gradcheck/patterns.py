@@ -4,6 +4,7 @@ from itertools import permutations
 
 import numpy as np
 
+EARLY = ", where it is zero: does a loop, or a `return` inside it, end too early?"
 SAME = 1e-7  # relative: a pattern fits or it does not; the rounding of the references lies far below
 
 
@@ -16,8 +17,8 @@ def patterns(
         compared with. blocks, the letters of what stands side by side along the last axis, such as "ifgo". timed,
         whether the first of three axes is time.
     """
-    if not found.any():
-        return ["it is zero everywhere"]
+    if np.abs(found).max(initial=0) <= 1e-13 * np.abs(right).max(initial=0):
+        return ["it is zero everywhere" + (", but for rounding" if found.any() else "")]
     if not right.any():
         return ["it should be zero everywhere"]
     said = []
@@ -81,7 +82,7 @@ def _where_wrong(found, right, blocks, timed):
         return [f"only at {' and '.join(str(tuple(map(int, at))) for at in np.argwhere(wrong))}"]
     said = []
     if wrong.ndim == 3 and (when := _when(wrong, there, timed)):
-        said.append(when)
+        said.append(when + (EARLY if len(when.split("wrong from")) > 1 and not found[wrong].any() else ""))
     for axis, word in ((-1, "columns"), (-2, "rows")) if wrong.ndim > 1 else ((-1, "numbers"),):
         others = tuple(k for k in range(wrong.ndim) if k != wrong.ndim + axis)
         lines, some = wrong.any(axis=others), there.any(axis=others)

@@ -105,7 +105,8 @@ def label(argument: str) -> str:
 def _nothing(name, argument, unused):
     if near := _nearest(name, unused) or _nearest(argument, unused):
         return f"backward gives no {name}, but {near}: did you mean {name}?"
-    return f"backward gives no {name}: the gradient by the input {argument} is missing"
+    given = f" (it gives {', '.join(map(str, unused))}, which is not asked for)" if unused else ""
+    return f"backward gives no {name}: the gradient by the input {argument} is missing{given}"
 
 
 def _nearest(name, names):

@@ -6,7 +6,7 @@ their options together: `pairs.py`.
 """
 
 from numseq.mistakes import boxes, exercises  # noqa: F401  (they make themselves known)
-from numseq.mistakes.diagnosis import diagnose, function_of, knows, match, named, run, words
+from numseq.mistakes.diagnosis import diagnose, function_of, knows, match, named, run, words, words_of_result
 from numseq.mistakes.fixtures import Case
 from numseq.mistakes.grade import grade
 from numseq.mistakes.layer import LAYERS, Bug, Layer
@@ -31,4 +31,5 @@ __all__ = [
     "run",
     "run_cases",
     "words",
+    "words_of_result",
 ]

@@ -294,6 +294,10 @@ def _of(result, wanted, forms):
     the place of a state is one."""
     names = dict.fromkeys(leaf.split(".")[0] for leaf in wanted if not leaf.startswith("handed."))
     values = {name: result.get(name) if isinstance(result, dict) else getattr(result, name, None) for name in names}
+    if isinstance(result, dict) and "params" in names and "params" not in result:  # each beside the others: dW, or W
+        parts = [leaf.removeprefix("params.") for leaf in wanted if leaf.startswith("params.")]
+        given = {part: result.get(f"d{part}", result.get(part)) for part in parts}
+        values["params"] = {part: value for part, value in given.items() if value is not None} or None
     return _leaves({name: _formed(value, forms[name]) for name, value in values.items() if value is not None})
 
 

@@ -1,13 +1,16 @@
 """Naming a mistake: the known bug, or the slip, whose gradient coincides with the one at hand on the same inputs."""
 
+import ast
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from inspect import signature
+from itertools import chain, repeat
 from typing import Any
 
 from numseq.gradcheck.report import Diagnosis
 from numseq.mistakes.compared import Compared
+from numseq.mistakes.formulas import formulas, nodes, text
 from numseq.mistakes.layer import LAYERS, Bug, Step
 from numseq.record import StepGrad, StepRecord, Trace
 
@@ -29,7 +32,7 @@ def named(name: str, trace: Any = None) -> list[Bug]:
 
     trace: of `bidirectional`, which does not say by its name which cell it is of.
     """
-    return LAYERS[name].possible(trace)
+    return [*LAYERS[name].possible(trace), *LAYERS[name].besides]
 
 
 def run(name: str, change: dict[str, Callable], trace: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +58,28 @@ def words(record: StepRecord, by: type[StepGrad] | None = None) -> dict[str, str
     if step is None or by.equations is not step.grad.equations:  # somebody's own
         return by.equations
     return by.equations if step.holds(record) else {}
+
+
+def words_of_result(trace: Any, leaf: str) -> str | None:
+    """What a result of a layer should be, in words; None when nothing is known of it. leaf, its dotted name."""
+    name = function_of(trace)
+    if name is None or LAYERS[name].wires:
+        return None
+    if LAYERS[name].says or hasattr(LAYERS[name], "cell"):  # a sequence's equations are of what is put together of it
+        return LAYERS[name].says.get(leaf)
+    trees = {f.name: f.tree for f in formulas(LAYERS[name].backward)}
+    said = _with_all_that_it_names(f"d{leaf.removeprefix('params.')}" if "params." in leaf else leaf, trees)
+    return ", where ".join(filter(None, [said[0].partition(" = ")[2], ", ".join(said[1:])])) if said else None
+
+
+def _with_all_that_it_names(name, trees):
+    """An equation as text, and those of the names on its right side; none of what has none or says nothing."""
+    if name not in trees or text(trees[name]) == name:
+        return []
+    rest = {other: tree for other, tree in trees.items() if other != name}
+    named = dict.fromkeys(node.id for node in nodes(trees[name]) if isinstance(node, ast.Name))
+    said = [line for other in named for line in _with_all_that_it_names(other, rest)]
+    return list(dict.fromkeys([f"{name} = {text(trees[name])}", *said]))
 
 
 def knows(checking: Any) -> bool:
@@ -93,11 +118,13 @@ def known(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple
 
 
 def slipped(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
-    """The first slip that coincides with every one of some calls of one layer; or several slips, each of which makes
-    some of the results wrong and none of the others, when they make all that is wrong."""
+    """The first slip that coincides with every one of some calls of one layer; or several known bugs or slips, each of
+    which makes some of the results wrong and none of the others, when they make all that is wrong."""
     first, *others = calls
     parted: dict[str, Bug] = {}  # wrong result to what makes it wrong
-    for bug, several in first.slips(without):
+    right = {function.__name__ for function in without if hasattr(function, "__name__")}
+    bugs = [bug for bug in named(first.name, first.trace) if bug.function not in right]
+    for bug, several in chain(zip(bugs, repeat(False)), first.slips(without)):
         if several and parted.keys() == first.wrong:
             break
         distances = [first.distance(bug)]

@@ -50,7 +50,8 @@ class Layer:
     it returns a dict of gradients. of, the class of the layer's traces or records, if these do not say `equations`.
     case, the name of the case that shows most of it, by default its own. shows, of the case on which each of its bugs
     can be made, if it is another. graded: can somebody's own backward stand in its place? also, functions that
-    backward calls and that have equations too.
+    backward calls and that have equations too. says, what a result should be, in words, by its name; of one that is not
+    among them its equation is read out of the source. besides, what else is named (`numseq.mistakes.beginners`).
     """
 
     name: str
@@ -60,7 +61,9 @@ class Layer:
     shows: str | None = None
     graded: bool = True
     also: tuple[Callable, ...] = ()
+    says: dict[str, str] = field(default_factory=dict)
     bugs: list[Bug] = field(default_factory=list)
+    besides: list[Bug] = field(default_factory=list)
     wires: ClassVar[bool] = False  # are the equations of what lies between parts that are traces?
     ways: ClassVar[tuple[str, ...]] = ()  # of one that uses its equations several times: each use, see `one_way`
 

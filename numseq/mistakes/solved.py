@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numseq import params as trees
-from numseq.mistakes.formulas import Formula, possible
+from numseq.mistakes.formulas import Formula, possible, text
 from numseq.mistakes.layer import Bug
 from numseq.mistakes.values import SIZES
 
@@ -25,6 +25,8 @@ def scaled(
     else:
         return
     for name, f in formulas.items():
+        if text(f.tree) == name:  # as it was given: the factor is elsewhere
+            continue
         change = {name: possible(lambda v: trees.map(lambda leaf: times * leaf, v.value))}
         yield Bug(f"{name} is {_said(times, asked.get(name, ()))}", f.function.__name__, f.text, change)
 

@@ -19,6 +19,7 @@ from numseq.mistakes.fixtures import Case, unmade
 from numseq.mistakes.layer import LAYERS
 
 FILES = [import_module(found.name) for found in pkgutil.walk_packages(layers.__path__, f"{layers.__name__}.")]
+import_module("numseq.mistakes.beginners")  # of the layers, which are known by now
 OTHERS = [registered, sequences, looks, models]
 BUGS = [bug for layer in LAYERS.values() for bug in layer.bugs]
 CHECKER = str(Path(gradcheck.__file__).parent)

@@ -103,7 +103,7 @@ def of_parts(f: Formula) -> Iterator[tuple[str, Callable]]:
         _leaves(lambda a: np.roll(of_sequence(a), -1, 0)),
     )
     for what, where in PLACES.items():
-        yield f"{f.name} is zero but at {what}", _leaves(lambda a, where=where: _only(a, where))
+        yield f"{f.name} is zero {what}", _leaves(lambda a, where=where: _only(a, where))
     yield f"{f.name} piles up over all places before", _leaves(lambda a: np.cumsum(of_sequence(a), axis=0))
     yield f"{f.name} piles up over all places after", _leaves(lambda a: np.cumsum(of_sequence(a)[::-1], axis=0)[::-1])
     yield f"each place of {f.name} has the sum of all", _leaves(lambda a: 0 * a + of_sequence(a).sum(axis=0))
@@ -224,8 +224,8 @@ def _only(a, where):
 
 
 PLACES = {
-    "its first place": slice(None, 1),
-    "its last place": slice(-1, None),
-    "all places but its first": slice(1, None),
-    "all places but its last": slice(None, -1),
+    "but at its first place": slice(None, 1),
+    "but at its last place": slice(-1, None),
+    "at its first place": slice(1, None),
+    "at its last place": slice(None, -1),
 }

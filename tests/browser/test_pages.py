@@ -27,6 +27,10 @@ PAGES = [
     "notebooks/05_lstm_and_gru.html",
     "notebooks/02_gradient_checking.html",
     "notebooks/09_decoding.html",
+    "zh_CN/docs/index.html",
+    "zh_CN/docs/equations/cells.html",
+    "zh_CN/docs/questions.html",
+    "zh_CN/docs/glossary.html",
 ]
 FIRST_RESULT = 15  # seconds, with nothing in the browser's cache
 
@@ -51,6 +55,28 @@ def test_everybody_can_use_a_page(site, open_page, name, dark):
     found = axe.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
     said = [f"{v['id']}: {v['help']}: {[n['target'] for n in v['nodes'][:4]]}" for v in found.response["violations"]]
     assert not said
+
+
+def test_the_languages_lead_to_each_other(site, open_page):
+    page = open_page(f"{site}/docs/change-an-equation.html")
+    page.get_by_role("link", name="中文", exact=True).click()
+    page.wait_for_url("**/zh_CN/docs/change-an-equation.html")
+    assert page.locator("h1").inner_text().startswith("改一个方程")
+    cell = page.locator("[data-role=run]").first
+    assert cell.inner_text() == "运行"
+    cell.click()
+    page.wait_for_function("document.querySelector('.run-status').textContent.startsWith('运行完毕')")
+    page.get_by_role("link", name="English", exact=True).click()
+    page.wait_for_url(f"{site}/docs/change-an-equation.html")
+
+
+def test_a_chinese_word_is_found(site, open_page):
+    page = open_page(f"{site}/zh_CN/docs/index.html")
+    page.locator("input[name=q]").first.fill("遗忘门")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a")
+    found = page.locator("#search-results li > a").evaluate_all("(links) => links.map((a) => a.href)")
+    assert any("zh_CN/docs/glossary.html" in link for link in found)
 
 
 def output(page, k):

@@ -82,7 +82,8 @@ def test_a_notebook_tells_no_more():
 def test_what_is_right_and_what_cannot_be_read_is_told_alike(hints):
     assert told("lstm_step", step, hints) == []
     assert told("lstm_step", lambda s, dh, dc: {"da": dh}, hints) == [
-        "da has shape (7, 2), but what it is the gradient of has (7, 8)",
+        "da has shape (7, 2), but what it is the gradient of has (7, 8) "
+        "(is it 1 of 4 blocks, which np.concatenate puts side by side?)",
         "backward gives no dc_prev: the gradient by the input c_prev is missing",
     ]
 

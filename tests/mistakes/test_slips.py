@@ -210,7 +210,7 @@ SLIPPED = {  # what is wrong: (case, what is edited, right, wrong, ..., the name
     ),
     "a matrix and a bias": (
         *("lstm, ragged", *SUMS, "rows(x).T @ da_rows", "x[0].T @ da[0]", "da_rows.sum(axis=0)", "da[0].sum(axis=0)"),
-        ["the sum over t is of t = 0 alone in dW_x", "the sum of da_b takes the first alone along axis 0 in db"],
+        ["weight gradients of the first step only (W_x)", "b of the first step only"],
     ),
     "both shares of zoneout": (
         *("zoneout", unroll.Unroll, "_parted", "share * d, (1 - share) * d", "(1 - share) * d, share * d"),

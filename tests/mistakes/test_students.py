@@ -1,11 +1,13 @@
 """Wrong answers of students, and what a report must tell them; and what is known of forward passes and searches."""
 
+import beginners  # noqa: F401  (adds to ANSWERS)
 import numpy as np
 import pytest
 from helpers import few_fast
 from students import ANSWERS
 
 from numseq.gradcheck import grade
+from numseq.mistakes import LAYERS, run
 from numseq.mistakes.exercise import EXERCISES
 from numseq.mistakes.exercises.beam_search import LIMIT, WORDS, Table
 
@@ -13,7 +15,7 @@ QUICK = ["linear_forward", "linear", "cross_entropy_forward", "cross_entropy", "
 
 
 def test_there_are_many_answers():
-    assert len(ANSWERS) >= 60
+    assert len(ANSWERS) >= 200
     assert {name for name, *_ in ANSWERS} == {*QUICK, "rnn", "lstm_step", "additive_attention"}
 
 
@@ -34,6 +36,52 @@ def test_the_right_function_has_full_marks(name):
     for seed in range(3):
         result = grade(name, EXERCISES[name].right, seed=seed)
         assert result.ok and result.points == 1 and not result.lines(), str(result)
+
+
+BESIDES = [(name, bug) for name, layer in LAYERS.items() for bug in layer.besides]
+
+
+@pytest.mark.parametrize(("name", "bug"), BESIDES, ids=[f"{name}-{bug.name}" for name, bug in BESIDES])
+def test_what_beginners_write_besides_is_called_by_its_name(name, bug):
+    result = grade(name, lambda trace, **given: run(name, bug.change, trace, given))
+    assert [found.name for found in result.diagnosis] == [bug.name] and bug.lesson in str(result), str(result)
+
+
+def test_two_known_mistakes_in_two_results_are_both_named():
+    def my_linear(trace, dy):
+        x, dy_rows = trace.x.reshape(-1, trace.x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+        return {"dx": dy @ trace.params.W.T, "dW": x.T @ dy_rows / len(x), "db": dy_rows.mean(axis=0)}
+
+    assert [found.name for found in grade("linear", my_linear).diagnosis] == [
+        "dW is a mean over positions",
+        "db is a mean",
+    ]
+
+
+def test_parameters_beside_the_other_results_are_compared_when_all_is_wrong():
+    def my_linear(trace, dy):
+        dx = np.zeros_like(trace.x)
+        dx[0] = dy[0] @ trace.params.W.T
+        return {"dx": dx, "dW": trace.x[0].T @ dy[0], "db": dy[0].sum(axis=0)}
+
+    assert {"is the `return` inside the loop" in d.lesson for d in grade("linear", my_linear).diagnosis} == {True}
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "said"),
+    [
+        (
+            "linear",
+            lambda trace, dy: {"dx": 0 * trace.x, "dW": 0 * trace.params.W, "db": dy[0, 0]},
+            "dx should be dy @ W.T",
+        ),
+        ("cross_entropy", lambda trace, dloss: {"dlogits": 0 * trace.logits}, "dlogits should be (p - onehot)"),
+        ("softmax", lambda trace, dy: {"dx": dy}, "dx should be p * (dy - mean), where mean = (dy * p).sum("),
+    ],
+)
+def test_the_second_hint_says_what_a_result_should_be(name, function, said):
+    told = [said in str(grade(name, function, hints=hints)) for hints in range(4)]
+    assert told == [False, False, True, True]
 
 
 BUGS = [(name, bug) for name, exercise in EXERCISES.items() for bug in exercise.bugs]

@@ -502,7 +502,9 @@ const numbers = (root, role = "numbers") => find(root, role).textContent.split("
 const found = { errors };
 const [cell, twin] = all("cell");
 found.cells = all("cell").length;
+found.first = all("cell").concat(all("explore")).map((one) => find(one, "step").value);
 find(cell, "quantity", '[data-name="f"]').focus();
+move(find(cell, "step"), 0);
 found.f0 = numbers(cell);
 found.equation = find(cell, "equation-text").textContent;
 move(find(cell, "step"), 4);
@@ -526,7 +528,13 @@ example.value = 1;
 example.dispatchEvent(new Event("change"));
 found.c = numbers(explore);
 found.dc = numbers(explore, "gradient-numbers");
+const ends = all("explore")[1].querySelectorAll('[data-role="legend"] span:not(.bar)');
+found.legends = [...ends].map((one) => one.textContent);
 const [gates] = all("gates");
+found.open = find(gates, "units").textContent;
+const quantity = find(gates, "quantity");
+quantity.value = [...quantity.options].findIndex((one) => one.textContent === "f");
+quantity.dispatchEvent(new Event("change"));
 move(find(gates, "from"), 1);
 move(find(gates, "to"), 2);
 found.units = find(gates, "units").textContent;
@@ -552,7 +560,10 @@ def test_a_browser_shows_the_numbers_that_one_points_at(dark, tmp_path):
         pytest.skip("there is no Chromium")
     trace, inside = layer()
     pictures = all_pictures(TEXT)
+    with keep_gradients() as small:
+        trace.backward(1e-3 * trace.h)
     pieces = [pictures[name].html for name in ("cell", "explore", "cell", "gates")]
+    pieces.append(live.explore(trace, gradients=small).html)
     colours = "background: #111; color: #eee" if dark else "background: #fff; color: #111"
     page = f'<!doctype html><meta charset="utf-8"><body style="{colours}">' + DRIVER % "\n".join(pieces)
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
@@ -580,7 +591,10 @@ def test_a_browser_shows_the_numbers_that_one_points_at(dark, tmp_path):
         expected = [zero + ((end if x > 0 else low) - zero) * min(1, abs(x) / limit) for x in numbers]
         np.testing.assert_allclose(lightness, expected, atol=1.5)
     assert found["equation"] == "f_t = sigma(a_f)" and found["backward"].startswith("df = dc * c_prev")
-    assert found["said"] == "4: b" and found["twin"] == ["0", False]
+    assert found["said"] == "4: b" and found["twin"] == [str(T // 2), False]
+    assert found["first"] == [str(T // 2)] * 4  # where the states are no longer 0
+    assert len(found["legends"]) == 4 and all(abs(float(one.replace("−", "-"))) > 0 for one in found["legends"])
+    assert re.match("[ifo]: under .*, open above their mean: unit", found["open"])
     near(found["c"], trace.c[2, 1])
     near(found["dc"], inside[trace].dc[2, 1])
     assert found["units"].startswith("f: ") and found["scheme"] == ("dark" if dark else "light")

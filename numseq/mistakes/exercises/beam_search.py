@@ -23,7 +23,7 @@ class Table:
     """log p(next token | tokens so far), made up: after LIMIT tokens there is nothing but <eos>."""
 
     def __init__(self, rng, eos):
-        self.eos, self.asked, self.rows = eos, 0, {}
+        self.eos, self.asked, self.longest, self.rows = eos, 0, 0, {}
         self._fill(rng, ())
 
     def _fill(self, rng, tokens):
@@ -39,10 +39,12 @@ class Table:
     def __call__(self, tokens):
         self.asked += 1
         if self.asked > MOST:
-            raise Unfit("it does not end: when no beginning is left, the search is over")
+            short = ", and logp is asked with all tokens so far, not with the last alone" * (self.longest < 2)
+            raise Unfit(f"it does not end: when no beginning is left, the search is over{short}")
         if not isinstance(tokens, Sequence | np.ndarray) or isinstance(tokens, str):
             raise Unfit(f"it calls logp with {tokens!r}: a tuple of all tokens so far is wanted, such as (2, 1)")
         tokens = tuple(tokens)
+        self.longest = max(self.longest, len(tokens))
         if not all(isinstance(token, Integral) for token in tokens):
             raise Unfit(f"it calls logp with {tokens!r}: a tuple of all tokens so far is wanted, such as (2, 1)")
         if self.eos in tokens:
@@ -65,7 +67,10 @@ def beam_search(logp, beam, eos, change=None):
         found = []
         for tokens, total in beginnings:
             row = logp(tokens)
-            found += [(tokens, k, eq("total", total + row[k])) for k in range(len(row)) if row[k] > -np.inf]
+            asked = eq("asked", range(len(row)))
+            for k in asked:
+                if row[k] > -np.inf:
+                    found.append((tokens, k, eq("total", total + row[k])))
         found = sorted(found, key=lambda one: -one[2])
         best = eq("best", found[:beam])
         ended = eq("ended", [(tokens, total) for tokens, k, total in best if k == eos])
@@ -172,6 +177,19 @@ know_exercise(
      "the probability of a sentence is a product, so logs are added: total + logp"),
     ("a beginning's own total is forgotten", "total", lambda v: v.row[v.k],
      "a hypothesis' total is that of its beginning plus the log-probability of the new token"),
+    ("the logp of <eos> is not added", "total", lambda v: v.total if v.k == v.eos else v.value,
+     "to end is a choice with a probability: it counts"),
+    ("the least probable tokens are tried", "asked",
+     lambda v: sorted(v.value, key=lambda k: v.row[k])[: v.beam],
+     "the largest log-probabilities: np.argsort(-row), or try all tokens, since the best of all are taken afterwards"),
+    ("they are sorted by their tokens", "best",
+     lambda v: sorted(v.found, key=lambda o: (*o[0], o[1]), reverse=True)[: v.beam],
+     "sort by the total: key=lambda pair: pair[1]"),
+    ("they are sorted by their tokens", "best", lambda v: sorted(v.found, key=lambda o: (*o[0], o[1]))[: v.beam],
+     "sort by the total: key=lambda pair: pair[1]"),
+    *((f"the search ends after {n} {'round' if n == 1 else 'rounds'}", "beginnings",
+       lambda v, n=n: [] if v.beginnings and len(v.beginnings[0][0]) + 1 >= n else v.value,
+       "a sentence may be longer: go on until no beginning is left") for n in range(1, LIMIT + 1)),
     ("log-probabilities are multiplied", "total", lambda v: (v.total or 1.0) * v.row[v.k],
      "the log of a product is a sum: total + logp"),
     ("the K best of each beginning, not of all", "best",
@@ -202,6 +220,8 @@ know_exercise(
     ("the score is not divided by the length", "scored", lambda v: v.finished, LENGTH),
     ("the length does not count <eos>", "scored",
      lambda v: [(tokens, total / max(len(tokens), 1)) for tokens, total in v.finished], LENGTH),
+    ("the length does not count <eos>", "scored",
+     lambda v: [(tokens, total / len(tokens) if tokens else -np.inf) for tokens, total in v.finished], LENGTH),
     ("the length counts <eos> twice", "scored",
      lambda v: [(tokens, total / (len(tokens) + 2)) for tokens, total in v.finished], LENGTH),
     ("the total is divided by the length at each step", "total",
@@ -225,6 +245,9 @@ know_exercise(
     ("only the best is returned", "result", lambda v: v.value[:1], "of the finished ones the K best are wanted"),
     ("tokens hold <eos>", "result", lambda v: [((*tokens, v.eos), score) for tokens, score in v.value],
      "tokens are those before <eos>"),
+    ("the finished are sorted by their tokens", "result", lambda v: sorted(v.scored)[: v.beam],
+     "sort by score: key=lambda pair: pair[1]"),
+    ("more than K are kept", "best", lambda v: v.found[: v.beam + 1], "a slice [:K] has K"),
     ("the first token is missing", "result", lambda v: [(tokens[1:], score) for tokens, score in v.value],
      "tokens are all of those before <eos>"),
 )  # fmt: skip

@@ -18,6 +18,7 @@ def linear_forward(x, W, b, change=None):
 
 def cross_entropy_forward(logits, targets, mask, change=None):
     eq = equations(change)
+    mask = eq("mask", mask)
     m = eq("m", logits.max(axis=-1, keepdims=True))
     e = np.exp(logits - m)
     z = eq("z", e.sum(axis=-1, keepdims=True))
@@ -98,12 +99,17 @@ know_exercise(
     ),
     ("the bias is missing", "y", lambda v: v.x @ v.W, "y = x W + b: b is added to each row"),
     ("the bias is subtracted", "y", lambda v: v.x @ v.W - v.b, "y = x W + b"),
+    ("the bias is added for each input", "y", lambda v: v.x @ v.W + len(v.W) * v.b,
+     "y = x W + b: b is added once to each number, after the sum over d"),
+    ("the sum over d has its last term alone", "y", lambda v: v.x[..., -1:] * v.W[-1] + v.b,
+     "+= and not =: each d adds a term"),
     ("the bias is multiplied", "y", lambda v: (v.x @ v.W) * v.b, "y = x W + b"),
     ("the matrix is transposed", "y", lambda v: v.x @ (v.W.T if v.W.shape[0] == v.W.shape[1] else v.W) + v.b,
      "y = x W + b: a column of W for each output; a square W hides it from the shapes"),
 )  # fmt: skip
 
 
+NO_TOKEN = "logits of 0 are no missing token: they cost log V. Multiply each token's loss by the mask"
 know_exercise(
     Exercise(
         "cross_entropy_forward", cross_entropy_forward, _loss_cases, lambda loss, given: _array(loss, 0.0),
@@ -115,7 +121,8 @@ know_exercise(
      lambda v: np.log(np.exp(v.logits) / np.exp(v.logits).sum(axis=-1, keepdims=True)),
      "exp overflows beyond 709: subtract each row's largest logit first, which changes no probability"),
     ("the log of a probability that was rounded to 0", "log_p", lambda v: np.log(v.e / v.z),
-     "log p = logits - m - log z: the log of the quotient is taken as a difference, before anything is 0"),
+     "log p = logits - m - log z, with m each row's own largest logit: the log of the quotient is taken as a "
+     "difference, before anything is 0"),
     ("the minus sign is missing", "loss", lambda v: -v.value, "the loss is -log p of the target"),
     ("the loss is summed, not averaged", "loss", lambda v: (v.nll * v.mask).sum(),
      "the mean over real tokens: divide by their number, mask.sum()"),
@@ -127,6 +134,39 @@ know_exercise(
     ("the mask is forgotten in the sum", "loss", lambda v: v.nll.sum() / v.mask.sum(),
      "a padded token has no say: multiply by the mask before you add"),
     ("p where log p belongs", "nll", lambda v: -np.exp(-v.value), "the loss is -log p of the target"),
+    ("the mask is taken upside down", "mask", lambda v: ~v.value, "it is True where a token is real"),
+    ("mean over the steps where tokens were meant", "loss", lambda v: (v.nll * v.mask).sum() / len(v.mask),
+     "divide by the number of real tokens, mask.sum(), and not by that of the steps"),
+    ("the mean of each row's mean", "loss", lambda v: ((v.nll * v.mask).sum(axis=0) / v.mask.sum(axis=0)).mean(),
+     "all real tokens count alike: add all of them, then divide once"),
+    ("the mean of each step's mean", "loss",
+     lambda v: ((v.nll * v.mask).sum(axis=1) / np.maximum(v.mask.sum(axis=1), 1)).mean(),
+     "all real tokens count alike: add all of them, then divide once"),
+    ("the log of the mean probability", "loss",
+     lambda v: -np.log((np.exp(-v.nll) * v.mask).sum() / v.mask.sum()),
+     "the mean of the logs, not the log of the mean"),
+    ("the first token alone counts", "loss", lambda v: v.nll.flat[0] / v.mask.sum(),
+     "is the `return` inside the loop?"),
+    ("the first token alone counts", "loss", lambda v: v.nll.flat[0], "is the `return` inside the loop?"),
+    ("the logits are masked, not the losses", "loss", lambda v: _uniform_at_padding(v).sum() / v.mask.sum(), NO_TOKEN),
+    ("the logits are masked, not the losses", "loss", lambda v: _uniform_at_padding(v).mean(), NO_TOKEN),
+    ("the largest logit is subtracted in one place only", "nll", lambda v: v.value - v.m[..., 0],
+     "log sum exp(z) - z_g: with z - m in the sum, m + log sum exp(z - m) - z_g"),
+    ("the logits are divided by the largest", "log_p", lambda v: _over(v.logits / v.m, -1),
+     "subtract it: a quotient changes the probabilities"),
+    *((f"{small:g} is added under the log", "log_p", lambda v, small=small: np.log(v.e / v.z + small),
+       "it changes each loss, and where p is 0 for a computer log p is made up: log p = logits - m - log z needs none")
+      for small in 10.0 ** -np.arange(5, 17)),
+    ("the target is one class off", "nll",
+     lambda v: -np.take_along_axis(v.log_p, v.targets[..., None] - 1, axis=-1)[..., 0],
+     "classes are counted from 0, as targets are"),
+    ("the loss is divided by the number of classes", "loss", lambda v: v.value / v.logits.shape[-1],
+     "the loss is a mean over tokens, not over classes"),
+    ("the last step is left out", "loss", lambda v: (v.nll * v.mask)[:-1].sum() / v.mask.sum(),
+     "range(T) ends at T - 1, which is the last step"),
+    ("the softmax is left out", "log_p", lambda v: v.logits, "log p = logits - log sum exp(logits)"),
+    ("each target is looked up in every row", "nll",
+     lambda v: -v.log_p[:, :, v.targets], "np.take_along_axis: of each row of logits the target of that row"),
     ("the log is of base 2", "loss", lambda v: v.value / np.log(2), "np.log: nats, not bits"),
     ("the softmax's sum is over the whole array", "z", lambda v: np.exp(v.logits - v.m).sum(),
      "one softmax for each token: sum over the last axis, axis=-1"),
@@ -147,6 +187,10 @@ know_exercise(
 def _over(logits, axis):
     e = logits - logits.max(axis=axis, keepdims=True)
     return e - np.log(np.exp(e).sum(axis=axis, keepdims=True))
+
+
+def _uniform_at_padding(v):
+    return np.where(v.mask, v.nll, np.log(v.logits.shape[-1]))
 
 
 def _all(logits):

@@ -18,7 +18,11 @@ def linear(trace, dy, change=None):
 
 
 know(
-    Layer("linear", linear, of=LinearTrace, shows="square linear"),
+    Layer("linear", linear, of=LinearTrace, shows="square linear", says={
+        "dx": "dy @ W.T",
+        "params.W": "the sum over all steps and rows of x^T dy",
+        "params.b": "the sum over all steps and rows of dy",
+    }),
     ("dx = dy W, without the transpose", "dx", lambda v: v.dy @ v.W,
      "y = x W sends dx back through W^T; a square W hides it from the shapes"),
     ("dW is a mean over positions", "dW", lambda v: v.value / len(v.x_rows),

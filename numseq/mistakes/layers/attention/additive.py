@@ -40,8 +40,23 @@ def additive_attention(trace, dcontext, dalpha=None, change=None):
     return {"dquery": dquery, "dkeys": given, "dvalues": dvalues, "params": AdditiveParams(dW_q, dW_k, db, dw)}
 
 
+DZ = (
+    "dz = de * w * (1 - u^2), de = alpha * (dalpha - sum_j alpha_j dalpha_j) and "
+    "dalpha = dcontext . v_j + what is given"
+)
+SAYS = {
+    "dquery": f"the sum over the positions of dz W_q^T, where {DZ}",
+    "dkeys": f"the sum over the queries of dz W_k^T, where {DZ}",
+    "dvalues": "the sum over the queries of alpha * dcontext",
+    "params.W_q": "the sum over queries, positions and rows of q^T dz",
+    "params.W_k": "the sum over queries, positions and rows of x^T dz",
+    "params.b": "the sum over queries, positions and rows of dz",
+    "params.w": "the sum over queries, positions and rows of de * u",
+}
+
+
 know(
-    Layer("additive_attention", additive_attention),
+    Layer("additive_attention", additive_attention, says=SAYS),
     ("only the diagonal of the softmax's Jacobian in the attention", "de",
      lambda v: v.alpha * (1 - v.alpha) * v.dalpha_t,
      "every score moves every weight"),

@@ -48,6 +48,8 @@ RELU_STEP = know(
 )  # fmt: skip
 
 
+DA = "da_t = dh_t * (1 - h_t^2) in a real row and 0 in a padded one; dh_t is its own plus what comes back"
+BACK = "da_{t+1} W_h^T from a real step and dh_{t+1} from a padded one, at first dfinal"
 RNN = know_cell(
     TANH, RNN_STEP, layers.rnn,
     ("the recurrent matrix is not transposed", "dh_product", lambda v: v.dq[v.t] @ v.W_h,
@@ -60,6 +62,13 @@ RNN = know_cell(
     ("the recurrent matrix's gradient is transposed", "dW_h", lambda v: v.value.T,
      "dW_h = sum of h_{t-1}^T da_t; a square W_h hides it from the shapes"),
     covers=("rnn",),
+    says={
+        "dx": f"da_t W_x^T, where {DA}, {BACK}",
+        "dstate.h": f"what comes back from step 0: {BACK}",
+        "params.W_x": "the sum over steps of x_t^T da_t, where da_t is 0 in a padded row",
+        "params.W_h": "the sum over steps of h_{t-1}^T da_t, where da_t is 0 in a padded row",
+        "params.b": "the sum over steps and rows of da_t, which is 0 in a padded row",
+    },
 )  # fmt: skip
 
 

@@ -22,7 +22,9 @@ def cross_entropy(trace, dloss, change=None):
 
 
 know(
-    Layer("cross_entropy", cross_entropy, of=CrossEntropyTrace),
+    Layer("cross_entropy", cross_entropy, of=CrossEntropyTrace, says={
+        "dlogits": "(p - onehot) * weights[..., None] * dloss, where p = softmax of the logits over the last axis",
+    }),
     ("the one-hot is not subtracted", "dlogits", lambda v: v.p * v.weights[..., None] * v.dloss,
      "d nll / dz = p - onehot(target)"),
     ("the one-hot is added", "dlogits", lambda v: (v.p + v.onehot) * v.weights[..., None] * v.dloss,

@@ -2,10 +2,10 @@
 numseq.picture((stage, data, context) => {
   const { element, svg, short, shown } = numseq;
   const [wide, tall] = data.box;
-  const state = { t: 0, back: false, node: data.nodes.length - 1, pinned: false };
   const T = data.tokens.length;
+  const state = { t: Math.floor(T / 2), back: false, node: data.nodes.length - 1, pinned: false }; // at first a state is 0
 
-  const where = numseq.slider("step", T, { role: "step", say: (t) => `${t}: ${shown(data.tokens[t])}`,
+  const where = numseq.slider("step", T, { value: state.t, role: "step", say: (t) => `${t}: ${shown(data.tokens[t])}`,
     change: (t) => { state.t = t; paint(); } });
   const way = numseq.choice("show", ["forward", "backward"], { role: "way",
     change: (k) => { state.back = k === 1; paint(); } });
@@ -69,7 +69,7 @@ numseq.picture((stage, data, context) => {
   const panel = element("div", { class: "panel", "data-role": "equation" });
   const units = data.units[0] < data.units[1]
     ? element("p", { class: "note" }, `Of each quantity the first ${data.units[0]} of ${data.units[1]} units are shown.`) : null;
-  stage.append(...[element("div", { class: "controls" }, where.node, way.node, legend.node), words, box, panel, units].filter(Boolean));
+  stage.append(...[element("div", { class: "controls" }, where.node, way.node, legend.node), units, words, box, panel].filter(Boolean));
 
   const norm = (values) => Math.sqrt(values.reduce((sum, x) => sum + (x || 0) ** 2, 0));
   const largest = Object.fromEntries(data.nodes.map((node) => [node.name,

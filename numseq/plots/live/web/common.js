@@ -196,8 +196,9 @@ const numseq = (() => {
       set(limit, scheme) {
         const steps = [-1, -0.5, 0, 0.5, 1].map((x) => colour(x, 1, scheme));
         bar.style.background = `linear-gradient(to right, ${steps.join(",")})`;
-        low.textContent = typeof limit === "number" ? short(-limit, 2) : `−${limit}`;
-        high.textContent = typeof limit === "number" ? short(limit, 2) : `+${limit}`;
+        const digits = limit < 0.1 ? 4 : 2; // the ends are never 0.00
+        low.textContent = typeof limit === "number" ? short(-limit, digits) : `−${limit}`;
+        high.textContent = typeof limit === "number" ? short(limit, digits) : `+${limit}`;
       } };
   }
 

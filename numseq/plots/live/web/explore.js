@@ -1,7 +1,8 @@
 // The microscope: a row for each quantity; the one that is chosen is shown in full, over all steps.
 numseq.picture((stage, data, context) => {
   const { element, short, shown } = numseq;
-  const state = { part: data.start, row: 0, t: 0, quantity: 0 };
+  const read = data.parts[data.start].tokens[0].filter((token) => token !== "").length; // behind it there is padding
+  const state = { part: data.start, row: 0, t: Math.floor(read / 2), quantity: 0 }; // at first a state is 0
   const part = () => data.parts[state.part];
   const tokens = () => part().tokens[state.row];
 
@@ -13,8 +14,8 @@ numseq.picture((stage, data, context) => {
   const legend = numseq.legend();
   const list = element("div", { class: "rows", "data-role": "quantities" });
   const panel = element("div", { class: "panel", "data-role": "equation" });
-  stage.append(element("div", { class: "controls" }, which.node, example.node, where.node), list, panel,
-    ...(data.notes ? [element("p", { class: "note", "data-role": "left-out" }, data.notes)] : []));
+  stage.append(element("div", { class: "controls" }, which.node, example.node, where.node),
+    ...(data.notes ? [element("p", { class: "note", "data-role": "left-out" }, data.notes)] : []), list, panel);
   let rows = [];
 
   function choose() {

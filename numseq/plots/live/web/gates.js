@@ -1,17 +1,16 @@
 // Gates under the text: a map of units by characters, a span that is marked, and where else its units stay open.
 numseq.picture((stage, data, context) => {
   const { element, svg, short, shown } = numseq;
-  const OPEN = 5, WIDE = 17, TALL = Math.max(5, Math.min(14, Math.floor(300 / data.units.length)));
-  const first = data.quantities.findIndex((one) => one.name === "f");
-  const state = { quantity: Math.max(0, first), text: 0, from: 0, to: 0, unit: null, drag: null };
+  const OPEN = 5, SPAN = 3, WIDE = 17, TALL = Math.max(5, Math.min(14, Math.floor(300 / data.units.length)));
+  const state = { quantity: 0, text: 0, from: 0, to: 0, unit: null, drag: null };
   const text = () => data.texts[state.text];
-  state.to = Math.min(2, text().length - 1);
+  show(0, data.quantities.map((_, k) => k).filter(isGate));
   const said = (tokens) => tokens.map(shown).join("");
 
   const which = numseq.select("quantity", data.quantities.map((one) => one.name), { value: state.quantity, role: "quantity",
     change: (k) => { state.quantity = k; draw(); } });
   const sentence = numseq.select("text", data.texts.map((tokens, k) => `${k}: ${said(tokens).slice(0, 40)}`), { role: "text",
-    change: (k) => go(k, 0, Math.min(2, data.texts[k].length - 1)) });
+    change: (k) => { show(k, [state.quantity]); draw(); } });
   const from = numseq.slider("span from", 1, { role: "from", say: (t) => shown(text()[t] || ""),
     change: (t) => { state.from = t; state.to = Math.max(t, state.to); mark(); } });
   const to = numseq.slider("to", 1, { role: "to", say: (t) => shown(text()[t] || ""),
@@ -23,8 +22,8 @@ numseq.picture((stage, data, context) => {
   if (data.units.length < data.of) notes.push(`the ${data.units.length} of ${data.of} units that change most`);
   if (data.left_out) notes.push(`the first ${data.texts.length} texts`);
   stage.append(element("div", { class: "controls" }, which.node, sentence.node, legend.node),
-    element("div", { class: "controls" }, from.node, to.node), map, panel,
-    ...(notes.length ? [element("p", { class: "note" }, `Shown are ${notes.join(", ")}.`)] : []));
+    element("div", { class: "controls" }, from.node, to.node),
+    ...(notes.length ? [element("p", { class: "note" }, `Shown are ${notes.join(", ")}.`)] : []), map, panel);
 
   let columns = [], names = [], cells = [];
   function go(k, start, end) {
@@ -71,6 +70,25 @@ numseq.picture((stage, data, context) => {
     return found.filter((unit) => unit.above > 0).sort((a, b) => b.above - a.above).slice(0, OPEN);
   }
 
+  // A gate is never below 0.
+  function isGate(k) {
+    return data.quantities[k].values.every((lines) => lines.every((line) => line.every((x) => x >= 0)));
+  }
+
+  // A text, and the span of it whose units are open the furthest, of one of these quantities: of all, where there are none.
+  function show(text, quantities) {
+    const spans = (quantities.length ? quantities : data.quantities.map((_, k) => k)).flatMap((quantity) => {
+      const last = Math.max(0, data.texts[text].length - SPAN);
+      return Array.from({ length: last + 1 }, (_, from) => {
+        Object.assign(state, { text, quantity, from, to: Math.min(from + SPAN, data.texts[text].length) - 1 });
+        const units = opened();
+        return { quantity, from, to: state.to, found: elsewhere(units).length > 0, above: units.reduce((sum, one) => sum + one.above, 0) };
+      });
+    });
+    const { quantity, from, to } = spans.sort((a, b) => b.found - a.found || b.above - a.above)[0];
+    Object.assign(state, { quantity, from, to });
+  }
+
   // For each other text the longest run of steps in which those units stay open.
   function elsewhere(units) {
     if (!units.length) return [];
@@ -109,10 +127,10 @@ numseq.picture((stage, data, context) => {
     for (const [name, value] of Object.entries({ x: left + state.from * WIDE, y: 1, width: (state.to - state.from + 1) * WIDE,
       height: top + data.units.length * TALL })) span.setAttribute(name, value);
     const picked = new Set(units.map((unit) => unit.k));
+    const crowded = (k) => TALL < 10 && (k % Math.ceil(11 / TALL) !== 0 || picked.has(k - 1) || picked.has(k + 1));
     names.forEach((name, k) => {
       name.classList.toggle("open", picked.has(k));
-      if (picked.has(k)) name.textContent = String(data.units[k]);
-      else name.textContent = TALL >= 10 || k % Math.ceil(11 / TALL) === 0 ? String(data.units[k]) : "";
+      name.textContent = picked.has(k) || !crowded(k) ? String(data.units[k]) : "";
     });
     const marked = said(text().slice(state.from, state.to + 1));
     const head = units.length

@@ -168,6 +168,8 @@ const numseq = (() => {
       target.removeAttribute("aria-describedby");
     }
     root.addEventListener("keydown", (event) => { if (event.key === "Escape") box.hidden = true; });
+    // JupyterLab has shortcuts on arrows; where this stands on what has the focus it leaves its keys alone
+    root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
     return (target, text) => {
       target.addEventListener("pointerenter", () => show(target, text()));
       target.addEventListener("focus", () => show(target, text()));

@@ -10,7 +10,7 @@ numseq.picture((stage, data, context) => {
   const where = numseq.slider("step", T, { role: "step", say: (t) => `${t}: ${shown(data.target[t])}`,
     change: (t) => { state.t = t; paint(); } });
   const maps = [["alpha", "Looked at: attention weights"], ["share", "Moved by: share of the gradient"]].map(([name, words]) => {
-    const cell = 15, left = 12 + 7 * Math.max(...data.target.map((token) => shown(token).slice(0, 5).length)), top = 34, wide = left + S * cell + 4, tall = top + T * cell + 4;
+    const cell = 15, left = 12 + 7 * Math.max(...data.target.map((token) => shown(token).slice(0, 12).length)), top = 34, wide = left + S * cell + 4, tall = top + T * cell + 4;
     const long = Math.max(...data.source.map((token) => shown(token).length)) > 2;
     const { node, box } = numseq.drawing(wide, tall, `${words}: a row for each of ${T} steps, a column for each of ${S} source tokens`,
       { least: left + S * 11, role: `map-${name}` });
@@ -18,7 +18,7 @@ numseq.picture((stage, data, context) => {
       ? { x: 0, y: 0, transform: `translate(${left + (j + 0.7) * cell} ${top - 5}) rotate(-60)` }
       : { x: left + (j + 0.5) * cell, y: top - 6, "text-anchor": "middle" }, shown(token).slice(0, 5)));
     const names = data.target.map((token, t) => svg("text", { x: left - 5, y: top + (t + 0.5) * cell + 4, "text-anchor": "end" },
-      shown(token).slice(0, 5)));
+      shown(token).slice(0, 12)));
     const cells = data[name].map((line, t) => line.map((_, j) => svg("rect", { x: left + j * cell, y: top + t * cell, width: cell, height: cell })));
     const frame = svg("rect", { class: "frame", x: left, width: S * cell, height: cell });
     const hits = data.target.map((_, t) => {

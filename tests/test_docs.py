@@ -76,7 +76,7 @@ def test_a_page_shows_what_its_code_prints(page):
 NAME = re.compile(r"`(numseq(?:\.\w+)+)")
 FILE = re.compile(r"`((?:[\w-]+/)*[\w-]+\.py)\b")
 LINK = re.compile(r"\]\(([^()\s]+)\)")
-FILES = {f"/{path.relative_to(ROOT).as_posix()}" for folder in ("numseq", "benchmarks", "docs", "tests")
+FILES = {f"/{path.relative_to(ROOT).as_posix()}" for folder in ("numseq", "benchmarks", "docs", "notebooks", "tests")
          for path in (ROOT / folder).rglob("*.py")}  # fmt: skip
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 RUN = runpy.run_path(str(ROOT / "notebooks" / "run.py"))
 NOTEBOOKS, code_cells, source_hash = RUN["NOTEBOOKS"], RUN["code_cells"], RUN["source_hash"]
 SOLVED = [ROOT / "notebooks" / path.name for path in NOTEBOOKS if path.parent.name == "solutions"]
-QUICK = "09_decoding"  # whatever keeps all notebooks from running keeps this one
+QUICK = "13_write_it_yourself"  # whatever keeps all notebooks from running keeps this one
 
 
 DEVICES = "14_from_numpy_to_cupy"

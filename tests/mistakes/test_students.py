@@ -20,7 +20,9 @@ def test_there_are_many_answers():
 
 
 NUMBERED = {f"{name}-{k}-{function.__name__}": k for k, (name, function, _) in enumerate(ANSWERS)}
-SOME = [label for label, k in NUMBERED.items() if ANSWERS[k][0] in QUICK or k % 8 == 0]
+SOME = [
+    label for label, k in NUMBERED.items() if k % (3 if ANSWERS[k][0] in QUICK else 24) == 0 and "until" not in label
+]
 
 
 @pytest.mark.parametrize("label", few_fast(NUMBERED, SOME))
@@ -41,8 +43,12 @@ def test_the_right_function_has_full_marks(name):
 BESIDES = [(name, bug) for name, layer in LAYERS.items() for bug in layer.besides]
 
 
-@pytest.mark.parametrize(("name", "bug"), BESIDES, ids=[f"{name}-{bug.name}" for name, bug in BESIDES])
-def test_what_beginners_write_besides_is_called_by_its_name(name, bug):
+BY_NAME = {f"{name}-{bug.name}": (name, bug) for name, bug in BESIDES}
+
+
+@pytest.mark.parametrize("label", few_fast(BY_NAME, list(BY_NAME)[::6]))
+def test_what_beginners_write_besides_is_called_by_its_name(label):
+    name, bug = BY_NAME[label]
     result = grade(name, lambda trace, **given: run(name, bug.change, trace, given))
     assert [found.name for found in result.diagnosis] == [bug.name] and bug.lesson in str(result), str(result)
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from importlib.resources import files
 
 import numpy as np
@@ -331,12 +332,11 @@ def test_tokens_to_try_are_others_of_the_same_kind_first_and_too_many_cases_are_
 
 
 def test_where_there_is_no_widget_the_picture_has_the_answers(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "anywidget", None)
+    monkeypatch.setitem(sys.modules, "anywidget", None)
     assert isinstance(live.what_if_widget(translator(), "ab", most=2), live.LivePicture)
 
 
 def widget_of(line=LINE):
-    pytest.importorskip("anywidget")
     widget, sent = live.what_if_widget(translator(), line, tries={0: ["b"]}), []
     widget.send = lambda message, buffers=None: sent.append(message)
 

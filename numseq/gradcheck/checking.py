@@ -84,6 +84,9 @@ class Checking(Inside, Fitness, Doubt):
         if not result.ok:
             result.shows = self._shows(result.errors)
             result.first, result.inside = self._first(result, inside), inside is not None
+            if not result.inside:
+                known = {leaf: self._equation_of(leaf, result) for leaf in result.wrong}
+                result.equations = {leaf: equation for leaf, equation in known.items() if equation}
             self.claimed = dict(self.results.found.values())
             result.known = mistakes().knows(self)
             result.diagnosis = mistakes().diagnose(self) if self.results.found else []

@@ -178,7 +178,9 @@ class Inside:
             return None
         leaf, after = wrong[0], bool(result.quantities) and wrong[0].startswith("params")
         numbers = {"found": self.results.leaves()[leaf], "right": self.numeric[leaf]}
-        return Wrong(leaf, None, None, result.shows[leaf], sums=after, equation=self._equation_of(leaf), **numbers)
+        return Wrong(
+            leaf, None, None, result.shows[leaf], sums=after, equation=self._equation_of(leaf, result), **numbers
+        )
 
     def _shows(self, errors):
         """What the numbers of each wrong result show."""
@@ -226,11 +228,14 @@ class Inside:
         record = self._owner(claim.place)
         return mistakes().words(record, claim.by) if isinstance(record, StepRecord) else {}
 
-    def _equation_of(self, leaf):
+    def _equation_of(self, leaf, result):
         """The right equation of a result: of a single step, or else of the layer that is checked as a whole."""
         claims = (Claim(place, None) for place in self.seen.values if place.t is None)
-        found = next(filter(None, (self._words(claim).get(leaf) for claim in claims)), None)
-        return found or mistakes().words_of_result(self.trace, leaf)
+        words = next(filter(lambda words: words.get(leaf), map(self._words, claims)), None)
+        if words:
+            right = [name for name in result.errors if name not in result.wrong]
+            return _with_what_it_names(leaf, words, set().union(*(_named(name, words) for name in right)))
+        return mistakes().words_of_result(self.trace, leaf)
 
     def _timed(self):
         """Whether a first axis is time: where there are steps."""
@@ -261,3 +266,20 @@ class Inside:
             if issubclass(kind, StepRecord)
         } - {""}
         return found.pop() if len(found) == 1 else ""
+
+
+def _with_what_it_names(name, words, right):
+    """An equation of a step, and those of the gradients that it names, but for those that are right."""
+    named = _named(name, words) - right
+    where = "; ".join(f"{each} = {words[each].split(', since')[0]}" for each in words if each in named)
+    return words[name] + (f", where {where}" if where else "")
+
+
+def _named(name, words):
+    """The gradients that an equation names, and that these name; dh is what is given."""
+    named, new = set(), {name} & words.keys()
+    while new:
+        formulas = " ".join(words[each].split(", since")[0] for each in new)
+        new = (set(re.findall(r"\bd\w+", formulas)) & words.keys()) - {name, "dh"} - named
+        named |= new
+    return named

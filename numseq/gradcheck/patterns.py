@@ -30,9 +30,34 @@ def patterns(
     blocks = blocks if right.ndim and right.shape[-1] % max(len(blocks), 1) == 0 else ""
     if not said and blocks and (order := _permuted(found, right, blocks)):
         said.append(f"its blocks {', '.join(blocks)} hold those of {', '.join(order)}")
+    if not said and (left := _left_over(found, right)):
+        said.append(left)
+    if not said and _piled(found, right):
+        said.append("each number has those before it added: is a total not set back to 0 inside the loop?")
     if not said:
         said += _where_wrong(found, right, blocks, timed) or _of_ratios(found, right)
     return said
+
+
+def _left_over(found, right):
+    """When all columns, or rows, hold what the last should, as of an index that a loop has left behind."""
+    for axis, word in ((-1, "columns"), (-2, "rows")):
+        some = right.ndim >= -axis and right.shape[axis] > 1
+        if some and _same(found, np.broadcast_to(right.take([-1], axis=axis), right.shape)):
+            return (
+                f"all its {word} hold what the last should: a broadcast, or an index that stays behind after its loop?"
+            )
+    return None
+
+
+def _piled(found, right):
+    """Whether numbers pile up along an axis, or along all from some axis on as loops go through them."""
+    along = [np.cumsum(right, axis=axis) for axis in range(right.ndim)]
+    if right.ndim > 2:  # row for row through all steps
+        along.append(np.cumsum(right.reshape(-1, right.shape[-1]), axis=0).reshape(right.shape))
+    for axis in range(right.ndim - 1):
+        along.append(np.cumsum(right.reshape(*right.shape[:axis], -1), axis=-1).reshape(right.shape))
+    return right.size > 1 and any(_same(found, each) for each in along)
 
 
 def _same(a, b):

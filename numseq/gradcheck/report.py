@@ -75,8 +75,9 @@ class Check:
     errors, the relative error of every result by its dotted name; quantities, those of every named quantity at every
     step, in the order of the walk back from the loss; problems, what is wrong beside the numbers; warnings, what the
     inputs could not show; first, the first wrong quantity; inside, whether that one is inside, and not just a result;
-    shows, how each wrong result is wrong; known, whether anything is known of what was checked; diagnosis,
-    known bugs that coincide, the best first; hints, how much of it the report tells (`numseq.mistakes.grade`);
+    shows, how each wrong result is wrong; equations, what it should be, if that is known; known, whether anything is
+    known of what was checked; diagnosis, known bugs that coincide, the best first; hints, how much of it the report
+    tells (`numseq.mistakes.grade`);
     unwritten, whether there is nothing yet to be right or wrong, as in an exercise.
     """
 
@@ -90,6 +91,7 @@ class Check:
     first: Wrong | None = None
     inside: bool = False
     shows: dict[str, list[str]] = field(default_factory=dict)
+    equations: dict[str, str] = field(default_factory=dict)
     known: bool = False
     diagnosis: list[Diagnosis] = field(default_factory=list)
     hints: int = ANSWER
@@ -199,6 +201,17 @@ class Check:
             said.append(f"wrong as well: {_some(wrong[SEVERAL:])}")
         if self.first.equation and self.hints >= EQUATION:
             said.append(f"    {self.first.name} should be {self.first.equation}")
+        return said + (self._other_equations(wrong) if self.hints >= EQUATION else [])
+
+    def _other_equations(self, wrong):
+        """What the wrong results after the first should be; an explanation that several share stands once."""
+        said, explained = [], {(self.first.equation or "").partition(", where ")[2]}
+        for name in wrong[:SEVERAL]:
+            if name != self.first.name and name in self.equations:
+                formula, _, where = self.equations[name].partition(", where ")
+                known = any(where in each for each in explained)
+                said.append(f"    {name} should be {formula if known else self.equations[name]}")
+                explained.add(where)
         return said
 
     def _on_the_way(self):

@@ -86,6 +86,15 @@ class Compared:
         moves = not all(_same(changed[leaf], a, 10 * SAME) for leaf, a in self.compared.items())
         return distance if moves else None
 
+    def moved(self, bug: Bug) -> set[str]:
+        """The results that a bug makes others than they should be; none when it cannot be made."""
+        changed = self._changed(bug) or {}
+        return {
+            leaf
+            for leaf in changed
+            if leaf in self.compared and not _same(changed[leaf], self.compared[leaf], 10 * SAME)
+        }
+
     def explained(self, bug: Bug) -> set[str]:
         """The wrong results that a bug accounts for; none when it makes others wrong, or these in another way."""
         changed = self._changed(bug)

@@ -2,10 +2,11 @@
 
 import ast
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from inspect import signature
-from itertools import chain, repeat
+from itertools import chain, combinations, repeat
 from typing import Any
 
 from numseq.gradcheck.report import Diagnosis
@@ -99,12 +100,13 @@ def match(name: str, trace: Any, given: dict[str, Any], result: Any) -> list[Dia
     return [Diagnosis(bug.name, bug.lesson, distance) for bug, distance in named_by([call])]
 
 
-def named_by(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
+def named_by(calls: list[Compared], without: Iterable[Callable] = (), several: bool = False) -> list[tuple[Bug, float]]:
     """The known bugs that fit some calls, or else the slips: (bug, distance), the best first.
 
-    without: functions whose equations are known to be right.
+    without: functions whose equations are known to be right. several: whether, when nothing fits, two known bugs at
+    once are tried in an exercise, and what makes a part of the results wrong is named.
     """
-    return [] if calls[0].right else known(calls, without) or slipped(calls, without)
+    return [] if calls[0].right else known(calls, without) or slipped(calls, without, several)
 
 
 def known(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
@@ -117,15 +119,16 @@ def known(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple
     return sorted(found, key=lambda each: each[1])
 
 
-def slipped(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tuple[Bug, float]]:
+def slipped(calls: list[Compared], without: Iterable[Callable] = (), several: bool = False) -> list[tuple[Bug, float]]:
     """The first slip that coincides with every one of some calls of one layer; or several known bugs or slips, each of
-    which makes some of the results wrong and none of the others, when they make all that is wrong."""
+    which makes some of the results wrong and none of the others, when they make all that is wrong. several: see
+    `named_by`."""
     first, *others = calls
     parted: dict[str, Bug] = {}  # wrong result to what makes it wrong
     right = {function.__name__ for function in without if hasattr(function, "__name__")}
     bugs = [bug for bug in named(first.name, first.trace) if bug.function not in right]
-    for bug, several in chain(zip(bugs, repeat(False)), first.slips(without)):
-        if several and parted.keys() == first.wrong:
+    for bug, in_several in chain(zip(bugs, repeat(False)), first.slips(without)):
+        if in_several and parted.keys() == first.wrong:
             break
         distances = [first.distance(bug)]
         if distances[0] is not None:
@@ -137,7 +140,29 @@ def slipped(calls: list[Compared], without: Iterable[Callable] = ()) -> list[tup
             if some and not some & parted.keys() and all(call.explained(bug) == some for call in others):
                 parted |= dict.fromkeys(some, bug)
     each = {id(bug): bug for bug in parted.values()}.values()
-    return [(bug, 0.0) for bug in each] if parted.keys() == first.wrong else []
+    if parted.keys() == first.wrong:
+        return [(bug, 0.0) for bug in each]
+    if not several or not first.layer.besides:
+        return []
+    return two_at_once(calls, bugs) or [(_of_some(first.explained(bug), bug), 0.0) for bug in each]
+
+
+def _of_some(results, bug):
+    rest = f"so {', '.join(sorted(results))} can be explained; what else is wrong is no known mistake"
+    return Bug(bug.name, bug.function, f"{bug.lesson} ({rest})", bug.change)
+
+
+def two_at_once(calls: list[Compared], bugs: list[Bug]) -> list[tuple[Bug, float]]:
+    """Two known bugs that together give what some calls gave; of an exercise, in which beginners make several."""
+    first = calls[0]
+    moved = [(bug, first.moved(bug)) for bug in {tuple(bug.change.values()): bug for bug in bugs}.values()]
+    some = [(bug, results) for bug, results in moved if results and results <= first.wrong]
+    for (one, ours), (other, theirs) in combinations(some, 2):
+        if ours | theirs == first.wrong and not one.change.keys() & other.change.keys():
+            both = Bug(f"{one.name}; {other.name}", one.function, "", one.change | other.change)
+            if all(call.distance(both) is not None for call in calls):
+                return [(one, 0.0), (other, 0.0)]
+    return []
 
 
 def diagnose(checking: Any) -> list[Diagnosis]:
@@ -224,7 +249,8 @@ class _Judging:
         besides = [bug for bug in inside.bugs if bug.function in functions]
         call = call.but_for({name: wrong for bug in besides for name, wrong in bug.change.items()}) if besides else call
         if not call.right:
-            self.add(named_by(_again([call]), [f for f in inside.functions if f is not call.layer.backward]), where)
+            right = [f for f in inside.functions if f is not call.layer.backward]
+            self.add(named_by(_again([call]), right, several=not where), where)
 
     def compared(self, name, owner, given, result, within):
         """A call beside its layer's equations. within, all calls inside of it."""
@@ -243,8 +269,36 @@ class _Judging:
         """Bugs, each with its distance, at a place. Returns: the bugs."""
         for bug, distance in bugs:
             if not any((d.name, d.where) == (bug.name, where) for d in self.found):
-                self.found.append(Diagnosis(bug.name, bug.lesson, distance, where))
+                self.found.append(Diagnosis(bug.name, bug.lesson + _glossed(bug), distance, where))
         return [bug for bug, _ in bugs]
+
+
+NAMES = {  # of the equations here, that nobody else need have
+    "past_h": "of dh_t what goes past a padded row's step, to the step before",
+    "past_c": "of dc_t what goes past a padded row's step, to the step before",
+    "into_h": "of dh_t what goes into the step, 0 in a padded row",
+    "into_c": "of dc_t what goes into the step, 0 in a padded row",
+    "dh_next": "what comes back to h from the step after",
+    "dc_next": "what comes back to c from the step after",
+    "dh_product": "da_t W_h^T",
+    "dh_final": "what comes back at first, dfinal.h",
+    "dc_final": "what comes back at first, dfinal.c",
+    "steps_back": "the steps from the last to the first",
+    "dprojected": "the gradient of q W_q, the sum of dz over the positions",
+    "dscore": "de * (1 - u^2)",
+    "dkeys_given": "dkeys as it is returned",
+    "dquery_all": "dquery of all queries",
+    "dW_q_all": "dW_q, summed over all queries",
+    "dw_all": "dw, summed over all queries",
+    "dvalues_context": "dvalues, the sum over the queries of alpha * dcontext",
+}
+
+
+def _glossed(bug):
+    """What the names are that a bug's name or its lesson has and that only the equations here have."""
+    used = re.findall(r"\w+", f"{bug.name} {bug.lesson}")
+    said = "; ".join(f"{name} is {what}" for name, what in NAMES.items() if name in used)
+    return f" ({said})" if said else ""
 
 
 def _again(calls):

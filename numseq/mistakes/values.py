@@ -205,6 +205,13 @@ def reordered_back(a: np.ndarray) -> np.ndarray:
     return a.reshape(a.shape[1], a.shape[0], *a.shape[2:]).swapaxes(0, 1)
 
 
+def _repeated(a, where):
+    """One column or row everywhere, as of a variable that a loop has left behind."""
+    if a.ndim < 2 or a.dtype.kind != "f":
+        raise ValueError("this has no rows and columns")
+    return np.broadcast_to(a[where], a.shape).copy()
+
+
 TURNED: dict[str, Callable] = {
     "in reversed order": lambda a: of_sequence(a)[::-1],
     "one place later": lambda a: moved(a, 1),
@@ -214,6 +221,8 @@ TURNED: dict[str, Callable] = {
     "one place later, its first twice,": lambda a: np.concatenate([of_sequence(a)[:1], a[:-1]]),
     "read in another order of its axes": reordered,
     "put into shape in another order of its axes": reordered_back,
+    "with its last column in the place of each": lambda a: _repeated(a, np.s_[..., -1:]),
+    "with its last row in the place of each": lambda a: _repeated(a, np.s_[..., -1:, :]),
 }
 
 

@@ -1145,3 +1145,495 @@ def asks_with_the_last_token_until_the_end(logp, beam, eos):
         finished += [(tokens[:-1], total / len(tokens)) for tokens, total in found[:beam] if tokens[-1] == eos]
         beginnings = [pair for pair in found[:beam] if pair[0][-1] != eos]
     return sorted(finished, key=lambda pair: -pair[1])[:beam]
+
+
+# more: totals that are never set back, indices that stay behind a loop, two slips at once
+
+
+@wrong("linear_forward", "the total is never set back to 0", "inside the loops over t, n and k")
+def a_total_for_each_row_not_for_each_column(x, W, b):
+    T, B, D = x.shape
+    K = W.shape[1]
+    y = np.zeros((T, B, K))
+    for t in range(T):
+        for n in range(B):
+            s = 0
+            for k in range(K):
+                for d in range(D):
+                    s += x[t, n, d] * W[d, k]
+                y[t, n, k] = s + b[k]
+    return y
+
+
+@wrong("linear_forward", "the sum over d leaves out its last")
+def all_d_but_the_last(x, W, b):
+    T, B, D = x.shape
+    y = np.zeros((T, B, W.shape[1])) + b
+    for d in range(D - 1):
+        y += x[:, :, d : d + 1] * W[d]
+    return y
+
+
+@wrong("linear", "dW of the last row only", "db of the last row only")
+def added_after_the_loop_over_the_rows(trace, dy):
+    x, W = trace.x, trace.params.W
+    T, B, D = x.shape
+    dx = np.zeros_like(x)
+    dW = np.zeros_like(W)
+    db = np.zeros(W.shape[1])
+    for t in range(T):
+        for n in range(B):
+            dx[t, n] = W @ dy[t, n]
+        dW += np.outer(x[t, n], dy[t, n])
+        db += dy[t, n]
+    return {"dx": dx, "dW": dW, "db": db}
+
+
+@wrong("linear", "is a total not set back to 0 inside the loop?")
+def dx_with_a_total_for_each_row(trace, dy):
+    x, W = trace.x, trace.params.W
+    T, B, D = x.shape
+    K = W.shape[1]
+    dx = np.zeros_like(x)
+    for t in range(T):
+        for n in range(B):
+            for d in range(D):
+                if d == 0:
+                    total = 0
+                for k in range(K):
+                    total += dy[t, n, k] * W[d, k]
+                dx[t, n, d] = total
+    return {"dx": dx, "dW": np.einsum("tbd,tbk->dk", x, dy), "db": dy.sum((0, 1))}
+
+
+@wrong("linear", "dW is a mean over the rows of a batch", "db is the sum of y, not of dy")
+def a_mean_in_dW_and_y_in_db(trace, dy):
+    x, W = trace.x, trace.params.W
+    dW = np.zeros_like(W)
+    for t in range(len(x)):
+        dW += x[t].T @ dy[t] / x.shape[1]
+    return {"dx": dy @ W.T, "dW": dW, "db": trace.y.sum((0, 1))}
+
+
+@wrong(
+    "linear", "dx is zero at its first place", "the first step has no part in dW", "the first step has no part in db"
+)
+def back_to_step_1_only(trace, dy):
+    x, W = trace.x, trace.params.W
+    dx = np.zeros_like(x)
+    dW = np.zeros_like(W)
+    db = np.zeros(W.shape[1])
+    for t in range(len(x) - 1, 0, -1):
+        dx[t] = dy[t] @ W.T
+        dW += x[t].T @ dy[t]
+        db += dy[t].sum(0)
+    return {"dx": dx, "dW": dW, "db": db}
+
+
+@wrong("cross_entropy_forward", "the loss of the last step alone")
+def a_total_that_begins_anew_in_each_step(logits, targets, mask):
+    for t in range(len(logits)):
+        loss = 0
+        for b in range(logits.shape[1]):
+            z = logits[t, b] - logits[t, b].max()
+            loss += mask[t, b] * (np.log(np.exp(z).sum()) - z[targets[t, b]])
+    return loss / mask.sum()
+
+
+@wrong("cross_entropy_forward", "the largest logit of all is subtracted", "each row's own largest")
+def one_maximum_for_everything(logits, targets, mask):
+    z = logits - logits.max()
+    lp = z - np.log(np.exp(z).sum(-1, keepdims=True) + 1e-12)
+    picked = np.take_along_axis(lp, targets[..., None], -1)[..., 0]
+    return -picked[mask].mean()
+
+
+@wrong("cross_entropy", "the softmax's sum is never set back to 0")
+def one_sum_of_exp_for_all_rows(trace, dloss):
+    z, g, w = trace.logits, trace.targets, trace.weights
+    T, B, V = z.shape
+    d = np.zeros_like(z)
+    total = 0
+    for t in range(T):
+        for n in range(B):
+            e = np.exp(z[t, n])
+            total += e.sum()
+            d[t, n] = e / total * w[t, n] * dloss
+            d[t, n, g[t, n]] -= w[t, n] * dloss
+    return {"dlogits": d}
+
+
+@wrong("cross_entropy", "1 is subtracted at the targets of all rows", "p[t, np.arange(B), targets[t]]")
+def an_index_of_all_rows(trace, dloss):
+    z, g, w = trace.logits, trace.targets, trace.weights
+    p = np.exp(z)
+    p /= p.sum(-1, keepdims=True)
+    for t in range(len(z)):
+        p[t, :, g[t]] -= 1
+    return {"dlogits": p * w[..., None] * dloss}
+
+
+@wrong("rnn_step", "h with its last column in the place of each")
+def a_slope_that_stays_behind_the_loop(s, dh):
+    B, H = dh.shape
+    da = np.zeros((B, H))
+    for n in range(B):
+        for j in range(H):
+            slope = 1 - s.h[n, j] ** 2
+        da[n] = dh[n] * slope
+    return {"da": da}
+
+
+@wrong("rnn", "the recurrent matrix is not transposed", "a padded step's own dh is dropped")
+def W_h_as_it_is_and_back_alone_at_padding(trace, dh, dfinal):
+    x, h, W_x, W_h = trace.x, trace.h, trace.params.W_x, trace.params.W_h
+    h_prev, mask = trace.run.before.h, trace.run.mask
+    dx = np.zeros_like(x)
+    dW_x = np.zeros_like(W_x)
+    dW_h = np.zeros_like(W_h)
+    db = np.zeros(W_h.shape[0])
+    back = dfinal.h
+    for t in reversed(range(len(x))):
+        m = mask[t][:, None]
+        total = dh[t] + back
+        da = np.where(m, total * (1 - h[t] ** 2), 0)
+        dx[t] = da @ W_x.T
+        dW_x += x[t].T @ da
+        dW_h += h_prev[t].T @ da
+        db += da.sum(0)
+        back = np.where(m, da @ W_h, back)
+    return {"dx": dx, "dstate": back, "dW_x": dW_x, "dW_h": dW_h, "db": db}
+
+
+@wrong("rnn", "what goes back is added to what came in", "= and not +=")
+def back_grows_in_place(trace, dh, dfinal):
+    x, h, W_x, W_h = trace.x, trace.h, trace.params.W_x, trace.params.W_h
+    h_prev, mask = trace.run.before.h, trace.run.mask
+    dx = np.zeros_like(x)
+    dW_x = np.zeros_like(W_x)
+    dW_h = np.zeros_like(W_h)
+    db = np.zeros(W_h.shape[0])
+    back = dfinal.h.copy()
+    for t in reversed(range(len(x))):
+        m = mask[t][:, None]
+        back += dh[t]
+        da = np.where(m, back * (1 - h[t] ** 2), 0)
+        dx[t] = da @ W_x.T
+        dW_x += x[t].T @ da
+        dW_h += h_prev[t].T @ da
+        db += da.sum(0)
+        back += da @ W_h.T
+    return {"dx": dx, "dstate": back, "dW_x": dW_x, "dW_h": dW_h, "db": db}
+
+
+@wrong("rnn", "W_h gets the last state at the first step", "h[-1], the last of all")
+def h_of_t_minus_1_at_t_0(trace, dh, dfinal):
+    x, h, W_x, W_h = trace.x, trace.h, trace.params.W_x, trace.params.W_h
+    mask = trace.run.mask
+    dx = np.zeros_like(x)
+    dW_x = np.zeros_like(W_x)
+    dW_h = np.zeros_like(W_h)
+    db = np.zeros(W_h.shape[0])
+    back = dfinal.h
+    for t in reversed(range(len(x))):
+        m = mask[t][:, None]
+        total = dh[t] + back
+        da = np.where(m, total * (1 - h[t] ** 2), 0)
+        dx[t] = da @ W_x.T
+        dW_x += x[t].T @ da
+        dW_h += h[t - 1].T @ da
+        db += da.sum(0)
+        back = np.where(m, da @ W_h.T, total)
+    return {"dx": dx, "dstate": back, "dW_x": dW_x, "dW_h": dW_h, "db": db}
+
+
+@wrong("beam_search", "it does not end", "the list of continuations is a new one in each round")
+def one_list_of_continuations_for_all_rounds(logp, beam, eos):
+    beginnings = [((), 0.0)]
+    finished = []
+    allc = []
+    while beginnings:
+        for tok, tot in beginnings:
+            lp = logp(tok)
+            for k in range(len(lp)):
+                if lp[k] > -np.inf:
+                    allc.append((tok + (k,), tot + lp[k]))
+        allc = sorted(allc, key=lambda p: -p[1])[:beam]
+        beginnings = []
+        for tok, tot in allc:
+            if tok[-1] == eos:
+                finished.append((tok[:-1], tot / len(tok)))
+            else:
+                beginnings.append((tok, tot))
+        if len(finished) > 50:
+            break
+    return sorted(finished, key=lambda p: -p[1])[:beam]
+
+
+@wrong("beam_search", "an ending is finished that is among the K best of its own beginning only")
+def endings_before_the_cut(logp, beam, eos):
+    beginnings = [((), 0.0)]
+    finished = []
+    while beginnings:
+        c = []
+        for tok, tot in beginnings:
+            lp = logp(tok)
+            for k in np.argsort(-lp)[:beam]:
+                if lp[k] == -np.inf:
+                    continue
+                if k == eos:
+                    finished.append((tok, (tot + lp[k]) / (len(tok) + 1)))
+                else:
+                    c.append((tok + (int(k),), tot + lp[k]))
+        beginnings = sorted(c, key=lambda p: -p[1])[:beam]
+    return sorted(finished, key=lambda p: -p[1])[:beam]
+
+
+@wrong("beam_search", "a total is carried on from one continuation to the next")
+def a_total_that_grows_from_token_to_token(logp, beam, eos):
+    beginnings = [((), 0.0)]
+    finished = []
+    while beginnings:
+        c = []
+        for tok, tot in beginnings:
+            lp = logp(tok)
+            for k in range(len(lp)):
+                if lp[k] > -np.inf:
+                    tot = tot + lp[k]
+                    c.append((tok + (k,), tot))
+        c.sort(key=lambda p: p[1], reverse=True)
+        beginnings = []
+        for tok, tot in c[:beam]:
+            if tok[-1] == eos:
+                finished.append((tok[:-1], tot / len(tok)))
+            else:
+                beginnings.append((tok, tot))
+    return sorted(finished, key=lambda p: p[1], reverse=True)[:beam]
+
+
+@wrong("linear_forward", "all its rows hold what the last should")
+def y_t_for_y_t_n(x, W, b):
+    y = np.zeros((x.shape[0], x.shape[1], W.shape[1]))
+    for t in range(len(x)):
+        for n in range(x.shape[1]):
+            y[t] = x[t, n] @ W + b
+    return y
+
+
+@wrong("linear_forward", "the total is never set back to 0")
+def rows_that_are_added_in_place(x, W, b):
+    y = np.zeros((x.shape[0], x.shape[1], W.shape[1]))
+    row = b.copy()
+    for t in range(len(x)):
+        for n in range(x.shape[1]):
+            row += x[t, n] @ W
+            y[t, n] = row
+    return y
+
+
+@wrong("linear", "dy with its last row in the place of each", "an index that stays behind after its loop?")
+def n_after_its_loop(trace, dy):
+    x, W = trace.x, trace.params.W
+    dx = np.zeros_like(x)
+    dW = 0
+    db = 0
+    for t in range(len(x)):
+        for n in range(x.shape[1]):
+            dW = dW + np.outer(x[t, n], dy[t, n])
+            db = db + dy[t, n]
+        dx[t] = dy[t, n] @ W.T
+    return {"dx": dx, "dW": dW, "db": db}
+
+
+@wrong("linear", "dW of the last position in time only", "divided by 6, the number of steps")
+def dW_begins_anew_in_each_step_and_db_is_a_mean(trace, dy):
+    x, W = trace.x, trace.params.W
+    for t in range(len(x)):
+        dW = np.zeros_like(W)
+        for n in range(x.shape[1]):
+            dW += np.outer(x[t, n], dy[t, n])
+    return {"dx": np.einsum("tbk,dk->tbd", dy, W), "dW": dW, "db": dy.sum(1).mean(0)}
+
+
+@wrong("cross_entropy_forward", "the softmax's sum is never set back to 0")
+def one_sum_of_exp_for_all_tokens(logits, targets, mask):
+    total, s = 0, 0
+    T, B, V = logits.shape
+    for t in range(T):
+        for n in range(B):
+            z = logits[t, n] - logits[t, n].max()
+            for k in range(V):
+                s += np.exp(z[k])
+            if mask[t, n]:
+                total += np.log(s) - z[targets[t, n]]
+    return total / mask.sum()
+
+
+@wrong("cross_entropy_forward", "the loop over the rows ends at the first padded one")
+def break_at_a_padded_row(logits, targets, mask):
+    total = 0
+    T, B, V = logits.shape
+    for t in range(T):
+        for n in range(B):
+            if not mask[t, n]:
+                break
+            z = logits[t, n] - logits[t, n].max()
+            total += np.log(np.exp(z).sum()) - z[targets[t, n]]
+    return total / mask.sum()
+
+
+@wrong("cross_entropy", "the softmax's sum is never set back to 0")
+def one_sum_of_exp_for_each_step(trace, dloss):
+    z, g, w = trace.logits, trace.targets, trace.weights
+    d = np.zeros_like(z)
+    for t in range(len(z)):
+        s = 0
+        for n in range(z.shape[1]):
+            e = np.exp(z[t, n] - z[t, n].max())
+            s += e.sum()
+            d[t, n] = e / s
+            d[t, n, g[t, n]] -= 1
+            d[t, n] *= w[t, n] * dloss
+    return {"dlogits": d}
+
+
+@wrong("lstm_step", "do from c instead of tanh(c)", "the output gate is missing on the way to c")
+def c_for_tanh_c_and_o_forgotten(s, dh, dc):
+    do = dh * s.c
+    d = dc + dh * (1 - s.tanh_c**2)
+    da = np.concatenate(
+        [d * s.g * s.i * (1 - s.i), d * s.c_prev * s.f * (1 - s.f), d * s.i * (1 - s.g**2), do * s.o * (1 - s.o)], -1
+    )
+    return {"da": da, "dc_prev": d * s.f}
+
+
+@wrong("additive_attention", "the softmax's sum is over the rows too")
+def a_sum_over_positions_and_rows(trace, dcontext, dalpha):
+    a, p = trace.attention, trace.attention.params
+    q, al, u = trace.steps.query, trace.steps.alpha, trace.steps.u
+    da = dalpha + np.einsum("tbc,sbc->tbs", dcontext, a.values)
+    de = al * (da - np.einsum("tbs,tbs->t", al, da)[:, None, None])
+    dz = np.einsum("tbs,a,tsba->tsba", de, p.w, 1 - u**2)
+    return {
+        "dquery": np.einsum("tsba,qa->tbq", dz, p.W_q),
+        "dkeys": np.einsum("tsba,ka->sbk", dz, p.W_k),
+        "dvalues": np.einsum("tbs,tbc->sbc", al, dcontext),
+        "dW_q": np.einsum("tsba,tbq->qa", dz, q),
+        "dW_k": np.einsum("tsba,sbk->ka", dz, a.keys),
+        "db": dz.sum((0, 1, 2)),
+        "dw": np.einsum("tbs,tsba->a", de, u),
+    }
+
+
+@wrong("beam_search", "the continuations of the last beginning alone")
+def continuations_begin_anew_for_each_beginning(logp, beam, eos):
+    bs = [((), 0.0)]
+    fin = []
+    while bs:
+        for tok, tot in bs:
+            c = []
+            lp = logp(tok)
+            for k in range(len(lp)):
+                if lp[k] > -np.inf:
+                    c.append((tok + (k,), tot + lp[k]))
+        c.sort(key=lambda p: -p[1])
+        bs = []
+        for tok, tot in c[:beam]:
+            if tok[-1] == eos:
+                fin.append((tok[:-1], tot / len(tok)))
+            else:
+                bs.append((tok, tot))
+    return sorted(fin, key=lambda p: -p[1])[:beam]
+
+
+def through_time(trace, dh, dfinal, slip):
+    x, h, W_x, W_h = trace.x, trace.h, trace.params.W_x, trace.params.W_h
+    hp, mask = trace.run.before.h, trace.run.mask
+    dx = np.zeros_like(x)
+    dW_x = np.zeros_like(W_x)
+    dW_h = np.zeros_like(W_h)
+    db = np.zeros(W_h.shape[0])
+    back = dfinal.h
+    for t in reversed(range(len(x))):
+        m = mask[t][:, None]
+        g = dh[t] + back
+        if slip == "stale_t":
+            g = dh[-1] + back
+        sl = 1 - h[t] ** 2
+        if slip == "two_b":
+            sl = 1 - h[t]
+        da = m * g * sl
+        if slip == "da_nomask_dx":
+            dx[t] = (g * sl) @ W_x.T
+        else:
+            dx[t] = da @ W_x.T
+        dW_x += x[t].T @ da
+        dW_h += (h[t] if slip == "two_a" else hp[t]).T @ da
+        db += da.sum(0)
+        back = da @ W_h.T + (0 if slip == "two_a" else (1 - m) * g)
+        if slip == "two_c":
+            back = da @ W_h.T + (1 - m) * back * 0 + (1 - m) * dh[t]
+    if slip == "two_c":
+        dW_h = dW_h.T
+    return {"dx": dx, "dstate": g if slip == "dstate_g" else back, "dW_x": dW_x, "dW_h": dW_h, "db": db}
+
+
+for slip, *words in (
+    ("two_a", "W_h gets h_t, not h_{t-1}", "a padded step's dh is not passed on"),
+    ("two_c", "the recurrent matrix's gradient is transposed", "at a padded step what comes back is dropped"),
+    ("da_nomask_dx", "padded steps have a da in dx alone"),
+    ("dstate_g", "the first state gets what is the gradient of h at the first step"),
+):
+
+    def answer(trace, dh, dfinal, slip=slip):
+        return through_time(trace, dh, dfinal, slip)
+
+    answer.__name__ = "rnn_" + slip
+    wrong("rnn", *words)(answer)
+
+
+def in_loops(trace, dcontext, dalpha, slip):
+    keys, values, p = trace.attention.keys, trace.attention.values, trace.attention.params
+    query, alpha, u = trace.steps.query, trace.steps.alpha, trace.steps.u
+    T, B, S = alpha.shape
+    dq = np.zeros_like(query)
+    dk = np.zeros_like(keys)
+    dv = np.zeros_like(values)
+    dWq = np.zeros_like(p.W_q)
+    dWk = np.zeros_like(p.W_k)
+    db = np.zeros_like(p.b)
+    dw = np.zeros_like(p.w)
+    dpre_sum = np.zeros(u.shape[3])
+    for t in range(T):
+        for n in range(B):
+            da = dalpha[t, n] + values[:, n] @ dcontext[t, n]
+            if slip == "dalpha_in_dot":
+                inner = alpha[t, n] @ dalpha[t, n]
+            else:
+                inner = alpha[t, n] @ da
+            de = alpha[t, n] * (da - inner)
+            for j in range(S):
+                dv[j, n] += alpha[t, n, j] * dcontext[t, n]
+                dw += de[j] * u[t, j, n]
+                dpre = de[j] * p.w * (1 - u[t, j, n] ** 2)
+                if slip == "never_reset":
+                    dpre_sum += dpre
+                    dpre = dpre_sum
+                db += dpre
+                dWk += np.outer(keys[j, n], dpre)
+                dk[j, n] += p.W_k @ dpre
+                dq[t, n] += p.W_q @ dpre
+                dWq += np.outer(query[t, n], dpre)
+    return {"dquery": dq, "dkeys": dk, "dvalues": dv, "dW_q": dWq, "dW_k": dWk, "db": db, "dw": dw}
+
+
+for slip, word in (
+    ("dalpha_in_dot", "dalpha is whole in one place of the softmax only"),
+    ("never_reset", "dz is never set back to 0 in the loop"),
+):
+
+    def answer(trace, dcontext, dalpha, slip=slip):
+        return in_loops(trace, dcontext, dalpha, slip)
+
+    answer.__name__ = "attention_" + slip
+    wrong("additive_attention", word)(answer)

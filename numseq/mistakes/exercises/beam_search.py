@@ -39,8 +39,11 @@ class Table:
     def __call__(self, tokens):
         self.asked += 1
         if self.asked > MOST:
+            again = (
+                "; the same beginnings are asked again and again: the list of continuations is a new one in each round"
+            )
             short = ", and logp is asked with all tokens so far, not with the last alone" * (self.longest < 2)
-            raise Unfit(f"it does not end: when no beginning is left, the search is over{short}")
+            raise Unfit(f"it does not end: when no beginning is left, the search is over{again}{short}")
         if not isinstance(tokens, Sequence | np.ndarray) or isinstance(tokens, str):
             raise Unfit(f"it calls logp with {tokens!r}: a tuple of all tokens so far is wanted, such as (2, 1)")
         tokens = tuple(tokens)
@@ -155,6 +158,12 @@ def _endings_apart(v):
     return [one for one in v.found if one[1] == v.eos] + [one for one in v.found if one[1] != v.eos][: v.beam]
 
 
+def _endings_of_each(v):
+    of_each = [one for tokens, _ in v.beginnings for one in [o for o in v.found if o[0] == tokens][: v.beam]]
+    ended = [one for one in of_each if one[1] == v.eos]
+    return ended + sorted([one for one in of_each if one[1] != v.eos], key=lambda one: -one[2])[: v.beam]
+
+
 def _wrong_parents(v):
     """The k-th best goes on from the k-th beginning."""
     parents = [tokens for tokens, _ in v.beginnings]
@@ -209,6 +218,14 @@ know_exercise(
      "at each step there are K places anew, however many have finished before"),
     ("an ending takes no place among the K best", "best", _endings_apart,
      "<eos> is a token as any other: an ending that is not among the K best continuations is dropped"),
+    ("an ending is finished that is among the K best of its own beginning only", "best", _endings_of_each,
+     "<eos> is a token as any other: an ending that is not among the K best continuations of all is dropped"),
+    ("a total is carried on from one continuation to the next", "total",
+     lambda v: v.total + sum(v.row[k] for k in range(v.k + 1) if v.row[k] > -np.inf),
+     "each continuation begins with its beginning's own total: new = total + logp, which leaves total as it is"),
+    *((f"the continuations of the {which} beginning alone", "best",
+       lambda v, k=k: [one for one in v.found if one[0] == v.beginnings[k][0]][: v.beam], OVER_ALL)
+      for which, k in (("last", -1), ("first", 0))),
     ("the worst are kept", "best", lambda v: v.found[-v.beam:], "sort from the largest total down (reverse=True)"),
     ("continuations get the tokens of another beginning", "beginnings", _wrong_parents,
      "the k-th best continuation need not come from the k-th beginning: keep with each where it comes from"),

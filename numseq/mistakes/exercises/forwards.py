@@ -92,6 +92,17 @@ def _loss_cases(rng):
     return {label: {"logits": each, "targets": targets, "mask": REAL} for label, each in given.items()}
 
 
+LOOPS = (np.s_[-1:], np.s_[-2:], np.s_[-3:], np.s_[1:2], np.s_[:2])  # the axes that a total is carried on over
+
+
+def _piled(a, loops):
+    """Each number with those before it, along the axes that loops go through, added."""
+    over = range(a.ndim)[loops]
+    last = np.moveaxis(a, over, range(-len(over), 0))
+    piled = np.cumsum(last.reshape(*last.shape[: a.ndim - len(over)], -1), axis=-1).reshape(last.shape)
+    return np.moveaxis(piled, range(-len(over), 0), over)
+
+
 know_exercise(
     Exercise(
         "linear_forward", linear_forward, _linear_cases, lambda y, given: _array(y, given["x"] @ given["W"]),
@@ -103,6 +114,13 @@ know_exercise(
      "y = x W + b: b is added once to each number, after the sum over d"),
     ("the sum over d has its last term alone", "y", lambda v: v.x[..., -1:] * v.W[-1] + v.b,
      "+= and not =: each d adds a term"),
+    *((f"the sum over d leaves out its {which}", "y", lambda v, kept=kept: v.x[..., kept] @ v.W[kept] + v.b,
+       "range(D) goes from 0 to D - 1: all D terms belong to the sum")
+      for which, kept in (("last", np.s_[:-1]), ("first", np.s_[1:]))),
+    *(("the total is never set back to 0", "y", lambda v, loops=loops: _piled(v.x @ v.W, loops) + v.b,
+       "a sum over d for each number of y: it begins with 0 inside the loops over t, n and k") for loops in LOOPS),
+    *(("the total is never set back to 0", "y", lambda v, loops=loops: _piled(v.x @ v.W + v.b, loops),
+       "a sum over d for each number of y: it begins with 0 inside the loops over t, n and k") for loops in LOOPS),
     ("the bias is multiplied", "y", lambda v: (v.x @ v.W) * v.b, "y = x W + b"),
     ("the matrix is transposed", "y", lambda v: v.x @ (v.W.T if v.W.shape[0] == v.W.shape[1] else v.W) + v.b,
      "y = x W + b: a column of W for each output; a square W hides it from the shapes"),
@@ -162,6 +180,22 @@ know_exercise(
      "classes are counted from 0, as targets are"),
     ("the loss is divided by the number of classes", "loss", lambda v: v.value / v.logits.shape[-1],
      "the loss is a mean over tokens, not over classes"),
+    *(("the loss of the last step alone", "loss", lambda v, n=n: (v.nll * v.mask)[-1].sum() / _count(v, n),
+       "the total begins with 0 before the loops, and not inside: every step adds to it") for n in ("all", "last")),
+    *(("the loss of the first step alone", "loss", lambda v, n=n: (v.nll * v.mask)[0].sum() / _count(v, n),
+       "is the `return` inside the loop?") for n in ("all", "first")),
+    ("the loss of the last row alone", "loss", lambda v: (v.nll * v.mask)[:, -1].sum() / v.mask.sum(),
+     "the total begins with 0 before the loops, and not inside: every row adds to it"),
+    *(("the largest logit of all is subtracted, not each row's", "log_p", lambda v, small=small: _one_max(v, small),
+       "far below the largest of all exp is 0: m is each row's own largest, max(axis=-1, keepdims=True)")
+      for small in 10.0 ** -np.arange(5, 17)),
+    *(("the softmax's sum is never set back to 0", "z",
+       lambda v, loops=loops: _piled(v.value[..., 0], loops)[..., None],
+       "one softmax for each token: its sum begins with 0 inside the loops over steps and rows")
+      for loops in (np.s_[:], np.s_[1:], np.s_[:1])),
+    ("the loop over the rows ends at the first padded one", "loss",
+     lambda v: (v.nll * np.logical_and.accumulate(v.mask, axis=1)).sum() / v.mask.sum(),
+     "the rows after it may be longer: continue, not break"),
     ("the last step is left out", "loss", lambda v: (v.nll * v.mask)[:-1].sum() / v.mask.sum(),
      "range(T) ends at T - 1, which is the last step"),
     ("the softmax is left out", "log_p", lambda v: v.logits, "log p = logits - log sum exp(logits)"),
@@ -182,6 +216,15 @@ know_exercise(
     ("the most probable class in the place of the target", "nll", lambda v: -v.log_p.max(axis=-1),
      "the target is what should have been said, whatever the model thinks"),
 )  # fmt: skip
+
+
+def _count(v, which):
+    return (v.mask if which == "all" else v.mask[-1] if which == "last" else v.mask[0]).sum()
+
+
+def _one_max(v, small):
+    z = v.logits - v.logits.max()
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True) + small)
 
 
 def _over(logits, axis):

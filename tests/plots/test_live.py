@@ -569,7 +569,7 @@ def test_a_browser_shows_the_numbers_that_one_points_at(dark, tmp_path):
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'user'}", "--dump-dom"]
     address = (tmp_path / "page.html").as_uri()
-    done = subprocess.run([browser, *options, address], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([browser, *options, address], capture_output=True, encoding="utf-8", timeout=100)
     [result] = [text for tag, text in Tags(done.stdout).text if tag == "pre" and text.startswith("{")]
     found = json.loads(result)
 
@@ -606,7 +606,7 @@ def test_scripts_are_scripts(name):
     if node is None:
         pytest.skip("there is no Node")
     text = live.picture._web(f"{name}.js")
-    done = subprocess.run([node, "--check", "-"], input=text, capture_output=True, text=True)
+    done = subprocess.run([node, "--check", "-"], input=text, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
 
 

@@ -93,7 +93,7 @@ def test_a_piece_of_html_is_whole_and_asks_nobody(name, pictures):
     node = shutil.which("node")
     if node:
         done = subprocess.run(
-            [node, "--check", "-"], input=live.picture._web(f"{name}.js"), capture_output=True, text=True
+            [node, "--check", "-"], input=live.picture._web(f"{name}.js"), capture_output=True, encoding="utf-8"
         )
         assert done.returncode == 0, done.stderr
 
@@ -451,7 +451,7 @@ def driven(page, tmp_path):
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'user'}", "--dump-dom"]
     options += ["--virtual-time-budget=2000"]
     address = (tmp_path / "page.html").as_uri()
-    done = subprocess.run([browser, *options, address], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([browser, *options, address], capture_output=True, encoding="utf-8", timeout=100)
     [result] = [text for tag, text in Tags(done.stdout).text if tag == "pre" and text.startswith("{")]
     return json.loads(result)
 
@@ -571,6 +571,9 @@ def test_the_widgets_module_is_a_script(tmp_path):
     if node is None:
         pytest.skip("there is no Node")
     script = tmp_path / "widget.mjs"
-    script.write_text(ask.MODULE.format(common=live.picture._web("common.js"), script=live.picture._web("what_if.js")))
-    done = subprocess.run([node, "--check", script], capture_output=True, text=True)
+    script.write_text(
+        ask.MODULE.format(common=live.picture._web("common.js"), script=live.picture._web("what_if.js")),
+        encoding="utf-8",
+    )
+    done = subprocess.run([node, "--check", script], capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr

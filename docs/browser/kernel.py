@@ -89,6 +89,10 @@ def _told(error, name):
     told = traceback.TracebackException.from_exception(error)
     while told.stack and told.stack[0].filename != name:
         told.stack.pop(0)
+    if told.stack and told.stack[-1].filename.startswith(
+        "<cell "
+    ):  # the fault is in a cell: what called it says little
+        told.stack[:] = [frame for frame in told.stack if frame.filename.startswith("<cell ")]
     text = "".join(told.format())
     if isinstance(error, ModuleNotFoundError):
         text += f"{error.name} is not in this tab, which has Python, NumPy and numseq. Install both to have it.\n"

@@ -82,6 +82,7 @@ class Cell {
 
   begin() {
     this.ran = this.text;
+    this.finished = false; // until what it gave is there, and is of the code that stands there
     this.started = performance.now();
     this.output.replaceChildren();
     this.output.hidden = true;
@@ -117,7 +118,9 @@ class Cell {
     const seconds = (performance.now() - this.started) / 1000;
     this.status.textContent = `${done ? say("ran", "运行完毕") : say("stopped by an error", "因错误而停止")}, ${seconds.toFixed(1)} s`;
     this.output.classList.toggle("failed", !done);
+    this.finished = true;
     if (!done) this.ran = null;
+    if (page.running === this) this.output.scrollIntoView({ block: "nearest" });
   }
 }
 
@@ -144,6 +147,7 @@ const page = {
 
   async run(cell) {
     this.running = cell;
+    cell.status.textContent = "";
     const start = performance.now();
     const clock = setInterval(() => {
       cell.clock.textContent = `${Math.round((performance.now() - start) / 1000)} s`;
@@ -208,7 +212,8 @@ const page = {
   /** What this cell and those below it gave was of other code. */
   outdate(cell) {
     for (const one of alone === "True" ? [cell] : this.cells.slice(cell.number)) {
-      if (/^(ran|stopped)/.test(one.status.textContent)) {
+      if (one.finished) {
+        one.finished = false;
         one.status.textContent = one === cell ? say("changed since it ran", "运行之后又修改过") : say(`ran before cell ${cell.number + 1}, above, was changed`, `在上面的代码单元 ${cell.number + 1} 修改之前运行`);
       }
     }

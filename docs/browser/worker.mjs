@@ -14,7 +14,7 @@ async function start() {
     }),
   );
   const python = await loadPyodide({ indexURL: here("./"), env: { HOME: "/home/pyodide", PYTHONHASHSEED: "0" } });
-  say({ loading: "NumPy and numseq" });
+  say({ loading: "NumPy, numseq" });
   for (const content of packages) python.unpackArchive(await content, "zip", { extractDir: "/lib/python3.12/site-packages" });
   const kernel = python.pyimport("kernel");
   python.runPython("import numpy, numseq.gradcheck, numseq.layers");

@@ -12,7 +12,7 @@ from numseq.cli.common import Run, app, can_draw, load
 def attention(
     folder: Run,
     sentence: Annotated[str, Argument(metavar="SENTENCE", help="What to translate.")],
-    out: Annotated[Path, Option(help="Where to draw: a .png or .svg file.")],
+    out: Annotated[Path, Option(help="Where to draw: a .png or .svg file.")] = Path("attention.png"),
 ):
     """Draw where the model looked while it translated a sentence."""
     from numseq import plots

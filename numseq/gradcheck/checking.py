@@ -106,7 +106,8 @@ class Checking(Inside, Fitness, Doubt):
                 "others are not in the loss"
             )
         self.notes += [
-            f"nothing reads {name} of {kind} from the record, so d{name} was not looked at: let equations read s.{name}"
+            f"nothing reads {name} of {kind} from the record, so d{name} was not looked at: let equations read "
+            f"s.{name}, or, if none needs it, let d{name} be 0"
             for kind, name in self.unread
         ]
 

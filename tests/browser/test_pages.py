@@ -82,8 +82,10 @@ def test_a_chinese_word_is_found(site, open_page):
 def output(page, k):
     """What the k-th cell gave in the tab, when it is through."""
     status = page.locator(".run-status").nth(k)
-    page.wait_for_function("(s) => /^(ran|stopped|cell|Python)/.test(s.textContent)", arg=status.element_handle())
-    assert status.text_content().startswith("ran"), (
+    page.wait_for_function(
+        "(s) => /^(ran|stopped|cell|Python|运行完毕|因错误)/.test(s.textContent)", arg=status.element_handle()
+    )
+    assert status.text_content().startswith(("ran", "运行完毕")), (
         status.text_content(),
         page.locator(".run-output").all_inner_texts(),
     )
@@ -149,14 +151,22 @@ def test_what_a_cell_gives_is_below_it(site, open_page):
     assert max(abs(code["x"] - place["x"]) for place in (button, given)) < 30 and given["height"] < 300
 
 
-def test_a_verdict_on_other_code_is_known_by_its_status(site, open_page):
-    page = open_page(f"{site}/docs/change-an-equation.html")
+@pytest.mark.parametrize(
+    ("folder", "changed"),
+    [
+        ("", ["changed since it ran", "ran before cell 1, above, was changed", ""]),
+        ("zh_CN/", ["运行之后又修改过", "在上面的代码单元 1 修改之前运行", ""]),
+    ],
+    ids=["English", "Chinese"],
+)
+def test_a_verdict_on_other_code_is_known_by_its_status(site, open_page, folder, changed):
+    page = open_page(f"{site}/{folder}docs/change-an-equation.html")
     page.locator("[data-role=run]").nth(1).dblclick()  # the second click does not stop what the first began
     assert "right" in output(page, 1)
     page.locator("pre[contenteditable]").first.press("End")
     page.keyboard.type(" ")
     statuses = page.locator(".run-status").all_text_contents()
-    assert statuses == ["changed since it ran", "ran before cell 1, above, was changed", ""]
+    assert statuses == changed
 
 
 def test_no_cell_stays_running_when_it_is_stopped(site, open_page):

@@ -52,7 +52,7 @@ def open_page(chromium):
     def opened(address, width=1200, dark=False):
         scheme = "dark" if dark else "light"
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(180_000)  # a machine may be slow, and busy
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: faults.append(f"{said.type}: {said.text}") if said.type == "error" else None)

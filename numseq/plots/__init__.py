@@ -2,7 +2,8 @@
 (`learning_curves`), where a backward pass is wrong (`gradient_errors`), how exact a numeric derivative is
 (`error_curve`), how a beam search went (`beam_tree`), how far a gradient gets (`gradient_flow`), which gates are
 saturated (`saturation`), what clipping does (`updates`), a cell's data flow (`data_flow`), gates under their text
-(`gates`), and the gradients inside steps (`gradients`). `explore`, the microscope, moves, and so do those of
+(`gates`), the gradients inside steps (`gradients`), and what a model gets wrong (`error_analysis`, `confusion_map`,
+`error_comparison`). `explore`, the microscope, moves, and so do those of
 `numseq.plots.live`.
 
 Every other picture is a matplotlib `Figure` made without pyplot: no display is needed, and no global list keeps a
@@ -11,6 +12,7 @@ figure that the caller has dropped. matplotlib is imported where it is used, so 
 
 from numseq.plots.attention import attention_map
 from numseq.plots.data_flow import data_flow
+from numseq.plots.errors import confusion_map, error_analysis, error_comparison
 from numseq.plots.figure import save
 from numseq.plots.gates import gates
 from numseq.plots.gradients import error_curve, gradient_errors, gradient_flow, gradients, saturation
@@ -21,7 +23,10 @@ from numseq.plots.tree import beam_tree
 __all__ = [
     "attention_map",
     "beam_tree",
+    "confusion_map",
     "data_flow",
+    "error_analysis",
+    "error_comparison",
     "error_curve",
     "explore",
     "gates",

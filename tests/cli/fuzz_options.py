@@ -37,6 +37,7 @@ BASE = {  # a command that works
     "train": ("--source", "source.txt", "--target", "target.txt", "--out", "new", *SMALL),
     "translate": ("run", "--input", "lines"),
     "evaluate": ("run", "--source", "source.txt", "--reference", "target.txt", "--metric", "exact,ppl"),
+    "errors": ("run", "--source", "source.txt", "--reference", "target.txt"),
     "score": ("run", "--source", "source.txt", "--target", "target.txt"),
     "attention": ("run", "1 2 3", "--out", "picture.png"),
     "gradcheck": ("lstm_step", "--method", "central"),

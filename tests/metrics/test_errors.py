@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import jiwer
 import numpy as np
@@ -13,7 +14,7 @@ from numseq.errors import ArgumentError
 from numseq.metrics import corpus_scores
 from numseq.metrics.errors import analyse, compare_errors
 from numseq.metrics.errors.by_length import length_bins
-from numseq.metrics.errors.coverage import attended, coverage
+from numseq.metrics.errors.coverage import attended, coverage, unusual
 from numseq.metrics.errors.edits import aligned
 from numseq.metrics.errors.intervals import Difference, Rate, rate, share
 from numseq.metrics.errors.lines import line_of
@@ -209,17 +210,20 @@ def looked(*weights):
     return line_of(1, "x y", "a", "a", "word", said("a", "x y", alpha=alpha))
 
 
+def numbered(lines):
+    return [replace(line, number=k) for k, line in enumerate(lines)]
+
+
 def test_coverage_leaves_out_the_end():
     assert coverage(np.array([[0.5, 0.5], [0.25, 0.75], [1, 0]])).tolist() == [0.75, 1.25]
 
 
 def test_what_got_less_than_a_quarter_of_the_usual_attention_is_dropped():
-    lines = [looked(1, 1)] * 8 + [looked(1, 0.2), looked(1, 0.3)]
-    found = attended(lines)
+    found = attended(numbered([looked(1, 1)] * 8 + [looked(1, 0.2), looked(1, 0.3)]))
     [row] = found["dropped"].rows
-    # y: usual is (8 + 0.2 + 0.3 + mean 0.925) / 11 = 0.857, a quarter of it 0.214
-    assert (row["token"], row["dropped"], row["of_all"].value) == ("y", 1, 0.1)
-    assert row["usual"] == pytest.approx((8.5 + 0.925) / 11)
+    # the mean of all is 0.925; of 0.2 usual is (8.3 + 0.925) / 10 and a quarter 0.23; of 0.3 it is 0.228
+    assert (row["token"], row["times"], row["of_all"].value, row["in_wrong_lines"]) == ("y", 1, 0.1, 0)
+    assert row["usually"] == pytest.approx(0.85)
     assert found["looked_at_twice"].rows == []
     assert [(row["lines_with"], row["lines"]) for row in found["coverage"].rows] == [
         ("nothing unusual", 9), ("something dropped", 1),
@@ -227,13 +231,21 @@ def test_what_got_less_than_a_quarter_of_the_usual_attention_is_dropped():
 
 
 def test_what_got_more_than_twice_the_usual_attention_is_looked_at_twice():
-    found = attended([looked(1, 1)] * 8 + [looked(1, 3), looked(1.9, 1)])
-    assert [(row["token"], row["looked_at_twice"]) for row in found["looked_at_twice"].rows] == [("y", 1)]
+    found = attended(numbered([looked(1, 1)] * 8 + [looked(1, 3), looked(1.9, 1)]))
+    assert [(row["token"], row["times"]) for row in found["looked_at_twice"].rows] == [("y", 1)]
     assert found["dropped"].rows == []
 
 
-def test_what_is_usually_passed_over_cannot_be_dropped():
-    assert attended([looked(1, 0.4)] * 9 + [looked(1, 0)])["dropped"].rows == []
+def test_where_attention_varies_much_nothing_is_unusual():
+    found = attended(numbered([looked(1, 0), looked(1, 2)] * 5))
+    assert found["dropped"].rows == found["looked_at_twice"].rows == []
+
+
+def test_a_token_that_is_seen_once_is_compared_with_all_others():
+    found = unusual({"x": np.full(20, 1.0), "y": np.array([0.1]), "z": np.array([0.9])})
+    assert {token: (less.any(), more.any()) for token, (less, more) in found.items()} == {
+        "x": (False, False), "y": (True, False), "z": (False, False),
+    }  # fmt: skip
 
 
 def test_without_attention_to_tokens_nothing_is_said_of_it():
@@ -284,7 +296,8 @@ def test_words_can_be_compared_by_their_characters():
 
 
 def test_a_table_fits_its_width_in_any_script():
-    rows = [{"token": "日本語" * 30, "times": 12345, "share": Rate(0.5, 0.25, 0.75)}, dict(token=None, times=1, share=None)]
+    rows = [{"token": "日本語" * 30, "times": 12345, "share": Rate(0.5, 0.25, 0.75)}]
+    rows += [{"token": None, "times": 1, "share": None}]
     lines = Table("日本", rows, "note " * 40).text(60).splitlines()
     assert max(map(text_width, lines)) <= 60 and lines[-2].endswith("12,345  50.0% (25.0 to 75.0)")
     assert lines[-1].split() == ["-", "1", "-"]
@@ -325,7 +338,8 @@ def test_lines_that_became_better_and_worse():
     assert row["difference"].value == pytest.approx(-1 / 6)
     assert [one["line"] for one in found.better.rows] == [2] and [one["line"] for one in found.worse.rows] == [1]
     assert [row["number"] for row in found.by_length.rows] == [3]
-    assert [(row["first"].value, row["second"].value) for row in found.by_frequency.rows] == [(1 / 3, 1 / 3), (2 / 3, 1)]
+    right = [(row["first"].value, row["second"].value) for row in found.by_frequency.rows]
+    assert right == [(1 / 3, 1 / 3), (2 / 3, 1)]
     assert json.loads(json.dumps(found.to_dict()))["better"][0]["said_second"] == "a b"
 
 

@@ -1,12 +1,13 @@
 """What was dropped and what was repeated, by attention: how much of the output looked at each token of the source.
 
-c_j    = sum over t of alpha_tj                                   t: what was said, without <eos>
-usual  = (sum of c over all places of the token + mean c) / (number of these places + 1)
-dropped:        usual >= 1/2,  c_j < usual / 4
-looked at twice:               c_j > 2 usual,  c_j > usual + 1
+c_j      = sum over t of alpha_tj                                        t: what was said, without <eos>
+usual_j  = (sum of c + mean) / (n + 1)                                   over the n other places of the same token
+spread_j = sqrt((sum of (c - usual)^2 + variance) / (n + 1))             over these, too
+dropped, unusually little:          c_j < usual_j / 4  and  c_j < usual_j - 2 spread_j
+looked at twice, unusually much:    c_j > usual_j + 1  and  c_j > usual_j + 2 spread_j
 
-A token's usual coverage is taken over the same test lines, since it differs from token to token: an article may be read
-with its noun, and of a weekday in a date hardly a letter is needed. Nothing that is usually passed over can be dropped.
+mean and variance are those of all tokens, so that a token that is seen once is compared with all others. What is usual
+differs from token to token: an article may be read with its noun, and of a weekday in a date hardly a letter is needed.
 """
 
 from collections import defaultdict
@@ -15,23 +16,46 @@ from typing import Any
 
 import numpy as np
 
+from numseq.backend import Array
 from numseq.metrics.errors.intervals import Rate
 from numseq.metrics.errors.lines import Line, group
 from numseq.metrics.errors.table import Table
 from numseq.plots.fonts import visible
 
-SHARE, LEAST = 1 / 4, 1 / 2
-TWICE, MORE = 2, 1
+SHARE, MORE, SPREADS = 1 / 4, 1, 2
 MOST = 10  # tokens that are listed
 
 
-def coverage(alpha: Any) -> np.ndarray:
+def coverage(alpha: Any) -> Array:
     """How much each place of the source was looked at, (S,), of a Translation's alpha, (T, S), whose last row is that
     of <eos>.
 
     Source: Tu et al. 2016.
     """
     return np.asarray(alpha, dtype=float)[:-1].sum(axis=0)
+
+
+def unusual(places: dict[str, Array]) -> dict[str, tuple[Array, Array]]:
+    """Which places of each token got unusually little, and which unusually much: booleans, (n,) each.
+
+    Equations: those of the module.
+
+    Args: places, the coverage of all places of each token, (n,).
+    """
+    everywhere = np.concatenate([*places.values()])
+    mean = everywhere.mean()
+    around = {token: (c.sum() + mean) / (len(c) + 1) for token, c in places.items()}
+    variance = np.mean(np.concatenate([(c - around[token]) ** 2 for token, c in places.items()]))
+    found = {}
+    for token, c in places.items():
+        off = (c - around[token]) ** 2
+        usual = (c.sum() - c + mean) / len(c)
+        spread = np.sqrt((off.sum() - off + variance) / len(c))
+        found[token] = (
+            (c < SHARE * usual) & (c < usual - SPREADS * spread),
+            (c > usual + MORE) & (c > usual + SPREADS * spread),
+        )
+    return found
 
 
 def looks_at_tokens(line: Line) -> bool:
@@ -45,45 +69,46 @@ def attended(lines: Sequence[Line]) -> dict[str, Table] | None:
     lines = [line for line in lines if looks_at_tokens(line)]
     if not lines:
         return None
-    seen = defaultdict(list)  # token: (line, coverage) of each of its places
-    for k, line in enumerate(lines):
+    seen, where = defaultdict(list), defaultdict(list)  # of each token: the coverage of its places, and their lines
+    for line in lines:
         for token, c in zip(line.translation.source, coverage(line.translation.alpha), strict=True):
-            seen[token].append((k, float(c)))
-    mean = float(np.mean([c for places in seen.values() for _, c in places]))
-    rows: dict[str, list] = {"dropped": [], "looked_at_twice": []}
-    concerned: dict[str, set] = {"dropped": set(), "looked_at_twice": set()}
-    for token, places in seen.items():
-        usual = (sum(c for _, c in places) + mean) / (len(places) + 1)
-        less = [k for k, c in places if usual >= LEAST and c < usual * SHARE]
-        more = [k for k, c in places if c > usual * TWICE and c > usual + MORE]
-        for name, found in (("dropped", less), ("looked_at_twice", more)):
-            concerned[name].update(found)
+            seen[token].append(float(c))
+            where[token].append(line)
+    places = {token: np.array(found) for token, found in seen.items()}
+    tables: dict[str, Table] = {}
+    concerned: dict[str, set[int]] = {}
+    flagged = unusual(places)
+    for k, name in enumerate(TITLES):
+        rows: list[dict[str, Any]] = []
+        concerned[name] = set()
+        for token, both in flagged.items():
+            found = [where[token][place] for place in np.flatnonzero(both[k])]
             if found:
-                where = ", ".join(f"{lines[k].number:,}" for k in list(dict.fromkeys(found))[:3])
-                wrong = sum(not lines[k].exact for k in found)
-                rows[name].append({
-                    "token": visible(token), name: len(found), "of_all": Rate(len(found) / len(places)), "usual": usual,
-                    "in_wrong_lines": wrong, "such_as_lines": where,
+                concerned[name].update(line.number for line in found)
+                rows.append({
+                    "token": visible(token), "times": len(found), "of_all": Rate(len(found) / len(places[token])),
+                    "usually": float(places[token].mean()), "in_wrong_lines": sum(not line.exact for line in found),
+                    "such_as_lines": ", ".join(f"{n:,}" for n in [*dict.fromkeys(line.number for line in found)][:3]),
                 })  # fmt: skip
-    return {"coverage": _by_coverage(lines, concerned)} | {
-        name: Table(TITLES[name], sorted(found, key=lambda row: (-row[name], row["token"]))[:MOST], NOTES[name])
-        for name, found in rows.items()
-    }
+        rows.sort(key=lambda row: (-row["times"], row["token"]))
+        tables[name] = Table(TITLES[name], rows[:MOST], NOTES[name])
+    return {"coverage": _by_coverage(lines, concerned)} | tables
 
 
 TITLES = {"dropped": "Most often dropped", "looked_at_twice": "Most often looked at twice"}
+OF = "usually: what they get in the mean"
 NOTES = {
-    "dropped": "tokens of the source that got less than a quarter of the attention that they usually get here (usual)",
-    "looked_at_twice": "tokens that got more than twice the attention that they usually get, and may be said twice",
+    "dropped": f"tokens of the source that got unusually little attention, and may be left out; {OF}",
+    "looked_at_twice": f"tokens that got unusually much, and may be said twice; {OF}",
 }
 
 
 def _by_coverage(lines, concerned):
     kinds = {
-        "nothing unusual": [k for k in range(len(lines)) if not any(k in found for found in concerned.values())],
-        "something dropped": sorted(concerned["dropped"]),
-        "something looked at twice": sorted(concerned["looked_at_twice"]),
+        "nothing unusual": [line for line in lines if not any(line.number in found for found in concerned.values())],
+        "something dropped": [line for line in lines if line.number in concerned["dropped"]],
+        "something looked at twice": [line for line in lines if line.number in concerned["looked_at_twice"]],
     }
-    rows = [{"lines_with": name} | group([lines[k] for k in some]) for name, some in kinds.items() if some]
-    note = "coverage is the attention that a token of the source gets from all that was said"
+    rows = [{"lines_with": name} | group(some) for name, some in kinds.items() if some]
+    note = "by the attention that each token of the source gets from all that was said"
     return Table("Attention: dropped and repeated parts", rows, note)

@@ -76,7 +76,7 @@ def confusion_map(analysis: "ErrorAnalysis") -> "Figure":
         if token in row and said in row:
             counts[row[token], row[said]] = count
             if token is not None:
-                shares[row[token], row[said]] = count / wanted[token]
+                shares[row[token], row[said]] = 100 * count / wanted[token]
     return _draw_map(tokens, shares, counts)
 
 
@@ -239,6 +239,6 @@ def _draw_map(tokens, shares, counts):
         label.set_rotation(0 if upright and k < n else 90)
     axes.set_xlabel("said")
     axes.set_ylabel("wanted")
-    figure.colorbar(image, ax=axes, label="share of the places where it was wanted", shrink=0.6)
-    set_title(axes, "What was said for what, with its number of times", None, cell * n + 2.0)
+    figure.colorbar(image, ax=axes, label="of the places where it was wanted (%)", shrink=0.6)
+    set_title(axes, "What was said for what, and how often", None, cell * n + 2.0)
     return figure

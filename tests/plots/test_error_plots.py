@@ -63,8 +63,8 @@ def test_a_map_has_what_was_said_for_what_left_out_and_added(found):
     counts = {(names[round(t.get_position()[1])], names[round(t.get_position()[0])]): t.get_text() for t in axes.texts}
     assert counts == {("b", "c"): "1", ("a", "λ"): "1", ("b", "nothing"): "1", ("nothing", "d"): "1"}
     shares = np.ma.filled(axes.images[0].get_array(), np.nan)
-    assert shares[1, 2] == shares[1, 5] == shares[0, 4] == 1 / 4 and np.isnan(shares[0, 0])
-    assert bar.get_ylabel() == "share of the places where it was wanted"
+    assert shares[1, 2] == shares[1, 5] == shares[0, 4] == 25 and np.isnan(shares[0, 0])
+    assert bar.get_ylabel() == "of the places where it was wanted (%)"
 
 
 def test_a_large_map_has_the_tokens_with_the_most_edits():

@@ -24,6 +24,7 @@ WHOLE = [
     "change-an-equation.md",
     "cells-and-attention.md",
     "decoding.md",
+    "error-analysis.md",
     "gradient-flow.md",
     "index.md",
     "training.md",
@@ -44,7 +45,7 @@ def test_every_page_with_code_is_run():
 @pytest.mark.parametrize("page", WHOLE)
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    if page == "decoding.md":  # a run, and pairs to score
+    if page in ("decoding.md", "error-analysis.md"):  # a run, and pairs to score
         data, options = DataOptions(min_count=1), TrainingOptions(epochs=1)
         train_run("run", words(40), words(8), {"embedding": 4, "hidden": 4}, data, options, say=lambda line: None)
     module = types.ModuleType("a_page")  # a registry knows a part by the name of its module

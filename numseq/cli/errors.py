@@ -27,7 +27,7 @@ def errors(
     compare: Annotated[Path | None, Option(metavar="DIR", help="Another model: where better, where worse?")] = None,
     unit: Annotated[
         Literal["word", "char"] | None,
-        Option(help="What is compared. [default: word, or char where the model's target tokens are letters in words]"),
+        Option(help="What is compared. [default: char where the model cuts text that has no spaces, else word]"),
     ] = None,
     tokenize: Annotated[
         str, Option(help="sacrebleu's tokeniser for BLEU; none for text that is tokenised already.")

@@ -306,7 +306,7 @@ def test_a_table_fits_its_width_in_any_script():
 
 
 def test_cells_have_signs_and_marks():
-    assert shown(Difference(-0.01, -0.02, 0.03)) == "-1.0% (-2.0 to +3.0)" and shown(Rate(0.123)) == "12.3%"
+    assert shown(Difference(-0.01, -0.02, 0.03)) == "-1.0 (-2.0 to +3.0)" and shown(Rate(0.123)) == "12.3%"
     assert (shown(1234567), shown(0.5), shown(None), shown("x")) == ("1,234,567", "0.50", "-", "x")
 
 

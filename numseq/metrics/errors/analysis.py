@@ -94,7 +94,7 @@ def analyse(
     Args: translations, as a Translator gives them. references, the right translation of each. translator, the one that
         made them, whose vocabularies say what cannot be said and how tokens of the source are joined; None if it is not
         there. training, the target sides that it was trained on, of which tokens are counted. unit, "word", between
-        spaces, or "char"; None: characters where the vocabulary has no longer token and no reference has a space.
+        spaces, or "char"; None: characters where no reference has a space and the model cuts them all the same.
         tokenize, see `corpus_scores`. examples, lines in each table of them. numbers, of the lines; None for 1, 2, ...
     Returns: an ErrorAnalysis. Text is compared in its composed form, as `corpus_scores` does.
     Raises: ArgumentError, when there is no line, the numbers of lines differ, or something is of another kind.
@@ -137,13 +137,12 @@ def analyse(
     )
 
 
-def unit_of(tokens: "Tokens | None", references: Iterable[str]) -> str:
-    """What lines are compared by, if nobody says: characters where the vocabulary has no longer token and no reference
-    has a space, else words."""
-    if tokens is None or any(len(line.split()) > 1 for line in references):
-        return "word"
-    longest = max((len(tokens.token(k)) for k in range(4, len(tokens))), default=0)
-    return "char" if longest == 1 else "word"
+def unit_of(tokens: "Tokens | None", references: Sequence[str]) -> str:
+    """What lines are compared by, if nobody says: characters where no reference has a space and the model cuts them
+    all the same, else words."""
+    spaces = any(len(line.split()) > 1 for line in references)
+    cuts = tokens is not None and not spaces and any(len(ids) > 1 for ids in tokens.encode(references))
+    return "char" if cuts else "word"
 
 
 def _counts(training, tokens, unit):

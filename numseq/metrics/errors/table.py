@@ -104,8 +104,8 @@ def shown(cell: Any) -> str:
     if cell is None:
         return NOTHING
     if isinstance(cell, Rate):
-        sign = "+" if isinstance(cell, Difference) else ""
-        value = f"{100 * cell.value:{sign}.1f}%"
+        sign, of_all = ("+", "") if isinstance(cell, Difference) else ("", "%")
+        value = f"{100 * cell.value:{sign}.1f}{of_all}"
         return value if cell.low is None else f"{value} ({100 * cell.low:{sign}.1f} to {100 * cell.high:{sign}.1f})"
     if isinstance(cell, float):
         return f"{cell:.2f}"

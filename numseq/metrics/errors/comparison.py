@@ -73,7 +73,7 @@ def compare_errors(
     pairs = list(zip(first.lines, second.lines, strict=True))
     title = f"{names[0]} (first) and {names[1]} (second)"
     rows = [{"lines": "all"} | _row(pairs)]
-    note = f"{UNITS[first.unit]} error rates; difference in points; better, worse: lines with fewer, more edits by the second"
+    note = f"{UNITS[first.unit]} error rates, their difference in points; better: lines with fewer edits by the second"
     return ErrorComparison(
         overall=Table(title, rows, note),
         by_length=Table("By length of the source", _by_length(pairs), "the same for each bin"),

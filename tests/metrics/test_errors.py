@@ -368,6 +368,8 @@ def test_only_analyses_of_the_same_lines_are_compared():
         ([said("a")], ["a"], {"unit": "letter"}, "unit is 'letter'"),
         ([said("a")], ["a"], {"training": "abc"}, "training is 'abc'"),
         ([said("a")], ["a"], {"numbers": [1, 2]}, "numbers has 2 lines"),
+        ([said("a")], ["a"], {"numbers": 3}, "numbers is 3"),
+        ([said("a")], ["a"], {"numbers": ["x"]}, r"numbers\[0\] is 'x'"),
         ([said("a")], ["a"], {"examples": -1}, "examples is -1"),
         ([said("a")], ["a"], {"translator": 3}, "translator is 3"),
     ],

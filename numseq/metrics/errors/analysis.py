@@ -20,7 +20,7 @@ from numseq.metrics.errors.repeated import repeated
 from numseq.metrics.errors.table import WIDTH, Examples, Table, shown
 from numseq.metrics.errors.unknown import unknown
 from numseq.metrics.errors.worst import worst
-from numseq.metrics.scores import composed, corpus_scores
+from numseq.metrics.scores import composed, corpus_scores, scorer_of
 from numseq.record import Record
 from numseq.search.translate import Translation, Translator
 
@@ -97,7 +97,8 @@ def analyse(
         spaces, or "char"; None: characters where no reference has a space and the model cuts them all the same.
         tokenize, see `corpus_scores`. examples, lines in each table of them. numbers, of the lines; None for 1, 2, ...
     Returns: an ErrorAnalysis. Text is compared in its composed form, as `corpus_scores` does.
-    Raises: ArgumentError, when there is no line, the numbers of lines differ, or something is of another kind.
+    Raises: ArgumentError, when there is no line, the numbers of lines differ, or something is of another kind;
+        ConfigError, see `corpus_scores`.
     """
     translations = arguments.listed(translations, "translations", "a list of Translations")
     for k, one in enumerate(translations):
@@ -105,7 +106,12 @@ def analyse(
     references = [composed(line) for line in arguments.texts(references, "references")]
     arguments.one_of(translator, "translator", Translator, type(None))
     examples = arguments.whole(examples, "examples", least=0)
-    numbers = list(range(1, len(translations) + 1)) if numbers is None else list(numbers)
+    scorer_of("bleu", tokenize)
+    numbers = range(1, len(translations) + 1) if numbers is None else numbers
+    numbers = [
+        arguments.whole(number, f"numbers[{k}]")
+        for k, number in enumerate(arguments.listed(numbers, "numbers", "a list of whole numbers"))
+    ]
     if not translations:
         raise ArgumentError("translations holds none: there is nothing to analyse")
     for called, given in (("references", references), ("numbers", numbers)):

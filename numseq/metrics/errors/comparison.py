@@ -65,7 +65,7 @@ def compare_errors(
     """
     for called, given in (("first", first), ("second", second)):
         arguments.one_of(given, called, ErrorAnalysis)
-    names = arguments.pair(names, "names")
+    names = [arguments.text(name, f"names[{k}]") for k, name in enumerate(arguments.pair(names, "names"))]
     if first.unit != second.unit:
         raise ArgumentError(f"first is compared by {first.unit}, second by {second.unit}: give both one unit")
     if [(one.number, one.reference) for one in first.lines] != [(one.number, one.reference) for one in second.lines]:

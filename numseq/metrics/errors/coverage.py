@@ -61,7 +61,7 @@ def unusual(places: dict[str, Array]) -> dict[str, tuple[Array, Array]]:
 def looks_at_tokens(line: Line) -> bool:
     """Does the line's attention have a place for each token of the source?"""
     one = line.translation
-    return one.alpha is not None and one.alpha.shape[1] == len(one.source)
+    return one.alpha is not None and one.alpha.shape[1] == len(one.source) > 0
 
 
 def attended(lines: Sequence[Line]) -> dict[str, Table] | None:

@@ -301,8 +301,15 @@ def test_a_table_fits_its_width_in_any_script():
     lines = Table("日本", rows, "note " * 40).text(60).splitlines()
     assert max(map(text_width, lines)) <= 60 and lines[-2].endswith("12,345  50.0% (25.0 to 75.0)")
     assert lines[-1].split() == ["-", "1", "-"]
-    example = Examples("E", [{"line": 3, "source": "word " * 40 + "日" * 90, "said": ""}]).text(60).splitlines()
-    assert max(map(text_width, example)) <= 60 and "".join(example).count("日") == 90
+    source = "word " * 20 + "日" * 50 + " end"
+    example = Examples("E", [{"line": 3, "source": source, "said": ""}]).text(60).splitlines()
+    assert max(map(text_width, example)) <= 60 and example[2:4] == [
+        "line 3",
+        "    source      " + "word " * 7 + "word word",
+    ]
+    joined = "".join(line[16:] for line in example[3:-1])
+    assert joined.replace(" ", "") == source.replace(" ", "") and "日 日" not in joined and example[-1].endswith(" -")
+    assert len(Examples("E", [{"source": "x" * 10**6}]).text().splitlines()) < 20
 
 
 def test_cells_have_signs_and_marks():

@@ -50,7 +50,7 @@ def unusual(places: dict[str, Array]) -> dict[str, tuple[Array, Array]]:
     for token, c in places.items():
         off = (c - around[token]) ** 2
         usual = (c.sum() - c + mean) / len(c)
-        spread = np.sqrt((off.sum() - off + variance) / len(c))
+        spread = np.sqrt(np.maximum(off.sum() - off + variance, 0) / len(c))  # rounding can be below 0
         found[token] = (
             (c < SHARE * usual) & (c < usual - SPREADS * spread),
             (c > usual + MORE) & (c > usual + SPREADS * spread),

@@ -10,6 +10,7 @@ from numseq.plots.fonts import text_width
 from numseq.record import Record
 
 WIDTH = 100
+LINES = 12  # of a text that is shown
 GAP = "  "
 NOTHING = "-"
 
@@ -127,13 +128,18 @@ def _wrapped(text, begin, width):
     """A text in lines of at most `width`, the first with `begin` before it and the others below its end."""
     room, lines = width - len(begin), [""]
     for word in text.split(" "):
-        while text_width(word) > room:
-            lines.append(word[: room // 2])
-            word = word[room // 2 :]
-        fits = text_width(lines[-1]) + 1 + text_width(word) <= room
-        lines[-1:] = [f"{lines[-1]} {word}".strip()] if fits else [lines[-1], word]
-    lines = [line for line in lines if line] or [""]
-    return [f"{begin if k == 0 else ' ' * len(begin)}{line}" for k, line in enumerate(lines)]
+        gap = " " if lines[-1] else ""
+        wide = text_width(word)
+        if text_width(lines[-1]) + len(gap) + wide <= room:
+            lines[-1] += gap + word
+        elif wide <= room:
+            lines.append(word)
+        else:  # no letter is wider than two
+            lines += [word[k : k + room // 2] for k in range(0, len(word), room // 2)]
+    lines = [line for line in lines if line]
+    if len(lines) > LINES:
+        lines[LINES - 1 :] = ["…"]
+    return [f"{' ' * len(begin) if k else begin}{line}" for k, line in enumerate(lines)]
 
 
 def _safe(text):

@@ -13,6 +13,7 @@ from numseq.errors import ArgumentError, NumseqError
 from numseq.interop import from_torch, read, to_torch, write
 from numseq.layers import LSTM, EmbeddingParams, LinearParams
 from numseq.metrics import align, alignment_error_rate, compare, corpus_scores, distinct, evaluate, self_bleu
+from numseq.metrics.errors import analyse
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.options import LARGEST
 from numseq.search import BeamOptions, GreedyOptions, SamplingOptions, Translator, score
@@ -80,6 +81,7 @@ TAKE_TEXTS = {
     "corpus_scores, references": ("references", lambda t, x: corpus_scores(LINES, x, "exact")),
     "corpus_scores, references of a line": ("references[0]", lambda t, x: corpus_scores(["1"], [x], "exact")),
     "compare": ("hypotheses_b", lambda t, x: compare(LINES, x, LINES)),
+    "analyse": ("references", lambda t, x: analyse(t.translate(LINES), x)),
     "distinct": ("texts", lambda t, x: distinct(x, 1)),
     "self_bleu": ("texts", lambda t, x: self_bleu(x)),
     "attention_map, source": ("source", lambda t, x: plots.attention_map(np.ones((3, 3)), x, LINES)),

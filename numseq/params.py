@@ -124,6 +124,18 @@ def zeros_like(tree: Tree) -> Tree:
     return map(lambda leaf: array_module(leaf).zeros_like(leaf), tree)
 
 
+def copy(tree: Tree) -> Tree:
+    """The same tree in memory of its own."""
+    return map(lambda leaf: leaf.copy(), tree)
+
+
+def add(tree: Tree, other: Tree) -> Tree:
+    """The tree, to whose leaves those of another were added in place."""
+    for leaf, more in zip(leaves(tree), leaves(other), strict=True):
+        leaf += more
+    return tree
+
+
 def cast(tree: Tree, dtype: DType) -> Tree:
     """The same tree in another floating dtype; integer and boolean leaves stay as they are."""
     return map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind in "fc" else leaf, tree)

@@ -19,6 +19,7 @@ from numseq.training import checkpoint, progress
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(numseq.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 TINY = ("--hidden", 8, "--embedding", 6, "--batch", 8, "--lr", 0.03)  # options of numseq train
+OF_THE_MACHINE = ("seconds", "tokens_per_second", "peak_memory")  # in a line of the metrics
 
 
 def digits(n, seed=0):

@@ -12,9 +12,9 @@ import numpy as np
 from numseq import arguments
 from numseq.data.batches import Pairs
 from numseq.errors import ConfigError
+from numseq.metrics.loss import mean_loss
 from numseq.search.scoring import MAX_LENGTH
 from numseq.threads import blas_threads, choose_threads
-from numseq.training.trainer import mean_loss
 
 if TYPE_CHECKING:
     from numseq.search.translate import Translator

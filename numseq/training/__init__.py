@@ -1,12 +1,13 @@
 """Optimisers, the trainer, and runs on disk."""
 
+from numseq.metrics.loss import mean_loss
 from numseq.training.arrays import CheckpointError
 from numseq.training.checkpoint import load_config, load_model, load_part, load_tokens, save_run
 from numseq.training.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_by_global_norm
 from numseq.training.options import TrainingOptions
 from numseq.training.run import DataOptions, train_run
 from numseq.training.schedules import SCHEDULES
-from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer, mean_loss
+from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer
 
 __all__ = [
     "OPTIMIZERS",

@@ -33,7 +33,11 @@ from numseq.training.arrays import FORMAT, CheckpointError, load_arrays, restore
 
 CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training.safetensors", "metrics.jsonl"
 TOKENS = SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
-CHANGEABLE = ("epochs", "threads")  # options of training that may be others when a run is resumed
+CHANGEABLE = (  # options of training that may be others when a run is resumed
+    "epochs", "updates", "threads", "lr", "schedule", "decay", "patience", "keep_best", "keep_last", "show",
+    "tensorboard",
+)  # fmt: skip
+CHANGED_IN_PLACE = ("epochs", "threads")  # by earlier versions, which had no others
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,10 @@ class Description:
 
     @property
     def run(self) -> str:
-        """A digest of all that decides the run's numbers. What may change on the way is left out."""
-        training = {name: value for name, value in self.training.items() if name != "origin"}
+        """A digest of all that decided the run's numbers when it began."""
+        training = {name: value for name, value in self.training.items() if name not in ("origin", "changed")}
         if isinstance(options := training.get("options"), dict):
-            training["options"] = {name: value for name, value in options.items() if name not in CHANGEABLE}
+            training["options"] = {name: value for name, value in options.items() if name not in CHANGED_IN_PLACE}
         said = _canonical({"model": asdict(self.config), "training": training, "tokens": self.tokens})
         return hashlib.sha256(said).hexdigest()[:16]
 

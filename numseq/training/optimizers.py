@@ -4,7 +4,7 @@ Each parameter is worked on in pieces that fit the processor's cache, so that th
 from main memory once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
 
@@ -19,7 +19,7 @@ from numseq.registry import Registry
 PIECE = 1 << 18  # numbers: smaller ones make the processors wait for the interpreter
 
 
-def _pieces(*trees_):
+def pieces(*trees_: Any) -> Iterator[list[Array]]:
     """The same stretches of the leaves of several trees, as flat views; on a GPU, or in an odd layout, whole leaves."""
     for arrays in zip(*map(trees.leaves, trees_), strict=True):
         if not all(array.flags.c_contiguous for array in arrays):
@@ -54,7 +54,7 @@ class Optimizer:
         """One step down, in place."""
         self.steps += 1
         xp = array_module(trees.leaves(params)[0])
-        for_each(xp, lambda piece: self.rule(*piece), _pieces(params, grads, *self.moments.values()))
+        for_each(xp, lambda piece: self.rule(*piece), pieces(params, grads, *self.moments.values()))
 
     def decayed(self, p: Array, g: Array) -> Array:
         """g + weight_decay * p; without weight decay g itself, and no work."""

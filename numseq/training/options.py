@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from numseq.metrics.figures import FIGURES
 from numseq.objectives import OBJECTIVES
 from numseq.options import option, validate
 from numseq.registry import Part
@@ -19,7 +20,11 @@ class TrainingOptions:
     """
 
     epochs: int = option(10, "Passes over the data.", least=1)
+    updates: int | None = option(
+        None, "Steps of the optimiser; the run ends after these or --epochs, whichever is first.", least=1
+    )
     batch: int = option(64, "Sentence pairs worked on together.", least=1)
+    accumulate: int = option(1, "Batches whose gradients are summed for one update.", least=1)
     optimizer: Part = option("adam", "How a gradient becomes a step.", choices=OPTIMIZERS)
     objective: Part = option("cross-entropy", "What is minimised.", choices=OBJECTIVES)
     lr: float | None = option(None, "Step size.", above=0, otherwise="the optimiser's, 0.001 with adam")
@@ -32,11 +37,35 @@ class TrainingOptions:
     )
     schedule: Part = option(
         "plateau",
-        "How the step size changes; plateau: times --decay after an epoch without progress.",
+        "How the step size changes; plateau: times --decay after a validation without progress.",
         choices=SCHEDULES,
     )
     decay: float = option(0.5, "What plateau multiplies the step size by.", above=0, most=1)
     clip: float = option(1.0, "Largest global norm of a gradient.", above=0, source="Pascanu et al. 2013")
+    ema: float | None = option(
+        None,
+        "Decay of a moving average of the parameters, which is validated and kept; 0.999 is usual.",
+        least=0,
+        below=1,
+        otherwise="no average",
+        source="Polyak & Juditsky 1992",
+    )
+    validate_every: int | None = option(
+        None, "Updates between validations.", least=1, otherwise="a validation after each epoch"
+    )
+    metric: str = option(
+        "loss",
+        "What says which model is the best; all but loss and perplexity translate the validation pairs.",
+        choices=FIGURES,
+    )
+    tokenize: str = option("13a", "sacrebleu's tokeniser for BLEU; none for text that is tokenised already.")
+    patience: int | None = option(
+        None, "End after so many validations in a row without a better metric.", least=1, otherwise="never"
+    )
+    keep_best: int = option(1, "Best models kept; more than 1 stand in checkpoints/.", least=1)
+    keep_last: int = option(0, "Latest models kept, in checkpoints/.", least=0)
+    show: int = option(0, "Validation pairs whose translations are shown at each validation.", least=0)
+    tensorboard: bool = option(False, "Write the metrics for TensorBoard too.")
     freeze: str = option(
         "", "Parameters that stay as they are, by the beginning of their names, as in source,encoder.0."
     )

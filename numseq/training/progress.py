@@ -21,29 +21,52 @@ class Progress:
     """Where a run stands: the numbers that, with the parameters and moments, decide everything that follows."""
 
     epoch: int = option(1, "The epoch at work, from 1.", least=1)
-    step: int = option(0, "Batches of it that are done.", least=0)
-    loss: float = option(0.0, "Of these, the sum over what they weigh.")
+    step: int = option(0, "Updates of it that are done.", least=0)
+    of: int = option(0, "Updates that it has; 0 as long as that is not known.", least=0)
+    loss: float = option(0.0, "Of the updates since the last validation, the sum over what they weigh.")
     weight: int = option(0, "What they weigh: real target tokens.", least=0)
-    updates: int = option(0, "Steps of the optimiser.", least=0)
-    setbacks: int = option(0, "Epochs without a better validation loss.", least=0)
-    best: float | None = option(None, "The lowest validation loss so far, nats per token.")
+    updates: int = option(0, "Steps of the optimiser, in all epochs.", least=0)
+    validations: int = option(0, "How many there were.", least=0)
+    validated: int = option(0, "How many updates the last one came after.", least=0)
+    setbacks: int = option(0, "Validations without a better metric, in all.", least=0)
+    waited: int = option(0, "The same since the last better one.", least=0)
+    best: float | None = option(None, "The best value of the metric so far.")
     seconds: float = option(0.0, "Spent training, in all sittings.", least=0)
+    since: float = option(0.0, "How many of them had passed at the end of the last validation.", least=0)
     metrics_bytes: int = option(0, "Length of the metrics file.", least=0)
     metrics_crc32: int = option(0, "Its checksum.", least=0, below=1 << 32)
     model_crc32: str | None = option(None, "Checksum of the best model so far.")
 
     @property
     def mean_loss(self) -> float:
-        """Of the batches of this epoch that are done."""
+        """Of the updates since the last validation."""
         return self.loss / self.weight
 
-    def batch_done(self, loss: float, weight: int) -> None:
+    def done(self, options: Any) -> float:
+        """The share of the run that is done, from 0 to 1: of its epochs or of its updates, whichever is more.
+
+        Args: options, a TrainingOptions.
+        """
+        epochs = (self.epoch - 1 + (self.step / self.of if self.of else 0)) / options.epochs
+        updates = self.updates / options.updates if options.updates else 0.0
+        return min(1.0, max(epochs, updates))
+
+    def update_done(self, loss: float, weight: int) -> None:
         self.step += 1
+        self.updates += 1
         self.loss += loss * weight
         self.weight += weight
 
+    def validation_done(self, value: float, better: bool) -> None:
+        self.validations, self.validated, self.since = self.validations + 1, self.updates, self.seconds
+        self.loss, self.weight = 0.0, 0
+        if better:
+            self.best, self.waited = value, 0
+        else:
+            self.setbacks, self.waited = self.setbacks + 1, self.waited + 1
+
     def epoch_done(self) -> None:
-        self.epoch, self.step, self.loss, self.weight = self.epoch + 1, 0, 0.0, 0
+        self.epoch, self.step = self.epoch + 1, 0
 
 
 class Clock:
@@ -116,8 +139,8 @@ class Lines:
 class Bar:
     """The progress of one epoch; see `progress_bar`."""
 
-    def __init__(self, progress: Progress, epochs: int, batches: int):
-        self._bar = progress_bar(batches, "batch", f"epoch {progress.epoch}/{epochs}", progress.step)
+    def __init__(self, progress: Progress, epochs: int):
+        self._bar = progress_bar(progress.of, "update", f"epoch {progress.epoch}/{epochs}", progress.step)
         self._progress, self._before, self._began = progress, progress.weight, time.monotonic()
 
     def __enter__(self) -> Self:

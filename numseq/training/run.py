@@ -22,8 +22,8 @@ from numseq.options import option, options_of, validate
 from numseq.search.translate import Translator
 from numseq.threads import blas_threads, run_threads
 from numseq.training.arrays import CheckpointError
+from numseq.training.changes import changed, refuse_changes, tell_changes
 from numseq.training.checkpoint import (
-    CHANGEABLE,
     CONFIG,
     TRAINING,
     Description,
@@ -35,8 +35,11 @@ from numseq.training.checkpoint import (
     save_run,
 )
 from numseq.training.lock import locked
+from numseq.training.memory import check_memory
 from numseq.training.options import TrainingOptions
+from numseq.training.tensorboard import check_installed
 from numseq.training.trainer import Trainer, not_frozen
+from numseq.training.validation import scorer_of_validation
 
 HELD_OUT = 1000  # at most so many pairs, and at most one in twenty, when no validation data are given
 
@@ -116,6 +119,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
         check_vacant(folder)
     fingerprint = _fingerprint(train, valid)
     held_out = valid is None
+    before = training
     if held_out:
         train, valid = hold_out(train, training.seed)
 
@@ -123,7 +127,10 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
         config, described = load_config(folder)
         if described.get("fingerprint") != fingerprint:
             raise CheckpointError(f"{folder}: the training data are not those that this run began with")
-        _refuse_changes(folder, described, asdict(config), model, data, training)
+        _, began_data, before, _ = resumed_options(folder)
+        given = {name: value for name, value in model.items() if value is not None}
+        for began, now in ((config, given), (began_data, asdict(data)), (before, asdict(training))):
+            refuse_changes(folder, asdict(began), now)
         source_tokens, target_tokens = load_tokens(folder)
     else:
         source_tokens, target_tokens = _vocabularies(train, data, shared=model.get("tied") == "all")
@@ -131,6 +138,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
     if held_out:
         say(f"held out {len(valid):,} of {len(train) + len(valid):,} pairs for validation")
     both = (source_tokens, target_tokens)
+    valid_pairs = valid
     train = _encode("training", train, both, data.max_length, say)
     valid = _encode("validation", valid, both, data.max_length, say)
     with blas_threads(1):  # first values are the seed's alone, not those of a number of threads
@@ -143,6 +151,10 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
         _put_vectors(network, data, both, say)
         if prepare:
             prepare(network)
+    scorer = scorer_of_validation(valid_pairs, both, training, data.max_length, say)
+    if training.tensorboard:
+        check_installed()
+    check_memory(network, train, training, say)
     if not going_on:
         described = {
             "origin": origin,
@@ -152,34 +164,23 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
         }
         save_run(folder, config, source_tokens, target_tokens, described)
 
-    trainer = Trainer(network, train, valid, folder, training, say=say, resume=going_on)
-    changed = {name: getattr(training, name) for name in CHANGEABLE}
-    now = described | {"options": described["options"] | changed, "origin": origin}
-    if now != described:  # more epochs, or files that moved: kept, so that the next --resume knows
+    trainer = Trainer(network, train, valid, folder, training, say=say, resume=going_on, scorer=scorer)
+    now = described | {"changed": changed(described["options"], training), "origin": origin}
+    if now != {"changed": {}} | described:  # more epochs, or files that moved: kept, so that the next --resume knows
         replace(Description.load(folder), training=now).save(folder)
     attention = f"{config.attention} attention" if config.attends else "no attention"
     say(
         f"{config.cell}, {attention}, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
         f"{len(source_tokens):,} source and {len(target_tokens):,} target tokens"
     )
-    if trainer.progress.epoch > training.epochs:
-        say(f"all {trainer.progress.epoch - 1} epochs are done already")
-    elif trainer.progress.updates:
-        say(f"going on at epoch {trainer.progress.epoch}, batch {trainer.progress.step + 1}")
+    if tell_changes(before, training, say):
+        say(f"step size of the next update: {trainer.next_lr():.2g}")
+    if (why := trainer.ending()) is None and trainer.progress.updates:
+        say(f"going on at epoch {trainer.progress.epoch}, update {trainer.progress.step + 1}")
+    elif why:
+        say(f"{why} already" if why.endswith("done") else why)
     metrics = trainer.run()
     return Translator(*load_model(folder)), metrics
-
-
-def _refuse_changes(folder, described, config, model, data, training):
-    """Raise CheckpointError when an option is another than the run began with, but for those that may be."""
-    whole = {"data": asdict(data), "options": asdict(training)}
-    pairs = [(name, now, config.get(name)) for name, now in model.items() if now is not None]
-    pairs += [(n, whole[part][n], before) for part in whole for n, before in described[part].items()]
-    for name, now, before in pairs:
-        if now != before and name not in CHANGEABLE:
-            raise CheckpointError(
-                f"{folder}: {name} is {now}, but the run began with {before}; only {', '.join(CHANGEABLE)} may change"
-            )
 
 
 def _model(given):
@@ -219,7 +220,7 @@ def resumed_options(
     del model["source_vocabulary"], model["target_vocabulary"]
     try:
         data = DataOptions(**{"normalization": "none"} | described["data"])  # as before there was a choice
-        training = TrainingOptions(**described["options"])
+        training = TrainingOptions(**described["options"] | described.get("changed", {}))
         described["fingerprint"]  # what train_run will compare
         return model, data, training, described["origin"]
     except (KeyError, TypeError, ConfigError) as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def plateau(lr: float, progress: "Progress", options: "TrainingOptions") -> float:
-    """lr * decay^n, n counting the epochs without a better validation loss."""
+    """lr * decay^n, n counting the validations without a better metric."""
     return lr * options.decay**progress.setbacks
 
 

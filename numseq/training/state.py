@@ -14,8 +14,10 @@ from numseq.models import Seq2Seq
 from numseq.options import validate
 from numseq.training.arrays import CheckpointError, load_arrays, restore, save_arrays
 from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TRAINING, Description
+from numseq.training.kept import CHECKPOINTS, Kept
 from numseq.training.lock import check_held
 from numseq.training.optimizers import Optimizer
+from numseq.training.options import TrainingOptions
 from numseq.training.progress import Progress
 
 
@@ -26,6 +28,7 @@ class State:
         self.folder = Path(folder)
         described = (self.folder / CONFIG).exists()  # else it is a loop of one's own
         self.run = Description.load(folder).run if described else None
+        self.kept = Kept(folder)
         self.updates = 0  # of the optimiser, in the state that is on the disk
         self.seen: tuple[int, int] | None = None  # which file that is
 
@@ -34,14 +37,14 @@ class State:
         """Is there something to resume? Raises: CheckpointError, when only the training state is lost."""
         if (self.folder / TRAINING).exists():
             return True
-        if left := [name for name in (MODEL, METRICS) if (self.folder / name).exists()]:
+        if left := [name for name in (MODEL, METRICS, CHECKPOINTS) if (self.folder / name).exists()]:
             raise CheckpointError(
                 f"{self.folder}: {TRAINING} is missing, without which training cannot go on, but {' and '.join(left)} "
                 "are there and stay as they are: take it from a copy, or begin in another folder"
             )
         return False
 
-    def check(self) -> None:
+    def check(self, options: TrainingOptions) -> None:
         """Find out before training whether what is on the disk is what was read, and whether it can be written.
 
         Raises: CheckpointError; OSError, naming the file.
@@ -50,9 +53,10 @@ class State:
             raise CheckpointError(f"{self.folder}: something else has trained here meanwhile: go on from that")
         for name in (TRAINING, MODEL, METRICS):
             check_writable(self.folder / name)
+        self.kept.check(options)
 
     def history(self) -> list[dict[str, Any]]:
-        """The metrics of the epochs that are done, a list of dicts."""
+        """The metrics of the validations that were, a list of dicts."""
         path = self.folder / METRICS
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -64,56 +68,61 @@ class State:
         progress.metrics_crc32 = zlib.crc32(data, progress.metrics_crc32)
 
     def cut_metrics(self, progress: Progress) -> None:
-        """Forget lines that were written after the checkpoint: those epochs are trained again."""
+        """Forget lines that were written after the checkpoint: those updates are made again."""
         path = self.folder / METRICS
         if path.exists() and path.stat().st_size > progress.metrics_bytes:
             with open(path, "r+b") as file:
                 file.truncate(progress.metrics_bytes)
 
-    def keep_best(self, model: Seq2Seq, line: dict[str, Any], progress: Progress) -> None:
-        """Keep these parameters as the run's model. Raises: see `save`."""
-        check_held(self.folder)
-        described = {"run": self.run, "epoch": line["epoch"], "valid_loss": line["valid_loss"]}
-        progress.model_crc32 = save_arrays(self.folder / MODEL, dict(trees.walk(model.params)), described)
+    def tidy(self, progress: Progress, options: TrainingOptions) -> None:
+        """Remove models that are not kept any more, once what is on the disk does without them."""
+        self.kept.tidy(progress.validated, options)
 
-    def save(self, model: Seq2Seq, optimizer: Optimizer, progress: Progress) -> None:
+    def keep(
+        self, model: Seq2Seq, options: TrainingOptions, line: dict[str, Any], progress: Progress, best: bool
+    ) -> None:
+        """Keep the parameters that were validated: as the run's model if they are the best, and in checkpoints/.
+
+        Args: line, their metrics, with the value of the metric that models are chosen by. Raises: see `save`.
+        """
+        check_held(self.folder)
+        said = {name: line[name] for name in ("epoch", "updates", "valid_loss", "metric", "value")}
+        described = {"run": self.run, "validation": progress.validations + 1} | said
+        if best:
+            progress.model_crc32 = save_arrays(self.folder / MODEL, dict(trees.walk(model.params)), described)
+        self.kept.add(model.params, described, options)
+
+    def save(self, model: Seq2Seq, optimizer: Optimizer, progress: Progress, average: trees.Tree | None = None) -> None:
         """Write all that resuming needs, in one step. Raises: CheckpointError, when the folder was renamed; OSError."""
         check_held(self.folder)
-        arrays = {f"params.{name}": leaf for name, leaf in trees.walk(model.params)}
-        for moment, tree in optimizer.moments.items():
-            arrays |= {f"{moment}.{name}": leaf for name, leaf in trees.walk(tree)}
+        parts = {"params": model.params} | optimizer.moments | ({} if average is None else {"ema": average})
+        arrays = {f"{part}.{name}": leaf for part, tree in parts.items() for name, leaf in trees.walk(tree)}
         save_arrays(self.folder / TRAINING, arrays, {"run": self.run} | asdict(progress))
         self.seen = self._on_disk()
         self.updates = progress.updates
 
-    def load(self, model: Seq2Seq, optimizer: Optimizer) -> Progress:
-        """Put parameters and moments where they were; returns the Progress. Nothing on disk is changed.
+    def load(
+        self, model: Seq2Seq, optimizer: Optimizer, average: trees.Tree | None = None
+    ) -> tuple[Progress, trees.Tree | None]:
+        """Put parameters and moments where they were; returns the Progress, and the moving average of the parameters,
+        in the shapes of `average`. Nothing on disk is changed.
 
         Raises: CheckpointError, when a file cannot be read, is not the one that was written, or does not belong to this
             run, model and optimiser.
         """
         path = self.folder / TRAINING
         self.seen = self._on_disk()
-        arrays, kept = load_arrays(path)
-        self._check_run(path, kept)
-        try:
-            progress = Progress(**{field.name: kept[field.name] for field in fields(Progress)})
-            validate(progress)
-        except KeyError as error:
-            raise CheckpointError(f"{path}: {error} is missing: not the state of a training run") from None
-        except ConfigError as error:
-            raise CheckpointError(f"{path}: {error}") from None
-        if (progress.step == 0) != (progress.weight == 0):
-            raise CheckpointError(
-                f"{path}: {progress.step} batches are done and weigh {progress.weight}: that cannot be"
-            )
+        arrays, said = load_arrays(path)
+        self._check_run(path, said)
+        progress = _progress(path, said)
         self._check_model(progress, model)
+        self.kept.load(self.run, model.params)
         self._check_metrics(progress)
         optimizer.steps = self.updates = progress.updates
         model.params = restore(path, model.params, arrays, "params.")
         for moment, tree in optimizer.moments.items():
             optimizer.moments[moment] = restore(path, tree, arrays, f"{moment}.")
-        return progress
+        return progress, None if average is None else restore(path, average, arrays, "ema.")
 
     def _on_disk(self):
         try:
@@ -136,7 +145,8 @@ class State:
         arrays, kept = load_arrays(path)
         self._check_run(path, kept)
         restore(path, model.params, arrays)  # it can be used, or all would be trained for nothing
-        if kept["crc32"] != progress.model_crc32 and kept.get("epoch") != progress.epoch:
+        number = kept.get("validation", kept.get("epoch"))  # before there were others, validations were epochs' ends
+        if kept["crc32"] != progress.model_crc32 and number != progress.validations + 1:
             raise CheckpointError(f"{path}: not the model that {TRAINING} belongs to: take both from one copy")
 
     def _check_metrics(self, progress):
@@ -154,6 +164,31 @@ class State:
             raise CheckpointError(
                 f"{path}: not the lines that were written: take it from a copy, or remove it to go on without them"
             )
+
+
+def _progress(path, said):
+    """The Progress that a training state has. Raises: CheckpointError."""
+    try:
+        if "validated" not in said:  # of a version that validated at the end of each epoch, and then alone
+            said = said | {
+                "of": 0,
+                "validations": said["epoch"] - 1,
+                "validated": said["updates"] - said["step"],
+                "waited": 0,
+                "since": said["seconds"],
+            }
+        progress = Progress(**{field.name: said[field.name] for field in fields(Progress)})
+        validate(progress)
+    except KeyError as error:
+        raise CheckpointError(f"{path}: {error} is missing: not the state of a training run") from None
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    if (progress.validated == progress.updates) != (progress.weight == 0):
+        raise CheckpointError(
+            f"{path}: {progress.updates - progress.validated} updates since the last validation weigh "
+            f"{progress.weight}: that cannot be"
+        )
+    return progress
 
 
 def _are_metrics(data):

@@ -8,7 +8,7 @@ in an epoch; `batch(rows)`, what a model's `forward` takes, with its `weight` in
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -17,18 +17,22 @@ import numpy as np
 from numseq import arguments
 from numseq import params as trees
 from numseq.backend import Array, array_module, generator, keep_freed_memory
-from numseq.data.batches import Pairs
 from numseq.errors import ArgumentError, ConfigError, NumseqError, shown
+from numseq.metrics.figures import FIGURES
+from numseq.metrics.loss import check_corpus, mean_loss
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
 from numseq.threads import blas_threads, choose_threads
 from numseq.training.arrays import CheckpointError
+from numseq.training.ema import follow
 from numseq.training.lock import locked
+from numseq.training.memory import peak_memory
 from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm
 from numseq.training.options import TrainingOptions
 from numseq.training.progress import Bar, Clock, Progress, ctrl_c
 from numseq.training.schedules import SCHEDULES
 from numseq.training.state import State
+from numseq.training.tensorboard import board
 
 SHUFFLE, NOISE = range(2)  # what a seed is for
 SAVE_EVERY = 60  # seconds between saves within an epoch
@@ -48,9 +52,12 @@ class Trainer:
 
     Args: model, a Seq2Seq; its parameters are changed in place. train, valid: corpora, such as Pairs. folder: where
         checkpoints and metrics go; it must exist. options: TrainingOptions. say: called with a line of text after each
-        epoch. resume: go on with the run that the folder holds, if it holds one.
-    Raises: ArgumentError, when one of these is of another kind, or a corpus has ids that the model lacks;
-        CheckpointError, when the folder holds a run that is not to be resumed, or cannot be.
+        validation. resume: go on with the run that the folder holds, if it holds one. scorer: what computes a metric
+        that needs translations, f(model) returning ({name: value}, samples), samples being dicts that JSON can hold; it
+        is called at each validation (`numseq.training.validation`).
+    Raises: ArgumentError, when one of these is of another kind, a corpus has ids that the model lacks, or the metric
+        of the options needs a scorer; CheckpointError, when the folder holds a run that is not to be resumed, or cannot
+        be.
     """
 
     def __init__(
@@ -62,28 +69,37 @@ class Trainer:
         options: TrainingOptions,
         say: Callable[[str], Any] = print,
         resume: bool = False,
+        scorer: Callable[[Seq2Seq], tuple[dict[str, float], list[dict[str, str]]]] | None = None,
     ):
         arguments.one_of(model, "model", Seq2Seq)
         arguments.one_of(options, "options", TrainingOptions)
         arguments.function(say, "say")
+        if scorer is not None:
+            arguments.function(scorer, "scorer")
+        elif FIGURES[options.metric].metric:
+            raise ArgumentError(f"scorer is None: something has to translate, where the metric is {options.metric}")
         if not arguments.path(folder, "folder").is_dir():
             raise ArgumentError(f"folder is {shown(str(folder))}: there is no such folder")
         for called, corpus in (("train", train), ("valid", valid)):
-            _check_corpus(corpus, called, model.config)
+            check_corpus(corpus, called, model.config)
         self.model, self.train, self.valid = model, train, valid
-        self.options, self.say, self.state = options, say, State(folder)
+        self.options, self.say, self.scorer, self.state = options, say, scorer, State(folder)
         self.objective = OBJECTIVES.find(options.objective)(model.config)
         self.guessing = getattr(self.objective, "guessing", math.inf)
         self.schedule = SCHEDULES.find(options.schedule)
         self.optimizer = optimizer_of(options, model.params)
         self.lr = self.optimizer.lr
+        self.average = None if options.ema is None else trees.copy(model.params)
+        self._planned = None, None  # an epoch, and its plan
         begun = self.state.begun
         if begun and not resume:
             raise CheckpointError(f"{folder} holds a run already: resume it, or choose another folder")
-        self.progress = self.state.load(model, self.optimizer) if begun else Progress()
+        self.progress = Progress()
+        if begun:
+            self.progress, self.average = self.state.load(model, self.optimizer, self.average)
 
     def run(self) -> list[dict[str, Any]]:
-        """Train until the last epoch. Returns the metrics of all epochs, a list of dicts.
+        """Train to the end (`ending`). Returns the metrics of all validations, a list of dicts.
 
         Raises: InterruptedTraining, after Ctrl-C, once all is saved. DivergedError, on a loss or gradient that is not
             finite, and instead of saving what is far worse than guessing; what was saved before stays. CheckpointError,
@@ -95,86 +111,171 @@ class Trainer:
         # numbers that overflow are reported once, with the step, as an error and not as warnings
         quiet = np.errstate(all="ignore")
         with locked(self.state.folder, self.say), ctrl_c() as pressed, quiet, blas_threads(threads):
-            self.state.check()
+            self.state.check(self.options)
             self.state.cut_metrics(self.progress)
+            self.state.tidy(self.progress, self.options)
             if not self.state.begun:  # from here on, a state that is not there was lost
-                self.state.save(self.model, self.optimizer, self.progress)
-            while self.progress.epoch <= self.options.epochs:
-                self._epoch(pressed)
+                self.state.save(self.model, self.optimizer, self.progress, self.average)
+            clock = Clock(self.progress)
+            with board(self.state, self.options) as self.show_metrics:
+                while self._due() or not self.ending():
+                    self._to_the_next_validation(pressed, clock)
+                    if self.progress.epoch <= self.options.epochs and (early := self.ending()):
+                        self.say(early)
         return self.state.history()
 
-    def _epoch(self, pressed):
-        p, options, clock = self.progress, self.options, Clock(self.progress)
-        plan = self.train.plan(options.batch, generator(options.seed, SHUFFLE, p.epoch))
-        if p.step > len(plan):
-            raise CheckpointError(f"batch {p.step} of {len(plan)} is said to be done: not the state of these data")
-        with Bar(p, options.epochs, len(plan)) as bar:
-            for rows in plan[p.step :]:
-                loss, norm = self.train_on(rows)
+    def ending(self) -> str | None:
+        """Why the run ends where it stands, a line; None as long as it goes on."""
+        p, options = self.progress, self.options
+        if p.epoch > options.epochs:
+            return f"all {p.epoch - 1} epochs are done"
+        if options.updates and p.updates >= options.updates:
+            return f"all {p.updates:,} updates are done"
+        if options.patience and p.waited >= options.patience:
+            of = f"the last {p.waited} validations" if p.waited > 1 else "the last validation"
+            return f"{of} brought no {options.metric} better than {p.best:.4g}, so training ends (patience)"
+        return None
+
+    def _due(self):
+        """Is it time for a validation?"""
+        p, options = self.progress, self.options
+        if p.updates == p.validated:
+            return False
+        end_of_epoch = p.step == p.of
+        if options.validate_every is None:
+            regular = end_of_epoch
+        else:
+            regular = p.updates % options.validate_every == 0 or (end_of_epoch and p.epoch >= options.epochs)
+        return regular or (options.updates is not None and p.updates >= options.updates)
+
+    def _to_the_next_validation(self, pressed, clock):
+        """Or to the end of the epoch, whichever is first."""
+        p = self.progress
+        plan, groups = self._plan_of(p.epoch)
+        with Bar(p, self.options.epochs) as bar:
+            while p.step < p.of and not self._due():
+                loss, norm = self.train_on(groups[p.step])
                 bar.show(loss, norm)
                 if pressed.is_set() or clock.due(SAVE_EVERY):
                     self._save(clock)
                 if pressed.is_set():
-                    raise InterruptedTraining(f"stopped at epoch {p.epoch}, batch {p.step} of {len(plan)}; saved")
-        self._end_of_epoch(clock, self.train.padding(plan))
+                    raise InterruptedTraining(f"stopped at epoch {p.epoch}, update {p.step} of {p.of}; saved")
+        if self._due():
+            self._validate(clock, self.train.padding(plan))
+        elif p.step == p.of:
+            p.epoch_done()
 
-    def train_on(self, rows: Array) -> tuple[float, float]:
-        """One batch: forward, backward, clip, update. Returns the loss and the gradient's norm before clipping."""
+    def _plan_of(self, epoch):
+        """(batches of an epoch, these in groups that make an update each); it is kept until another is asked for."""
+        if self._planned[0] != epoch:
+            plan = self.train.plan(self.options.batch, generator(self.options.seed, SHUFFLE, epoch))
+            groups = [plan[k : k + self.options.accumulate] for k in range(0, len(plan), self.options.accumulate)]
+            self._planned = epoch, (plan, groups)
+        plan, groups = self._planned[1]
+        if self.progress.step > len(groups):
+            raise CheckpointError(
+                f"update {self.progress.step} of {len(groups)} is said to be done: not the state of these data"
+            )
+        self.progress.of = len(groups)
+        return plan, groups
+
+    def train_on(self, group: Sequence[Array]) -> tuple[float, float]:
+        """One update, on the rows of one batch or of more: forward, backward, clip, update. Their gradients are summed
+        with the weights that they have in one big batch: so it is that batch's, but for rounding.
+
+        Returns the loss and the gradient's norm before clipping.
+        """
         p, model, options = self.progress, self.model, self.options
-        batch = self.train.batch(rows)
-        noise = model.draw_noise(batch, options.seed, NOISE, p.epoch, p.step)
-        trace = model.forward(batch, noise, self.objective)
-        grad = self.trained(trace.backward().params)
-        loss, norm = float(trace.loss), clip_by_global_norm(grad, options.clip)
+        batches = [self.train.batch(rows) for rows in group]
+        weight, loss, grad = sum(batch.weight for batch in batches), 0.0, None
+        for k, batch in enumerate(batches, p.step * options.accumulate):
+            of_batch, more = self.gradient(batch, batch.weight / weight, k)
+            loss += of_batch * (batch.weight / weight)
+            grad = more if grad is None else trees.add(grad, more)
+        norm = clip_by_global_norm(grad, options.clip)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diverged(
-                f"epoch {p.epoch}, batch {p.step + 1}: the loss is {loss} and the gradient's norm {norm}"
+                f"epoch {p.epoch}, update {p.step + 1}: the loss is {loss} and the gradient's norm {norm}"
             )
-        self.optimizer.lr = float(self.schedule(self.lr, p, options))  # NumPy's would make float32 arrays float64
+        self.optimizer.lr = self.next_lr()
         self.optimizer.update(self.trained(model.params), grad)
-        p.updates = self.optimizer.steps
-        p.batch_done(loss, batch.weight)
+        p.update_done(loss, weight)
+        if self.average is not None:
+            follow(self.trained(self.average), self.trained(model.params), options.ema, p.updates)
         return loss, norm
+
+    def next_lr(self) -> float:
+        """The step size of the next update."""
+        return float(self.schedule(self.lr, self.progress, self.options))  # NumPy's would make float32 arrays float64
+
+    def gradient(self, batch: Any, share: float, number: int) -> tuple[float, trees.Tree]:
+        """(loss of a batch, the gradient of so great a share of it); number, of the batch in its epoch, from 0."""
+        noise = self.model.draw_noise(batch, self.options.seed, NOISE, self.progress.epoch, number)
+        trace = self.model.forward(batch, noise, self.objective)
+        return float(trace.loss), self.trained(trace.backward(share).params)
 
     def trained(self, tree: trees.Tree) -> trees.Tree:
         """A tree of parameters, or of their gradients, without those that are frozen."""
         return trees.without(tree, self.options.frozen)
 
-    def _end_of_epoch(self, clock, padding):
-        p = self.progress
-        valid = mean_loss(self.model, self.valid, self.options.batch, self.objective)
+    def _validate(self, clock, padding):
+        """Is the model better than all before? Keep it, write the metrics, and save where the run stands."""
+        p, options = self.progress, self.options
+        clock.tick()
+        speed = p.weight / max(p.seconds - p.since, 1e-9)
+        model = self.model if self.average is None else Seq2Seq(self.model.config, self.average)
+        valid = mean_loss(model, self.valid, options.batch, self.objective)
         self._refuse_divergence(valid, "validation")
-        improved = p.best is None or valid < p.best
+        scores, samples = self.scorer(model) if self.scorer else ({}, [])
+        known = {"loss": valid, "perplexity": float(np.exp(valid))} | scores
+        if options.metric not in known:
+            raise ArgumentError(
+                f"scorer gives {', '.join(scores)}, and not {options.metric}, the metric of the options"
+            )
+        figure, value = FIGURES[options.metric], known[options.metric]
+        improved = figure.better(value, p.best)
         clock.tick()
         line = {
             "epoch": p.epoch,
+            "updates": p.updates,
             "train_loss": p.mean_loss,
             "valid_loss": valid,
-            "valid_perplexity": float(np.exp(valid)),
+            "valid_perplexity": known["perplexity"],
+            **scores,
             "lr": self.optimizer.lr,
             "tokens": p.weight,
+            "tokens_per_second": round(speed, 1),
             "padding": padding,
+            "peak_memory": peak_memory(),
             "seconds": p.seconds,
         }
-        if improved:
-            p.best = valid
-            self.state.keep_best(self.model, line, p)
-        else:
-            p.setbacks += 1
+        line |= {"samples": samples} if samples else {}
+        self.state.keep(model, options, {"metric": options.metric, "value": value} | line, p, improved)
         self.state.add_metrics(line, p)
-        p.epoch_done()
-        self.state.save(self.model, self.optimizer, p)
+        p.validation_done(value, improved)
+        if p.step == p.of:
+            p.epoch_done()
+        self.state.save(self.model, self.optimizer, p, self.average)
+        self.state.tidy(p, options)
+        self.show_metrics(line)
+        self._tell(line, scores, improved)
+
+    def _tell(self, line, scores, improved):
+        updates = f"  update {line['updates']:,}" if self.options.validate_every else ""
+        told = "".join(f"  {name} {value:.4g}" for name, value in scores.items())
         self.say(
-            f"epoch {line['epoch']:>3}/{self.options.epochs}  train loss {line['train_loss']:.4f}  "
-            f"validation perplexity {line['valid_perplexity']:.4g}{' *' if improved else '  '}  "
-            f"lr {line['lr']:.2g}  {line['seconds']:.0f} s  padding {padding:.1%}"
+            f"epoch {line['epoch']:>3}/{self.options.epochs}{updates}  train loss {line['train_loss']:.4f}  "
+            f"validation perplexity {line['valid_perplexity']:.4g}{told}{' *' if improved else '  '}  "
+            f"lr {line['lr']:.2g}  {line['seconds']:.0f} s  padding {line['padding']:.1%}"
         )
+        for sample in line.get("samples", []):
+            self.say("\n".join(f"    {name:<11} {text}" for name, text in sample.items()))
 
     def _save(self, clock):
-        """Save in the middle of an epoch, unless what would be saved is worthless."""
+        """Save between two validations, unless what would be saved is worthless."""
         self._refuse_divergence(self.progress.mean_loss, "training")
         clock.tick()
-        self.state.save(self.model, self.optimizer, self.progress)
+        self.state.save(self.model, self.optimizer, self.progress, self.average)
 
     def _refuse_divergence(self, loss, of):
         """Raise DivergedError on a mean loss that is not finite or far above that of knowing nothing, and on parameters
@@ -195,20 +296,6 @@ class Trainer:
         )
 
 
-def _check_corpus(corpus, called, config):
-    """Raise ArgumentError, unless it is one, and has something that the model knows."""
-    arguments.having(corpus, called, "Pairs, or a corpus like it", "plan", "batch", "padding")
-    if isinstance(corpus, Pairs):
-        corpus.fit(called, config.source_vocabulary, config.target_vocabulary)
-        if not len(corpus):
-            raise ArgumentError(f"{called} has no pair in it")
-        if not corpus.source.lengths.all():
-            first = int(corpus.source.lengths.argmin())
-            raise ArgumentError(
-                f"{called} has a pair without a source, the first is number {first + 1:,}: leave it out"
-            )
-
-
 def not_frozen(params: trees.Tree, options: TrainingOptions) -> trees.Tree:
     """Those of a model's parameters that are trained. Raises: ConfigError, when there are none, or no such ones."""
     try:
@@ -225,21 +312,3 @@ def optimizer_of(options: TrainingOptions, params: trees.Tree) -> Any:
     given = {"lr": options.lr, "weight_decay": options.weight_decay}
     given = {name: value for name, value in given.items() if value is not None}
     return OPTIMIZERS.find(options.optimizer)(not_frozen(params, options), **given)
-
-
-def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None) -> float:
-    """The mean loss of a corpus by weight: for pairs of sentences nats per target token (<eos> counts), whose exp is
-    the perplexity.
-
-    Args: model, a Seq2Seq. corpus, such as Pairs. size, rows computed together. objective, None for cross-entropy.
-    Raises: ArgumentError, when one of these is of another kind, or the corpus is empty or not of the model.
-    """
-    arguments.one_of(model, "model", Seq2Seq)
-    _check_corpus(corpus, "corpus", model.config)
-    size = arguments.whole(size, "size", least=1)
-    total = weight = 0
-    for rows in corpus.plan(size):
-        batch = corpus.batch(rows)
-        total += float(model.forward(batch, objective=objective).loss) * batch.weight
-        weight += batch.weight
-    return total / weight

@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from helpers_fork import forked
-from helpers_run import numseq_cli, words, write_parallel
+from helpers_run import OF_THE_MACHINE, numseq_cli, words, write_parallel
 
 from numseq.training import trainer
 from numseq.training.arrays import FORMAT, load_arrays, save_arrays
@@ -100,7 +100,7 @@ def _as_of_format_3(run):
 
 def _metrics(run):
     lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+    return [{name: value for name, value in line.items() if name not in OF_THE_MACHINE} for line in lines]
 
 
 def scenes(work: Path) -> list[Scene]:

@@ -254,7 +254,7 @@ def test_batches_that_are_done_weigh_something(run, step, weight):
 
 def test_more_batches_than_there_are_cannot_be_done(run):
     resealed(run / TRAINING, step=1000, weight=1)
-    with pytest.raises(CheckpointError, match=r"batch 1000 of \d+ is said to be done"):
+    with pytest.raises(CheckpointError, match=r"update 1000 of \d+ is said to be done"):
         train(run, epochs=3, resume=True)
 
 

@@ -41,15 +41,15 @@ def test_lines_come_now_and_then_and_ever_more_seldom(monkeypatch):
 
 def test_an_epoch_says_where_it_is(monkeypatch):
     err = standard_error(monkeypatch)
-    clock, stands = Clock(monkeypatch), Progress(epoch=2, step=7)
-    with Bar(stands, 5, 1200) as bar:
+    clock, stands = Clock(monkeypatch), Progress(epoch=2, step=7, of=1200)
+    with Bar(stands, 5) as bar:
         clock.now += 29
         bar.show(1.5, 0.25)
         assert err.getvalue() == ""
         clock.now += 1
         stands.weight += 3000
         bar.show(1.25, 0.5)
-    assert err.getvalue() == "epoch 2/5, batch 9 of 1,200, loss 1.250, grad 0.50, 100 tokens/s, 30 s\n"
+    assert err.getvalue() == "epoch 2/5, update 9 of 1,200, loss 1.250, grad 0.50, 100 tokens/s, 30 s\n"
 
 
 def test_nothing_is_shown_where_it_is_hidden_or_nobody_could_see_it(monkeypatch):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_run import digits, snapshot
+from helpers_run import OF_THE_MACHINE, digits, snapshot
 
 import numseq
 from numseq import params as trees
@@ -40,7 +40,7 @@ MODEL = {"embedding": 5, "hidden": 6, "attention_size": 4, "dropout": 0.2}
 DATA = DataOptions(source_tokens="char", target_tokens="char")
 PAIRS, VALID = digits(60), digits(12, seed=1)
 BATCHES = 8  # in an epoch, the last of them not full
-OF_TIME = ("seconds", "metrics_bytes", "metrics_crc32", "crc32")  # of a training state
+OF_TIME = ("seconds", "since", "metrics_bytes", "metrics_crc32", "crc32")  # of a training state
 FILES = ("config.json", "source.tokens.json", "target.tokens.json", "model.safetensors")
 
 
@@ -57,7 +57,7 @@ def outcome(folder):
         "model": (folder / "model.safetensors").read_bytes(),
         "arrays": {name: array.tobytes() for name, array in arrays.items()},
         "state": {name: value for name, value in state.items() if name not in OF_TIME},
-        "metrics": [{name: value for name, value in line.items() if name != "seconds"} for line in metrics],
+        "metrics": [{name: value for name, value in line.items() if name not in OF_THE_MACHINE} for line in metrics],
     }
 
 
@@ -125,7 +125,7 @@ def test_run_that_was_stopped_and_resumed_ends_with_the_same_bits(whole, tmp_pat
     epoch, batch = divmod(update - 1, BATCHES)
     with monkeypatch.context() as patch:
         press_after(patch, update)
-        with pytest.raises(InterruptedTraining, match=f"epoch {epoch + 1}, batch {batch + 1} of {BATCHES}; saved"):
+        with pytest.raises(InterruptedTraining, match=f"epoch {epoch + 1}, update {batch + 1} of {BATCHES}; saved"):
             train(tmp_path / "run")
     train(tmp_path / "run", resume=True)
     assert_same(tmp_path / "run", whole)
@@ -287,7 +287,7 @@ def test_loss_that_is_no_number_names_the_step_and_leaves_the_checkpoint(tmp_pat
     train(run, epochs=1)
     before = kept(run)
     after_update(monkeypatch, poison(4))
-    with pytest.raises(DivergedError, match=rf"epoch 2, batch 5: the loss is nan.*{run} holds the state after"):
+    with pytest.raises(DivergedError, match=rf"epoch 2, update 5: the loss is nan.*{run} holds the state after"):
         train(run, resume=True)
     assert kept(run) == before
 

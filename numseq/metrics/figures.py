@@ -1,0 +1,33 @@
+"""Figures by which a model is chosen: which of them there are, and which way is better."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """metric: what of `METRICS` computes it, by translating; None of what follows from the loss. key: its name among
+    what `corpus_scores` returns. lower: is less better?"""
+
+    metric: str | None = None
+    key: str = ""
+    lower: bool = False
+
+    def better(self, value: float, best: float | None) -> bool:
+        """Is a value better than the best so far, None where there was none? No number is better than none."""
+        return best is None or (value < best if self.lower else value > best)
+
+
+FIGURES = {
+    "loss": Figure(lower=True),
+    "perplexity": Figure(lower=True),
+    "bleu": Figure("bleu", "bleu"),
+    "chrf": Figure("chrf", "chrf"),
+    "ter": Figure("ter", "ter", lower=True),
+    "rouge1": Figure("rouge", "rouge1"),
+    "rouge2": Figure("rouge", "rouge2"),
+    "rougeL": Figure("rouge", "rougeL"),
+    "wer": Figure("wer", "wer", lower=True),
+    "per": Figure("per", "per", lower=True),
+    "word_errors": Figure("per", "word_errors", lower=True),
+    "exact": Figure("exact", "exact_match"),
+}

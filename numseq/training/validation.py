@@ -1,0 +1,69 @@
+"""Metrics of a model by its translations: the validation pairs are decoded, and scored by `numseq.metrics`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from numseq.data.tokens import Tokens
+from numseq.errors import ConfigError
+from numseq.metrics.figures import FIGURES
+from numseq.metrics.scores import corpus_scores
+from numseq.models import Seq2Seq
+from numseq.search.translate import Translator
+from numseq.training.options import TrainingOptions
+from numseq.training.progress import progress_bar
+
+
+def scorer_of_validation(
+    pairs: Sequence[tuple[str, str]],
+    tokens: tuple[Tokens, Tokens],
+    options: TrainingOptions,
+    max_length: int,
+    say: Callable[[str], Any] = print,
+) -> Callable[[Seq2Seq], tuple[dict[str, float], list[dict[str, str]]]] | None:
+    """What a Trainer calls at each validation: greedy translations of the validation pairs, scored, and some shown.
+
+    References are put through the target's vocabulary first (its Unicode form and case), as a model can say nothing
+    else.
+
+    Args: pairs, (source, target) strings. tokens, of source and target. options: metric, tokenize, show, batch and
+        threads count. max_length, pairs whose source has more tokens are left out. say: called with a line about these.
+    Returns: f(model), which gives ({name: value}, samples), as a Trainer's `scorer`; None when neither the metric nor
+        `show` asks for translations.
+    Raises: ConfigError, when the metric needs a package that is not there, there is no such tokeniser, or no pair is
+        left.
+    """
+    figure = FIGURES[options.metric]
+    if not (figure.metric or options.show):
+        return None
+    if figure.metric:
+        corpus_scores(["a"], ["a"], figure.metric, options.tokenize)  # raises what it would raise an hour later
+    source_tokens, target_tokens = tokens
+    lengths = [len(ids) for ids in source_tokens.encode([source for source, _ in pairs])]
+    kept = [pair for pair, n in zip(pairs, lengths, strict=True) if 0 < n <= max_length]
+    if not kept:
+        raise ConfigError(f"metric, show: no validation pair has a source of at most {max_length:,} tokens")
+    if len(kept) < len(pairs):
+        say(f"{len(pairs) - len(kept):,} validation pairs without a source, or with a longer one, are not translated")
+    references = [target_tokens.normalize(target) for _, target in kept]
+    shown = np.linspace(0, len(kept) - 1, min(options.show, len(kept))).astype(int).tolist()
+    decoded = range(len(kept)) if figure.metric else shown
+
+    def score(model):
+        translator = Translator(model, source_tokens, target_tokens)
+        lines = [kept[k][0] for k in decoded]
+        found, bar = {}, progress_bar(len(lines), "line", "validation")
+        stream = translator.stream(lines, options.batch, max_length=max_length, threads=options.threads)
+        for k, translation in zip(decoded, stream, strict=True):
+            found[k] = translation.text
+            bar.update()
+        bar.close()
+        scores = {}
+        if figure.metric:
+            all_scores = corpus_scores([*found.values()], references, figure.metric, options.tokenize)
+            scores = {name: all_scores[f.key] for name, f in FIGURES.items() if f.metric == figure.metric}
+        samples = [{"source": kept[k][0], "translation": found[k], "reference": references[k]} for k in shown]
+        return scores, samples
+
+    return score

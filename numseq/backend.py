@@ -127,6 +127,63 @@ def keep_freed_memory() -> None:
     mallopt(M_TRIM_THRESHOLD, -1)  # and the heap never shrinks
 
 
+def free_memory(x: Array) -> int | None:
+    """How many bytes are free where the array is: on a GPU, or in this process's share of the computer's memory; None
+    where the system does not say."""
+    xp = array_module(x)
+    if xp is not np:
+        return xp.cuda.Device().mem_info[0] + xp.get_default_memory_pool().free_bytes()
+    left = [_available(), _left_of_group(), _left_of_limit()]
+    return min((n for n in left if n is not None), default=None)
+
+
+def _available(path: str = "/proc/meminfo") -> int | None:
+    """What the system could give, without swapping."""
+    try:
+        said = dict(line.split(":") for line in Path(path).read_text().splitlines())
+        return int(said["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError):  # not Linux
+        return None
+
+
+def _left_of_group(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int | None:
+    """What the control groups of this process, as a container's, leave it; None for all. Of either version."""
+    try:
+        groups = [line.split(":", 2) for line in Path(own).read_text().splitlines()]
+    except OSError:
+        return None
+    left = []
+    for _, kinds, path in groups:
+        if kinds == "":
+            top, names = Path(root), ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in kinds.split(","):
+            top = Path(root, "memory")
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        group = top / path.strip("/")
+        for folder in (group, *group.parents):
+            try:
+                most, used = (int((folder / name).read_text()) for name in names[:2])
+                counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+                left.append(most - used + int(counts[names[2]]))  # files that were read make room
+            except (OSError, ValueError, KeyError):  # no such file, or "max"
+                continue
+    return min(left, default=None)
+
+
+def _left_of_limit() -> int | None:
+    """What `ulimit -v` leaves; None for all."""
+    try:
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError, ValueError):
+        return None
+    return None if most == resource.RLIM_INFINITY else most - pages * resource.getpagesize()
+
+
 def for_each(xp: ModuleType, function: Callable[[Any], Any], pieces: Iterable[Any]) -> None:
     """function(piece) for every piece, with NumPy on all processors (see `at_most`): its own loops use only one.
 

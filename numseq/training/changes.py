@@ -21,11 +21,11 @@ def refuse_changes(folder: Path, began: Mapping[str, Any], now: Mapping[str, Any
 
     Args: began, now, the options by name; those that are in both are compared.
     """
-    for name in now.keys() & began.keys():
-        if now[name] != began[name] and name not in CHANGEABLE:
+    for name, before in began.items():
+        if now.get(name, before) != before and name not in CHANGEABLE:
             raise CheckpointError(
-                f"{folder}: {name} is {now[name]}, but the run began with {began[name]}; only {', '.join(CHANGEABLE)} "
-                "may change"
+                f"{folder}: {name} is {now[name]}, but the run began with {before}; only {', '.join(CHANGEABLE)} may "
+                "change"
             )
 
 

@@ -7,6 +7,7 @@
     model.safetensors       the best parameters so far: all that translating needs
     training.safetensors    the latest parameters, the optimiser's moments, and where in the data the run is
     metrics.jsonl           one JSON object a line
+    checkpoints/            further models, the best and the latest, where they are asked for
 
 Every file is written under another name first, forced to the disk, and then takes its place in one step. Each has a
 checksum: config.json and the arrays have their own, config.json has those of the tokens, and training.safetensors has
@@ -32,6 +33,7 @@ from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.training.arrays import FORMAT, CheckpointError, load_arrays, restore
 
 CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training.safetensors", "metrics.jsonl"
+CHECKPOINTS = "checkpoints"
 TOKENS = SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
 CHANGEABLE = (  # options of training that may be others when a run is resumed
     "epochs", "updates", "threads", "lr", "schedule", "decay", "patience", "keep_best", "keep_last", "show",
@@ -135,7 +137,7 @@ def check_vacant(folder: Path) -> None:
     """Raise CheckpointError, when a folder holds a run, or a part of one, which a new one would be written over."""
     if (folder / CONFIG).exists():
         raise CheckpointError(f"{folder} already holds a run: add --resume, or choose another folder")
-    if left := [name for name in (MODEL, TRAINING, METRICS) if (folder / name).exists()]:
+    if left := [name for name in (MODEL, TRAINING, METRICS, CHECKPOINTS) if (folder / name).exists()]:
         raise CheckpointError(f"{folder} has a {left[0]} but no {CONFIG}, so it is no run: choose another folder")
 
 

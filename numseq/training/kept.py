@@ -11,9 +11,9 @@ from numseq import params as trees
 from numseq.files import check_writable, make_folder, remove_parts
 from numseq.metrics.figures import FIGURES
 from numseq.training.arrays import CheckpointError, load_arrays, restore, save_arrays
+from numseq.training.checkpoint import CHECKPOINTS
 from numseq.training.options import TrainingOptions
 
-CHECKPOINTS = "checkpoints"
 NAME = re.compile(r"(\d{8,})\.safetensors")
 
 

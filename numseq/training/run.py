@@ -125,6 +125,10 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
 
     if going_on:
         config, described = load_config(folder)
+        if "averaged" in described:
+            raise CheckpointError(
+                f"{folder} holds the mean of models, and nothing to resume: resume the run they are of"
+            )
         if described.get("fingerprint") != fingerprint:
             raise CheckpointError(f"{folder}: the training data are not those that this run began with")
         _, began_data, before, _ = resumed_options(folder)

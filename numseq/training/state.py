@@ -13,8 +13,8 @@ from numseq.files import append, check_writable
 from numseq.models import Seq2Seq
 from numseq.options import validate
 from numseq.training.arrays import CheckpointError, load_arrays, restore, save_arrays
-from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TRAINING, Description
-from numseq.training.kept import CHECKPOINTS, Kept
+from numseq.training.checkpoint import CHECKPOINTS, CONFIG, METRICS, MODEL, TRAINING, Description
+from numseq.training.kept import Kept
 from numseq.training.lock import check_held
 from numseq.training.optimizers import Optimizer
 from numseq.training.options import TrainingOptions

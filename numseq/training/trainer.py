@@ -90,7 +90,7 @@ class Trainer:
         self.optimizer = optimizer_of(options, model.params)
         self.lr = self.optimizer.lr
         self.average = None if options.ema is None else trees.copy(model.params)
-        self._planned = None, None  # an epoch, and its plan
+        self._planned: dict[int, Any] = {}  # an epoch's plan
         begun = self.state.begun
         if begun and not resume:
             raise CheckpointError(f"{folder} holds a run already: resume it, or choose another folder")
@@ -167,11 +167,11 @@ class Trainer:
 
     def _plan_of(self, epoch):
         """(batches of an epoch, these in groups that make an update each); it is kept until another is asked for."""
-        if self._planned[0] != epoch:
+        if epoch not in self._planned:
             plan = self.train.plan(self.options.batch, generator(self.options.seed, SHUFFLE, epoch))
             groups = [plan[k : k + self.options.accumulate] for k in range(0, len(plan), self.options.accumulate)]
-            self._planned = epoch, (plan, groups)
-        plan, groups = self._planned[1]
+            self._planned = {epoch: (plan, groups)}
+        plan, groups = self._planned[epoch]
         if self.progress.step > len(groups):
             raise CheckpointError(
                 f"update {self.progress.step} of {len(groups)} is said to be done: not the state of these data"
@@ -208,7 +208,7 @@ class Trainer:
         """The step size of the next update."""
         return float(self.schedule(self.lr, self.progress, self.options))  # NumPy's would make float32 arrays float64
 
-    def gradient(self, batch: Any, share: float, number: int) -> tuple[float, trees.Tree]:
+    def gradient(self, batch: Any, share: float, number: int) -> tuple[float, Any]:
         """(loss of a batch, the gradient of so great a share of it); number, of the batch in its epoch, from 0."""
         noise = self.model.draw_noise(batch, self.options.seed, NOISE, self.progress.epoch, number)
         trace = self.model.forward(batch, noise, self.objective)

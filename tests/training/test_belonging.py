@@ -164,8 +164,8 @@ def test_lost_metrics_are_begun_again(run):
 # what may change
 
 
-@pytest.mark.parametrize("change", [{"lr": 0.5}, {"seed": 3}, {"batch": 4}, {"hidden": 8}, {"cell": "gru"},
-                                    {"optimizer": "sgd"}, {"data": DataOptions(max_length=9)}])  # fmt: skip
+@pytest.mark.parametrize("change", [{"clip": 0.5}, {"seed": 3}, {"batch": 4}, {"hidden": 8}, {"cell": "gru"},
+                                    {"accumulate": 2}, {"optimizer": "sgd"}, {"data": DataOptions(max_length=9)}])  # fmt: skip
 def test_an_option_that_would_make_it_another_run_is_refused_by_name(run, change):
     before, name = snapshot(run), "source_tokens" if "data" in change else next(iter(change))
     with pytest.raises(CheckpointError, match=f"{name} is .*, but the run began with .*epochs"):
@@ -246,14 +246,14 @@ def test_options_of_training_that_cannot_be_are_wrong_in_a_line(run, edit):
     assert len(wrong) == 1 and "\n" not in wrong[0] and "checksum" not in wrong[0]
 
 
-@pytest.mark.parametrize(("step", "weight"), [(0, 7), (3, 0)])
-def test_batches_that_are_done_weigh_something(run, step, weight):
-    resealed(run / TRAINING, step=step, weight=weight)
-    refused(run, f"{step} batches are done and weigh {weight}", resumes=True)
+@pytest.mark.parametrize(("updates", "weight"), [(10, 7), (13, 0)])
+def test_updates_that_were_made_weigh_something(run, updates, weight):
+    resealed(run / TRAINING, updates=updates, validated=10, weight=weight)
+    refused(run, f"{updates - 10} updates since the last validation weigh {weight}", resumes=True)
 
 
-def test_more_batches_than_there_are_cannot_be_done(run):
-    resealed(run / TRAINING, step=1000, weight=1)
+def test_more_updates_than_there_are_cannot_be_done(run):
+    resealed(run / TRAINING, step=1000, updates=1010, weight=1)
     with pytest.raises(CheckpointError, match=r"update 1000 of \d+ is said to be done"):
         train(run, epochs=3, resume=True)
 

@@ -1,6 +1,5 @@
 """The threads of BLAS: how many are chosen, that so many are in force while numseq works and nowhere else, and kept."""
 
-import json
 from contextlib import suppress
 from threading import current_thread
 
@@ -17,7 +16,7 @@ from numseq.search import BeamOptions, Translator
 from numseq.threads import blas_threads, choose_threads, in_force
 from numseq.training import Adam, DivergedError, InterruptedTraining, TrainingOptions
 from numseq.training.checkpoint import load_model
-from numseq.training.run import DataOptions, train_run
+from numseq.training.run import DataOptions, resumed_options, train_run
 
 pytestmark = pytest.mark.skipif(in_force() is None, reason="NumPy's BLAS is none that threadpoolctl knows")
 
@@ -68,7 +67,7 @@ def train(folder, resume=False, say=lambda line: None, **options):
 
 
 def kept(folder):
-    return json.loads((folder / "config.json").read_text())["training"]["options"]["threads"]
+    return resumed_options(folder)[2].threads
 
 
 # how it is chosen

@@ -7,7 +7,6 @@ import numpy as np
 from numseq import arguments
 from numseq import params as trees
 from numseq.errors import ArgumentError
-from numseq.models import Seq2Seq
 from numseq.training.arrays import CheckpointError, save_arrays
 from numseq.training.checkpoint import (
     MODEL,
@@ -42,7 +41,8 @@ def average_run(
         raise ArgumentError("best, last: give one of them, how many models to average")
     n = arguments.whole(best or last, "last" if best is None else "best", least=1)
     config, described = load_config(folder)
-    tokens, (_, _, options, _) = load_tokens(folder), resumed_options(folder)
+    source_tokens, target_tokens = load_tokens(folder)
+    _, _, options, _ = resumed_options(folder)
     kept, run, model = Kept(folder), Description.load(folder).run, create_model(folder, config)
     kept.load(run, model.params)
     kind, most = ("best", options.keep_best) if last is None else ("last", options.keep_last)
@@ -54,15 +54,10 @@ def average_run(
     for updates in found:
         trees.add(total, trees.to_host(load_kept(kept.path(updates), run, model.params)[0]))
     model.params = trees.map(lambda leaf: (leaf / n).astype(np.float32), total)
-    return _write(out, model, tokens, described | {"averaged": {"run": run, "updates": sorted(found)}})
-
-
-def _write(out, model: Seq2Seq, tokens, training):
+    updates = sorted(found)
     with locked(out):
         check_vacant(out)
-        save_run(out, model.config, *tokens, training)
-        run = Description.load(out).run
-        save_arrays(
-            out / MODEL, dict(trees.walk(model.params)), {"run": run, "averaged": training["averaged"]["updates"]}
-        )
-    return training["averaged"]["updates"]
+        save_run(out, config, source_tokens, target_tokens, described | {"averaged": {"run": run, "updates": updates}})
+        said = {"run": Description.load(out).run, "updates": updates}
+        save_arrays(out / MODEL, dict(trees.walk(model.params)), said)
+    return updates

@@ -1,6 +1,6 @@
 """Models that a run keeps beside its best one: checkpoints/NNNNNNNN.safetensors, named by updates."""
 
-import contextlib
+import math
 import re
 from collections.abc import Mapping
 from os import PathLike
@@ -63,7 +63,7 @@ class Kept:
             if updates not in stay:
                 path.unlink()
                 self.values.pop(updates, None)
-        with contextlib.suppress(OSError):  # something is in it
+        if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
 
@@ -85,7 +85,7 @@ def load_kept(path: Path, run: str | None, params: trees.Tree) -> tuple[trees.Tr
     arrays, described = load_arrays(path)
     if described.get("run") != run:
         raise CheckpointError(f"{path}: of another run, or of other options: take it away")
-    named = int(NAME.fullmatch(path.name)[1])
-    if described.get("updates") != named or not isinstance(described.get("value"), float | int):
+    named, value = int(NAME.fullmatch(path.name)[1]), described.get("value")
+    if described.get("updates") != named or not isinstance(value, float | int) or not math.isfinite(value):
         raise CheckpointError(f"{path}: not the model that its name says: take it away")
     return restore(path, params, arrays), described

@@ -26,6 +26,7 @@ class Progress:
     loss: float = option(0.0, "Of the updates since the last validation, the sum over what they weigh.")
     weight: int = option(0, "What they weigh: real target tokens.", least=0)
     updates: int = option(0, "Steps of the optimiser, in all epochs.", least=0)
+    lr: float | None = option(None, "Step size of the last of them.")
     validations: int = option(0, "How many there were.", least=0)
     validated: int = option(0, "How many updates the last one came after.", least=0)
     setbacks: int = option(0, "Validations without a better metric, in all.", least=0)

@@ -158,7 +158,8 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
     scorer = scorer_of_validation(valid_pairs, both, training, data.max_length, say)
     if training.tensorboard:
         check_installed()
-    check_memory(network, train, training, say)
+    with blas_threads(threads):
+        check_memory(network, train, training, say)
     if not going_on:
         described = {
             "origin": origin,

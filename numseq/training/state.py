@@ -116,7 +116,6 @@ class State:
         self._check_run(path, said)
         progress = _progress(path, said)
         self._check_model(progress, model)
-        self.kept.load(self.run, model.params)
         self._check_metrics(progress)
         optimizer.steps = self.updates = progress.updates
         model.params = restore(path, model.params, arrays, "params.")
@@ -172,6 +171,7 @@ def _progress(path, said):
         if "validated" not in said:  # of a version that validated at the end of each epoch, and then alone
             said = said | {
                 "of": 0,
+                "lr": None,
                 "validations": said["epoch"] - 1,
                 "validated": said["updates"] - said["step"],
                 "waited": 0,

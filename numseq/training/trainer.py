@@ -97,6 +97,7 @@ class Trainer:
         self.progress = Progress()
         if begun:
             self.progress, self.average = self.state.load(model, self.optimizer, self.average)
+            self.state.kept.load(self.state.run, model.params)
 
     def run(self) -> list[dict[str, Any]]:
         """Train to the end (`ending`). Returns the metrics of all validations, a list of dicts.
@@ -197,7 +198,7 @@ class Trainer:
             raise self._diverged(
                 f"epoch {p.epoch}, update {p.step + 1}: the loss is {loss} and the gradient's norm {norm}"
             )
-        self.optimizer.lr = self.next_lr()
+        self.optimizer.lr = p.lr = self.next_lr()
         self.optimizer.update(self.trained(model.params), grad)
         p.update_done(loss, weight)
         if self.average is not None:
@@ -242,7 +243,7 @@ class Trainer:
             "valid_loss": valid,
             "valid_perplexity": known["perplexity"],
             **scores,
-            "lr": self.optimizer.lr,
+            "lr": self.next_lr() if p.lr is None else p.lr,  # of a state of an earlier version
             "tokens": p.weight,
             "tokens_per_second": round(speed, 1),
             "padding": padding,

@@ -32,7 +32,7 @@ from numseq.search import Translator
 from numseq.training import verify  # noqa: F401
 from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS
 
-SMALL = ("--hidden", 4, "--embedding", 4, "--batch", 8, "--lr", 0.03, "--epochs", 2, "--min-count", 1)
+SMALL = ("--hidden", 4, "--embedding", 4, "--batch", 8, "--lr", 0.03, "--epochs", 2, "--min-count", 1, "--keep-last", 1)
 MEMORY = 1 << 30  # bytes; the run itself is a few thousand
 OPTIONS = {
     "whole": (), "seed": ("--seed", 1), "lr": ("--lr", 0.02), "hidden": ("--hidden", 6), "data": ("--min-count", 9)

@@ -10,9 +10,10 @@ import numpy as np
 from helpers_run import edit_config
 
 from numseq.training.arrays import load_arrays, save_arrays
-from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING, Description, checksum
+from numseq.training.checkpoint import CHECKPOINTS, CONFIG, METRICS, MODEL, TOKENS, TRAINING, Description, checksum
 
-FILES = (CONFIG, *TOKENS, MODEL, TRAINING, METRICS)
+KEPT = f"{CHECKPOINTS}/00000004.safetensors"
+FILES = (CONFIG, *TOKENS, MODEL, TRAINING, METRICS, KEPT)
 VALUES = (
     None, True, False, -1, 0, 1, 2, 3, 7, 1.5, -0.5, 1e-9, 1e308, 2**31, 2**63, 10**30, -(10**30), 10**400, "", "x",
     "none", "gru", "word", "char", "sgd", "\0", "\ud800", "é" * 5000, "../../etc/passwd", [], [[]], [1, "x"], {},
@@ -21,6 +22,11 @@ VALUES = (
 
 
 DTYPES = ("float64", "float16", "int32", "uint8", "bool", "complex64")
+
+
+def run_of(path):
+    """The folder of the run that a file is of."""
+    return path.parents[1] if path.parent.name == CHECKPOINTS else path.parent
 
 
 # bytes
@@ -68,15 +74,15 @@ def swapped_parts(rng, path, others):
 
 
 def of_another_run(rng, path, others):
-    path.write_bytes((rng.choice(others) / path.name).read_bytes())
+    path.write_bytes((rng.choice(others) / path.relative_to(run_of(path))).read_bytes())
 
 
 def another_file_of_it(rng, path, others):
-    path.write_bytes((path.parent / rng.choice(FILES)).read_bytes())
+    path.write_bytes((run_of(path) / rng.choice(FILES)).read_bytes())
 
 
 def exchanged_files(rng, path, others):
-    other = path.parent / rng.choice(FILES)
+    other = run_of(path) / rng.choice(FILES)
     data = path.read_bytes(), other.read_bytes()
     other.write_bytes(data[0])
     path.write_bytes(data[1])
@@ -131,12 +137,12 @@ def change_json(rng, said):
 
 def value(rng, path, others):
     """Of a JSON file a value, of metrics one in a line, of arrays one in the metadata."""
-    if path.name in (MODEL, TRAINING):
+    if path.suffix == ".safetensors":
         arrays, said = load_arrays(path)
         change_json(rng, said)
         save_arrays(path, arrays, said)
     elif path.name == CONFIG:
-        edit_config(path.parent, lambda said: change_json(rng, said))
+        edit_config(run_of(path), lambda said: change_json(rng, said))
     elif path.name == METRICS:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         change_json(rng, lines)
@@ -153,7 +159,7 @@ def a_size(rng, path, others):
         ["embedding", "hidden", "attention_size", "layers", "heads", "window", "source_vocabulary", "samples"]
     )
     size = rng.choice([0, 5, 1000, 2**20, 10**9, 2**31, 2**40, 2**62])
-    edit_config(path.parent, lambda said: said["model"].update({name: size}))
+    edit_config(run_of(path), lambda said: said["model"].update({name: size}))
 
 
 def twice_the_same_key(rng, path, others):
@@ -163,7 +169,7 @@ def twice_the_same_key(rng, path, others):
 
 
 def permuted_vocabulary(rng, path, others):
-    path = path.parent / rng.choice(TOKENS)
+    path = run_of(path) / rng.choice(TOKENS)
     said = json.loads(path.read_text())
     words = [word for word, k in said["model"]["vocab"].items() if k > rng.choice([-1, 3])]
     numbers = [said["model"]["vocab"][word] for word in words]
@@ -177,7 +183,7 @@ def permuted_vocabulary(rng, path, others):
 
 def an_array(rng, path, others):
     """Of another dtype, shape or name, gone, or with other numbers in it."""
-    path = path.parent / rng.choice([MODEL, TRAINING])
+    path = run_of(path) / rng.choice([MODEL, TRAINING, KEPT])
     arrays, said = load_arrays(path)
     name = rng.choice(sorted(arrays))
     array = arrays[name]
@@ -215,6 +221,7 @@ def seal(folder):
         lambda: edit_config(folder, lambda said: said.update(tokens=sums)),
         lambda: _reseal(folder / MODEL, run=Description.load(folder).run),
         lambda: _reseal(folder / TRAINING, run=Description.load(folder).run),
+        lambda: _reseal(folder / KEPT, run=Description.load(folder).run),
         lambda: _reseal(folder / TRAINING, model_crc32=load_arrays(folder / MODEL)[1]["crc32"]),
         lambda: _reseal(folder / TRAINING, **_of_metrics((folder / METRICS).read_bytes())),
     )

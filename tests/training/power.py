@@ -160,7 +160,7 @@ def put(tree, folder):
 
 
 def losses(scene, run, rng):
-    """[(operation, epochs that were said to be done, tree)] of all moments, without what is there twice."""
+    """[(operation, validations that were said to be done, tree)] of all moments, without what is there twice."""
     scene.lay_out(run)
     disk, told, seen, found = Disk(run.parent), [], set(), []
 
@@ -174,12 +174,12 @@ def losses(scene, run, rng):
                     found.append((relative(operation, run.parent), len(told), tree))
         return result
 
-    def end_of_epoch(*given):
-        end(*given)
-        told.append("an epoch")
+    def validate(*given):
+        validated(*given)
+        told.append("a validation")
 
-    end = Trainer._end_of_epoch
-    with mock.patch.object(Trainer, "_end_of_epoch", end_of_epoch), watched(run.parent, meet):
+    validated = Trainer._validate
+    with mock.patch.object(Trainer, "_validate", validate), watched(run.parent, meet):
         code, _, err = run_cli(*scene.command(run))
     assert (code, err) == (0, ""), err
     return found
@@ -189,16 +189,16 @@ def attempt(scene, run, told, tree):
     """Put on the disk what is left, and resume. Returns: what is wrong, lines."""
     shutil.rmtree(run.parent)
     put(tree, run.parent)
-    began = 2 if scene.before else 0  # epochs
+    began = 2 if scene.before else 0  # validations
     wrong = []
     if told:
         try:
-            done = load_arrays(run / TRAINING)[1]["epoch"] - 1
+            done = load_arrays(run / TRAINING)[1]["validations"]
         except Exception as error:
             wrong.append(f"the state is lost: {error}")
         else:
             if done < began + told:
-                wrong.append(f"{began + told} epochs were said to be done, and {done} are")
+                wrong.append(f"{began + told} validations were said to be done, and {done} are")
     return wrong + scene.mended(run)
 
 

@@ -12,9 +12,11 @@ from helpers_run import OF_THE_MACHINE, numseq_cli, words, write_parallel
 
 from numseq.training import trainer
 from numseq.training.arrays import FORMAT, load_arrays, save_arrays
-from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS, TRAINING, read_json
+from numseq.training.checkpoint import CHECKPOINTS, CONFIG, METRICS, MODEL, TOKENS, TRAINING, read_json
 from numseq.training.lock import LOCK
 
+KEEPING = ("--batch", 3, "--accumulate", 2, "--validate-every", 2, "--keep-best", 2, "--keep-last", 1, "--ema", 0.9,
+           "--metric", "exact")  # fmt: skip
 NOBODY = 1 << 30  # no system counts its processes so far
 
 
@@ -27,13 +29,14 @@ def run_cli(*args):
 
 @dataclass
 class Scene:
-    """name. before: a folder of a run to begin with, or None. epochs: to train. whole: what is there when nothing
-    disturbs."""
+    """name. before: a folder of a run to begin with, or None. epochs: to train. more: further options of the command.
+    whole: what is there when nothing disturbs."""
 
     name: str
     corpus: tuple[Path, Path]
     before: Path | None
     epochs: int
+    more: tuple = ()
     whole: Path | None = None
 
     def lay_out(self, run: Path) -> Path:
@@ -48,6 +51,7 @@ class Scene:
         source, target = self.corpus
         options = ["--hidden", 4, "--embedding", 4, "--batch", 8, "--lr", 0.03, "--val-source", source]
         options += ["--val-target", target, "--epochs", self.epochs, "--resume"]
+        options += self.more
         return ["train", "--source", source, "--target", target, "--out", run, *options]
 
     def mended(self, run: Path) -> list[str]:
@@ -59,10 +63,12 @@ class Scene:
 
     def differences(self, run: Path) -> list[str]:
         """What a run that should be whole has otherwise than the undisturbed one."""
-        names, expected = (sorted(path.name for path in folder.iterdir()) for folder in (run, self.whole))
+        names, expected = (
+            sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) for folder in (run, self.whole)
+        )
         if names != expected:
             return [f"the folder holds {names}, not {expected}"]
-        same = (CONFIG, *TOKENS, MODEL)
+        same = (CONFIG, *TOKENS, MODEL, *(name for name in names if name.startswith(f"{CHECKPOINTS}/")))
         wrong = [name for name in same if (run / name).read_bytes() != (self.whole / name).read_bytes()]
         ours, theirs = (load_arrays(folder / TRAINING)[0] for folder in (run, self.whole))
         if {name: a.tobytes() for name, a in ours.items()} != {name: a.tobytes() for name, a in theirs.items()}:
@@ -104,7 +110,8 @@ def _metrics(run):
 
 
 def scenes(work: Path) -> list[Scene]:
-    """A run that begins; one that goes on after it was stopped, with what a crash leaves beside it; a conversion."""
+    """A run that begins; one that goes on after it was stopped, with what a crash leaves beside it; a conversion; a run
+    that validates within epochs and keeps several models."""
     corpus = write_parallel(work, words(16))
     begins = Scene("begins", corpus, None, 2)
     whole = _undisturbed(begins, work / "begins" / "run")
@@ -119,7 +126,9 @@ def scenes(work: Path) -> list[Scene]:
     old = _as_of_format_3(shutil.copytree(whole, work / "old"))
     converts = Conversion("is converted", corpus, old, 2)
     converts.whole = _undisturbed(converts, work / "converts" / "run")
-    return [begins, goes_on, converts]
+    several = Scene("keeps several models", corpus, None, 2, KEEPING)
+    several.whole = _undisturbed(several, work / "several" / "run")
+    return [begins, goes_on, converts, several]
 
 
 def _undisturbed(scene, run):

@@ -165,7 +165,8 @@ def test_lost_metrics_are_begun_again(run):
 
 
 @pytest.mark.parametrize("change", [{"clip": 0.5}, {"seed": 3}, {"batch": 4}, {"hidden": 8}, {"cell": "gru"},
-                                    {"accumulate": 2}, {"optimizer": "sgd"}, {"data": DataOptions(max_length=9)}])  # fmt: skip
+                                    {"accumulate": 2}, {"ema": 0.9}, {"optimizer": "sgd"},
+                                    {"data": DataOptions(max_length=9)}])  # fmt: skip
 def test_an_option_that_would_make_it_another_run_is_refused_by_name(run, change):
     before, name = snapshot(run), "source_tokens" if "data" in change else next(iter(change))
     with pytest.raises(CheckpointError, match=f"{name} is .*, but the run began with .*epochs"):

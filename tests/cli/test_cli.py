@@ -110,6 +110,7 @@ def test_help_lists_every_command():
         "evaluate",
         "attention",
         "gradcheck",
+        "average",
         "convert",
         "verify",
     }
@@ -169,7 +170,9 @@ GIVEN = {  # between them every option of numseq train that says how, each at a 
         "decoder": "luong-feeding", "attention": "multi-head", "attention-size": 6, "heads": 3,
         "layers": 2, "residual": True, "label-smoothing": 0.1, "confidence-penalty": 0.4, "optimizer": "sgd"},
     "local": SMALL | {"attention": "local-p", "window": 2, "decoder": "luong", "readout": "linear", "cell": "rnn",
-                      "encoder": "forward", "schedule": "constant", "freeze": "source,head.b"},
+                      "encoder": "forward", "schedule": "constant", "freeze": "source,head.b", "updates": 4,
+                      "accumulate": 2, "ema": 0.9, "validate-every": 2, "metric": "chrf", "tokenize": "none",
+                      "patience": 3, "keep-best": 2, "keep-last": 1, "show": 1, "tensorboard": True},
     "all tied": SMALL | {"source-tokens": "char", "target-tokens": "char", "tied": "all"},
 }  # fmt: skip
 
@@ -792,7 +795,13 @@ BAD = {
     # resuming
     "resume without a run": (f"{NEW} --resume", EITHER, []),
     "resume with other hidden": ("train --out {room}/run --resume --hidden 10", 2, ["--hidden is 10", "8"]),
-    "resume with other lr": ("train --out {room}/run --resume --lr 0.5", 2, ["--lr is 0.5", "0.03"]),
+    "resume with other clip": ("train --out {room}/run --resume --clip 0.5", 2, ["--clip is 0.5", "1.0"]),
+    "average without a number": ("average {room}/run --out {room}/mean", 2, ["--best or --last"]),
+    "average of more than are there": ("average {room}/run --out {room}/mean --best 2", 1,
+                                       ["did not keep its 2 best models", "--keep-best 2"]),
+    "average over a run": ("average {room}/run --out {room}/run --last 1", 1, ["did not keep its 1 last models"]),
+    "metric that needs more": ("train --tsv {room}/pairs.tsv --out {room}/no --metric bleu --tokenize magic", 2,
+                               ["tokenize is 'magic'"]),
     "resume with other attention": ("train --out {room}/run --resume --attention none", 2,
                                     ["--attention is none", "additive"]),
     "resume with other cell": ("train --out {room}/run --resume --cell gru", 2, ["--cell is gru", "lstm"]),

@@ -92,8 +92,8 @@ def command_of(case, room, out, file):
 
 
 def said_of(result):
-    """All but seconds and names of files."""
-    lines = [line for line in result.out.splitlines() if "epoch" not in line and "/" not in line]
+    """All but seconds, memory and names of files."""
+    lines = [line for line in result.out.splitlines() if not {"epoch", "memory:"} & {*line.split()} and "/" not in line]
     return result.code, lines
 
 
@@ -397,12 +397,12 @@ def test_samples_of_a_pipe_are_those_of_a_file(room, pipes):
 
 def test_the_line_of_an_epoch_is_in_the_log_when_it_is_done(room, tmp_path):
     """Standard output is a file of its own here, as the shell's > makes one."""
-    ended, log = Trainer._end_of_epoch, tmp_path / "log"
+    validate, log = Trainer._validate, tmp_path / "log"
     seen = []
 
     def end(self, clock, padding):
         seen.append(log.read_text().count("\nepoch"))
-        ended(self, clock, padding)
+        validate(self, clock, padding)
 
     arguments = ["numseq", "train", "--out", str(tmp_path / "run"), *map(str, TINY), "--epochs", "3", "--tsv",
                  str(room / "pairs.tsv")]  # fmt: skip
@@ -410,7 +410,7 @@ def test_the_line_of_an_epoch_is_in_the_log_when_it_is_done(room, tmp_path):
         open(log, "w") as out,
         mock.patch("sys.stdout", out),
         mock.patch("sys.argv", arguments),
-        mock.patch.object(Trainer, "_end_of_epoch", end),
+        mock.patch.object(Trainer, "_validate", end),
         pytest.raises(SystemExit),
     ):
         cli.main()

@@ -12,7 +12,7 @@ from helpers_run import edit_config
 from numseq.training.arrays import load_arrays, save_arrays
 from numseq.training.checkpoint import CHECKPOINTS, CONFIG, METRICS, MODEL, TOKENS, TRAINING, Description, checksum
 
-KEPT = f"{CHECKPOINTS}/00000004.safetensors"
+KEPT = f"{CHECKPOINTS}/00000006.safetensors"  # of the second epoch
 FILES = (CONFIG, *TOKENS, MODEL, TRAINING, METRICS, KEPT)
 VALUES = (
     None, True, False, -1, 0, 1, 2, 3, 7, 1.5, -0.5, 1e-9, 1e308, 2**31, 2**63, 10**30, -(10**30), 10**400, "", "x",

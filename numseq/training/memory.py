@@ -27,7 +27,8 @@ from numseq.objectives import OBJECTIVES
 from numseq.training.optimizers import OPTIMIZERS
 from numseq.training.options import TrainingOptions
 
-SMALL = ((4, 4, 8), (8, 4, 8), (4, 8, 8), (8, 8, 8), (4, 4, 16))  # S, T, B; an encoder that shortens time halves S
+SMALL = ((4, 4, 8), (8, 4, 8), (4, 8, 8), (8, 8, 8), (4, 4, 16))  # S, T, B
+SMALLER = "a smaller model or vocabulary, or an optimiser that keeps less, as --optimizer sgd"
 BOXES = ("objective", "decoder", "encoder", "source", "target")
 
 
@@ -50,7 +51,12 @@ def check_memory(model: Seq2Seq, corpus: Any, options: TrainingOptions, say: Cal
     Args: model, corpus, options, see `needs`. say: called with a line.
     Raises: ConfigError, when it cannot fit into the memory that is free.
     """
-    found, free = needs(model, corpus, options), free_memory(trees.leaves(model.params)[0])
+    try:
+        found, free = needs(model, corpus, options), free_memory(trees.leaves(model.params)[0])
+    except MemoryError:
+        raise ConfigError(
+            f"batch is {options.batch}: not even one of {SMALL[0][-1]} pairs fits: choose {SMALLER}"
+        ) from None
     of_batch = ""
     if found.shape:
         S, T, B = found.shape
@@ -65,7 +71,7 @@ def check_memory(model: Seq2Seq, corpus: Any, options: TrainingOptions, say: Cal
     if found.batch > found.saving:
         advice = "a smaller --batch, with --accumulate for the same updates, or a smaller --max-length"
     else:
-        advice = "a smaller model or vocabulary, or an optimiser that keeps less, as --optimizer sgd"
+        advice = SMALLER
     raise ConfigError(f"batch is {options.batch}: this does not fit ({said}; {_bytes(free)} are free): choose {advice}")
 
 

@@ -8,7 +8,7 @@ in an epoch; `batch(rows)`, what a model's `forward` takes, with its `weight` in
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
@@ -155,7 +155,7 @@ class Trainer:
         plan, groups = self._plan_of(p.epoch)
         with Bar(p, self.options.epochs) as bar:
             while p.step < p.of and not self._due():
-                loss, norm = self.train_on(groups[p.step])
+                loss, norm = self.train_on(*groups[p.step])
                 bar.show(loss, norm)
                 if pressed.is_set() or clock.due(SAVE_EVERY):
                     self._save(clock)
@@ -180,9 +180,9 @@ class Trainer:
         self.progress.of = len(groups)
         return plan, groups
 
-    def train_on(self, group: Sequence[Array]) -> tuple[float, float]:
-        """One update, on the rows of one batch or of more: forward, backward, clip, update. Their gradients are summed
-        with the weights that they have in one big batch: so it is that batch's, but for rounding.
+    def train_on(self, *group: Array) -> tuple[float, float]:
+        """One update, on the rows of a batch or of several: forward, backward, clip, update. Their gradients are summed
+        with the weights that they have in one big batch: so it is that batch's update, but for rounding.
 
         Returns the loss and the gradient's norm before clipping.
         """

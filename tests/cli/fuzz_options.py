@@ -44,6 +44,7 @@ BASE = {  # a command that works
     "dates": ("dates", "--train", "6", "--valid", "2", "--test", "2"),
     "demo": ("--out", "demo"),
     "verify": ("run",),
+    "average": ("run", "--last", "1", "--out", "mean"),
     "convert": ("run",),
 }
 NUMBERS = (
@@ -126,7 +127,7 @@ class Workplace:
         (self.made / "folder").mkdir()
         (self.made / "link").symlink_to("source.txt")
         (self.made / "loop").symlink_to("loop")
-        for name, *options in (("run",), ("other", "--min-count", 9)):
+        for name, *options in (("run", "--keep-last", 1), ("other", "--min-count", 9)):
             out, texts = self.made / name, ["--source", self.made / "source.txt", "--target", self.made / "target.txt"]
             done = forked(lambda: numseq_cli("train", *texts, "--out", out, *SMALL, *options))  # noqa: B023
             assert done.code == 0, done

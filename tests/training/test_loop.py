@@ -110,7 +110,7 @@ def test_the_gradient_of_a_group_is_that_of_its_rows_in_one_batch(tmp_path, dtyp
     for k, group in enumerate(([rows], parts)):
         ours = trainer(tmp_path / str(k), dtype, clip=1e-3)
         before = trees.copy(ours.model.params)
-        loss, norm = ours.train_on(group)
+        loss, norm = ours.train_on(*group)
         moved = [a - b for a, b in zip(trees.leaves(before), trees.leaves(ours.model.params), strict=True)]
         changes.append((loss, norm, np.concatenate([leaf.ravel() for leaf in moved])))
     (loss, norm, whole), (other_loss, other_norm, summed) = changes
@@ -123,7 +123,7 @@ def test_one_batch_is_not_copied(tmp_path, monkeypatch):
     gradient, update = ours.gradient, ours.optimizer.update
     monkeypatch.setattr(ours, "gradient", lambda *given: seen.append(gradient(*given)) or seen[-1])
     monkeypatch.setattr(ours.optimizer, "update", lambda params, grad: seen.append(grad) or update(params, grad))
-    ours.train_on([np.arange(8)])
+    ours.train_on(np.arange(8))
     assert seen[1] is seen[0][1]
 
 

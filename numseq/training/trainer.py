@@ -1,7 +1,7 @@
 """Training: batches in, better parameters out; a run that can be stopped anywhere and goes on to the same bits.
 
 Everything random is drawn from (seed, what it is for, epoch, step), so where a run stands is three numbers, and a
-run that was resumed draws what the run that was never stopped would have drawn.
+run that was resumed draws what the run that was never stopped would have drawn. Each update is made by `train_on`.
 
 The loop knows batches and an objective, and no text. A corpus is whatever has `plan(size, rng)`, which rows go together
 in an epoch; `batch(rows)`, what a model's `forward` takes, with its `weight` in a mean over batches; `padding(plan)`.
@@ -90,7 +90,7 @@ class Trainer:
         self.optimizer = optimizer_of(options, model.params)
         self.lr = self.optimizer.lr
         self.average = None if options.ema is None else trees.copy(model.params)
-        self._planned: dict[int, Any] = {}  # an epoch's plan
+        self._planned: dict[int, Any] = {}  # an epoch's groups of batches
         begun = self.state.begun
         if begun and not resume:
             raise CheckpointError(f"{folder} holds a run already: resume it, or choose another folder")
@@ -118,7 +118,7 @@ class Trainer:
             if not self.state.begun:  # from here on, a state that is not there was lost
                 self.state.save(self.model, self.optimizer, self.progress, self.average)
             clock = Clock(self.progress)
-            with board(self.state, self.options) as self.show_metrics:
+            with board(self.state, self.options) as self._show_on_board:
                 while self._due() or not self.ending():
                     self._to_the_next_validation(pressed, clock)
                     if self.progress.epoch <= self.options.epochs and (early := self.ending()):
@@ -152,7 +152,7 @@ class Trainer:
     def _to_the_next_validation(self, pressed, clock):
         """Or to the end of the epoch, whichever is first."""
         p = self.progress
-        plan, groups = self._plan_of(p.epoch)
+        groups, padding = self._groups_of(p.epoch)
         with Bar(p, self.options.epochs) as bar:
             while p.step < p.of and not self._due():
                 loss, norm = self.train_on(*groups[p.step])
@@ -162,23 +162,23 @@ class Trainer:
                 if pressed.is_set():
                     raise InterruptedTraining(f"stopped at epoch {p.epoch}, update {p.step} of {p.of}; saved")
         if self._due():
-            self._validate(clock, self.train.padding(plan))
+            self._validate(clock, padding)
         elif p.step == p.of:
             p.epoch_done()
 
-    def _plan_of(self, epoch):
-        """(batches of an epoch, these in groups that make an update each); it is kept until another is asked for."""
+    def _groups_of(self, epoch):
+        """(batches of an epoch in groups that make an update each, its share of padding), kept until the next."""
         if epoch not in self._planned:
             plan = self.train.plan(self.options.batch, generator(self.options.seed, SHUFFLE, epoch))
             groups = [plan[k : k + self.options.accumulate] for k in range(0, len(plan), self.options.accumulate)]
-            self._planned = {epoch: (plan, groups)}
-        plan, groups = self._planned[epoch]
+            self._planned = {epoch: (groups, self.train.padding(plan))}
+        groups, padding = self._planned[epoch]
         if self.progress.step > len(groups):
             raise CheckpointError(
                 f"update {self.progress.step} of {len(groups)} is said to be done: not the state of these data"
             )
         self.progress.of = len(groups)
-        return plan, groups
+        return groups, padding
 
     def train_on(self, *group: Array) -> tuple[float, float]:
         """One update, on the rows of a batch or of several: forward, backward, clip, update. Their gradients are summed
@@ -205,15 +205,15 @@ class Trainer:
             follow(self.trained(self.average), self.trained(model.params), options.ema, p.updates)
         return loss, norm
 
-    def next_lr(self) -> float:
-        """The step size of the next update."""
-        return float(self.schedule(self.lr, self.progress, self.options))  # NumPy's would make float32 arrays float64
-
     def gradient(self, batch: Any, share: float, number: int) -> tuple[float, Any]:
         """(loss of a batch, the gradient of so great a share of it); number, of the batch in its epoch, from 0."""
         noise = self.model.draw_noise(batch, self.options.seed, NOISE, self.progress.epoch, number)
         trace = self.model.forward(batch, noise, self.objective)
         return float(trace.loss), self.trained(trace.backward(share).params)
+
+    def next_lr(self) -> float:
+        """The step size of the next update."""
+        return float(self.schedule(self.lr, self.progress, self.options))  # NumPy's would make float32 arrays float64
 
     def trained(self, tree: trees.Tree) -> trees.Tree:
         """A tree of parameters, or of their gradients, without those that are frozen."""
@@ -258,7 +258,7 @@ class Trainer:
             p.epoch_done()
         self.state.save(self.model, self.optimizer, p, self.average)
         self.state.tidy(p, options)
-        self.show_metrics(line)
+        self._show_on_board(line)
         self._tell(line, scores, improved)
 
     def _tell(self, line, scores, improved):

@@ -87,11 +87,6 @@ def after_update(monkeypatch, n, act):
 # an update of several batches
 
 
-def scored(model):
-    """Nothing is."""
-    return {}, []
-
-
 def trainer(folder, dtype, scorer=None, **options):
     folder.mkdir(exist_ok=True)
     model = Seq2Seq.create(Seq2SeqConfig(14, 14, **MODEL | {"dropout": 0.0}), seed=0, dtype=dtype)
@@ -372,6 +367,12 @@ def test_what_cannot_be_scored_is_said_before_anything_is_written(tmp_path, opti
 def test_a_loop_of_ones_own_is_told_that_a_metric_needs_a_scorer(tmp_path):
     with pytest.raises(ArgumentError, match="scorer is None: something has to translate, where the metric is bleu"):
         trainer(tmp_path, "float32", metric="bleu")
+
+
+def test_a_scorer_that_does_not_give_the_metric_is_told(tmp_path):
+    ours = trainer(tmp_path, "float32", metric="bleu", lr=1e-3, scorer=lambda model: ({"chrf": 1.0}, []))
+    with pytest.raises(ArgumentError, match="scorer gives chrf, and not bleu, the metric of the options"):
+        ours.run()
 
 
 # TensorBoard

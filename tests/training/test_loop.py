@@ -329,7 +329,15 @@ def test_every_figure_is_computed(several, name):
 def test_the_best_model_is_that_of_the_metric(tmp_path, metric, best):
     values = {4: 1.0, 8: 9.0, 12: 9.0, 16: 1.0}
     ours = trainer(
-        tmp_path, "float32", batch=8, metric=metric, epochs=4, updates=16, validate_every=4, lr=1e-3, scorer=scored
+        tmp_path,
+        "float32",
+        batch=8,
+        metric=metric,
+        epochs=4,
+        updates=16,
+        validate_every=4,
+        lr=1e-3,
+        scorer=lambda model: ({}, []),
     )
     ours.scorer = lambda model: ({metric: values[ours.progress.updates]}, [])
     ours.run()

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from numseq.options import options_of
 from numseq.training.arrays import CheckpointError
 from numseq.training.checkpoint import CHANGEABLE
 from numseq.training.options import TrainingOptions
@@ -47,5 +48,6 @@ def tell_changes(before: TrainingOptions, now: TrainingOptions, say: Callable[[s
 
 def _shown(options, name):
     value = getattr(options, name)
-    words = {"None": "the usual", "True": "yes", "False": "no"}
-    return words.get(str(value), value)
+    if value is None:
+        return options_of(TrainingOptions)[name].otherwise or "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value

@@ -427,7 +427,7 @@ def test_what_may_change_on_resuming_is_said_and_kept(tmp_path):
     train(run, epochs=2, lr=0.002, schedule="constant", keep_last=2, patience=5, resume=True, say=said.append)
     assert (
         "changed from here on: epochs from 1 to 2, lr from 0.01 to 0.002, schedule from plateau to constant, "
-        "patience from the usual to 5, keep_last from 0 to 2"
+        "patience from never to 5, keep_last from 0 to 2"
     ) in said
     assert "step size of the next update: 0.002" in said
     assert [line["lr"] for line in history(run)] == [0.01, 0.002] and kept(run) == [16]

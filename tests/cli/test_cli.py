@@ -108,6 +108,7 @@ def test_help_lists_every_command():
         "translate",
         "score",
         "evaluate",
+        "errors",
         "attention",
         "gradcheck",
         "average",

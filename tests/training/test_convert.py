@@ -42,6 +42,9 @@ def old_name(name, kind):
     return name
 
 
+OF_TODAY = ("of", "validations", "validated", "waited", "since")  # numbers of a state that old ones have not
+
+
 def as_of_old(folder, kind, lr):
     """Make a run of today one of format 2."""
     for name in (files.MODEL, files.TRAINING):
@@ -52,7 +55,8 @@ def as_of_old(folder, kind, lr):
             renamed[f"{moment}.".lstrip(".") + old_name(own, kind)] = array
         if name == files.TRAINING:
             state["tokens"], state["lr"] = state.pop("weight"), lr
-            del state["setbacks"]
+            for added in ("setbacks", *OF_TODAY):
+                del state[added]
         del state["format"]
         save_arrays(folder / name, renamed, state | {"format": 2})
     path = folder / files.CONFIG

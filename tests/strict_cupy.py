@@ -437,6 +437,8 @@ class Generator:
 
 
 class Device:
+    mem_info = (3 << 30, 4 << 30)  # free, in all
+
     def __init__(self, id=0):
         self.id = id
 
@@ -474,7 +476,8 @@ def _build():
     ours |= {name: _from_host(name) for name in TAKES_HOST_DATA}
     ours |= {"ndarray": ndarray, "ufunc": ufunc, "newaxis": None, "__version__": "14.2.0", "__getattr__": _missing}
     ours |= {"asnumpy": _asnumpy, "get_array_module": _get_array_module, "is_available": lambda: True}
-    pool = types.SimpleNamespace(free_all_blocks=lambda: None, used_bytes=lambda: 0, total_bytes=lambda: 0)
+    nothing = dict.fromkeys(("used_bytes", "free_bytes", "total_bytes"), lambda: 0)
+    pool = types.SimpleNamespace(free_all_blocks=lambda: None, **nothing)
     ours["get_default_memory_pool"] = lambda: pool
 
     error = type("CUDARuntimeError", (RuntimeError,), {})

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from numseq import params as trees
-from numseq.backend import free_memory, use
+from numseq.backend import array_module, free_memory, use
 from numseq.data.batches import Batch, Pairs
 from numseq.errors import ConfigError
 from numseq.models import Seq2Seq
@@ -51,8 +51,9 @@ def check_memory(model: Seq2Seq, corpus: Any, options: TrainingOptions, say: Cal
     Args: model, corpus, options, see `needs`. say: called with a line.
     Raises: ConfigError, when it cannot fit into the memory that is free.
     """
+    first = trees.leaves(model.params)[0]
     try:
-        found, free = needs(model, corpus, options), free_memory(trees.leaves(model.params)[0])
+        found, free = needs(model, corpus, options), free_memory(first)
     except MemoryError:
         raise ConfigError(
             f"batch is {options.batch}: not even one of {SMALL[0][-1]} pairs fits: choose {SMALLER}"
@@ -66,9 +67,10 @@ def check_memory(model: Seq2Seq, corpus: Any, options: TrainingOptions, say: Cal
         f"{_bytes(found.saving)} to save"
     )
     say(said + ("" if free is None else f"; {_bytes(free)} are free"))
-    if free is None or found.optimizer + max(found.batch, found.saving) <= free:
+    saving = found.saving if array_module(first) is np else 0  # it takes nothing of a GPU's
+    if free is None or found.optimizer + max(found.batch, saving) <= free:
         return
-    if found.batch > found.saving:
+    if found.batch > saving:
         advice = "a smaller --batch, with --accumulate for the same updates, or a smaller --max-length"
     else:
         advice = SMALLER

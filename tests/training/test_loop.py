@@ -10,11 +10,14 @@ import sys
 
 import numpy as np
 import pytest
+import strict_cupy
 from helpers_run import OF_THE_MACHINE, digits, snapshot
 
+import numseq
 from numseq import params as trees
 from numseq.data import Pairs
 from numseq.data.batches import Ragged
+from numseq.data.tokens import Tokens
 from numseq.errors import ArgumentError, ConfigError
 from numseq.metrics.figures import FIGURES
 from numseq.models import Seq2Seq, Seq2SeqConfig
@@ -126,6 +129,18 @@ def test_groups_end_with_the_epoch(tmp_path):
     train(tmp_path / "run", accumulate=3, epochs=2)
     _, state = load_arrays(tmp_path / "run" / TRAINING)
     assert (state["updates"], state["of"]) == (6, 3)
+
+
+def test_every_batch_of_an_epoch_has_noise_of_its_own(tmp_path, monkeypatch):
+    numbers, gradient = [], Trainer.gradient
+
+    def noted(self, batch, share, number):
+        numbers.append(number)
+        return gradient(self, batch, share, number)
+
+    monkeypatch.setattr(Trainer, "gradient", noted)
+    train(tmp_path / "run", accumulate=3, epochs=1)
+    assert numbers == list(range(BATCHES))
 
 
 # the moving average
@@ -291,6 +306,18 @@ def test_a_crash_at_any_file_leaves_kept_models_that_resuming_makes_the_same(sev
     assert outcome(tmp_path / "run") == outcome(several)
 
 
+def test_a_model_from_after_where_the_run_stands_goes(tmp_path, monkeypatch):
+    """It was kept just before the process died, and the run then ends before."""
+    options = {"validate_every": 2, "keep_last": 2, "epochs": 1}
+    train(tmp_path / "whole", **options)
+    with monkeypatch.context() as patch, pytest.raises(InterruptedTraining):
+        after_update(patch, 5, lambda: signal.raise_signal(signal.SIGINT))
+        train(tmp_path / "run", **options)
+    shutil.copy(tmp_path / "whole" / "checkpoints" / "00000008.safetensors", tmp_path / "run" / "checkpoints")
+    train(tmp_path / "run", resume=True, updates=6, **options)
+    assert kept(tmp_path / "run") == [4, 6]
+
+
 def test_the_mean_of_kept_models_is_a_folder_to_translate_with(several, tmp_path):
     values = {line["updates"]: line["valid_loss"] for line in history(several)}
     for how, chosen in (("best", sorted(values, key=values.get)[:3]), ("last", sorted(values)[-2:])):
@@ -362,6 +389,14 @@ def test_the_metric_is_that_of_the_translations(tmp_path):
     assert f"    translation {texts[0]}" in said[-2].splitlines()
 
 
+def test_references_are_in_the_form_of_the_vocabulary(tmp_path):
+    tokens = Tokens.train(["aé"], "char", normalization="nfc")
+    model = Seq2Seq.create(Seq2SeqConfig(len(tokens), len(tokens), embedding=4, hidden=4, attention_size=4))
+    scorer = scorer_of_validation([("a", "e\u0301")], (tokens, tokens), TrainingOptions(show=1), 150)
+    scores, [sample] = scorer(model)
+    assert scores == {} and sample["reference"] == "é"
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"metric": "bleu", "tokenize": "magic"}, "tokenize is 'magic'"), ({"metric": "magic"}, "metric is 'magic'")],
@@ -405,6 +440,8 @@ def test_tensorboard_has_each_metric_once_however_often_a_run_was_stopped(tmp_pa
     with monkeypatch.context() as patch, pytest.raises(InterruptedTraining):
         after_update(patch, 7, lambda: signal.raise_signal(signal.SIGINT))
         train(run, tensorboard=True, validate_every=3, epochs=2)
+    for path in (run / "tensorboard").iterdir():
+        path.rename(path.with_name("events.out.tfevents.1.machine"))  # as if it were of a time before
     train(run, tensorboard=True, validate_every=3, epochs=2, resume=True)
     found = [(updates, value) for name, updates, value in events(run / "tensorboard") if name == "valid_loss"]
     assert found == [(line["updates"], pytest.approx(line["valid_loss"], rel=1e-6)) for line in history(run)]
@@ -415,6 +452,22 @@ def test_tensorboard_that_is_not_there_is_a_line(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=re.escape("tensorboard needs more: pip install tensorboardX")):
         train(tmp_path / "run", tensorboard=True)
     assert not (tmp_path / "run").exists()
+
+
+# on a GPU
+
+
+def test_all_of_it_runs_on_a_gpu_or_what_is_as_strict(tmp_path):
+    run, options = tmp_path / "run", EVERYTHING["all"] | {"freeze": "source"}
+    with strict_cupy.installed(), numseq.use("cupy"):
+        train(run, **options | {"updates": 4})
+        train(run, **options | {"updates": 7}, resume=True)
+        average_run(run, tmp_path / "mean", last=2)
+    train(tmp_path / "other", **options | {"updates": 4})
+    train(tmp_path / "other", **options | {"updates": 7}, resume=True)
+    ours, theirs = (history(folder)[-1]["valid_loss"] for folder in (run, tmp_path / "other"))
+    assert ours == pytest.approx(theirs, rel=1e-5)
+    assert all(wrong is None for folder in (run, tmp_path / "mean") for _, wrong in verify(folder))
 
 
 # other options on resuming

@@ -463,10 +463,7 @@ def test_all_of_it_runs_on_a_gpu_or_what_is_as_strict(tmp_path):
         train(run, **options | {"updates": 4})
         train(run, **options | {"updates": 7}, resume=True)
         average_run(run, tmp_path / "mean", last=2)
-    train(tmp_path / "other", **options | {"updates": 4})
-    train(tmp_path / "other", **options | {"updates": 7}, resume=True)
-    ours, theirs = (history(folder)[-1]["valid_loss"] for folder in (run, tmp_path / "other"))
-    assert ours == pytest.approx(theirs, rel=1e-5)
+    assert [line["updates"] for line in history(run)] == [3, 4, 6, 7]
     assert all(wrong is None for folder in (run, tmp_path / "mean") for _, wrong in verify(folder))
 
 

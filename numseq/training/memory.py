@@ -14,6 +14,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -88,8 +89,8 @@ def needs(model: Seq2Seq, corpus: Any, options: TrainingOptions) -> Needs:
     batch, shape = 0, None
     if isinstance(corpus, Pairs):
         shapes = _shapes(corpus, options)
-        with use("numpy"):  # a GPU's arrays have the same sizes
-            held = _held(Seq2Seq(model.config, trees.to_host(model.params)), options, shapes)
+        dtype = str(trees.common_dtype(model.params))
+        held = (_terms(shapes) @ _polynomials(model.config, options.objective, dtype)).max(axis=1)
         batch, shape = int(held.max()), tuple(shapes[held.argmax()].tolist())
         if options.accumulate > 1:
             batch += of_trained  # the gradients that are summed
@@ -103,11 +104,15 @@ def _shapes(corpus, options):
     return np.array([[sides[0][rows].max(), sides[1][rows].max() + 1, len(rows)] for rows in plan])
 
 
-def _held(model, options, shapes):
-    """The most bytes that are held at once for batches of some shapes, (N,)."""
-    measured = np.array([_measured(model, options, *shape) for shape in SMALL])  # (5, phases)
-    found = np.linalg.solve(_terms(np.array(SMALL)), measured)
-    return (_terms(shapes) @ found).max(axis=1)
+@lru_cache(maxsize=16)  # a search, a notebook or a test trains the same model again
+def _polynomials(config, objective, dtype):
+    """The five numbers of each phase, (5, phases), of a model of zeros; a GPU's arrays have the sizes of NumPy's."""
+    with use("numpy"):
+        model = Seq2Seq.create(config, None, dtype)
+        made = OBJECTIVES.find(objective)(config)
+        _measured(model, made, *SMALL[0])  # what is imported or kept for good by the first call is of no batch
+        measured = [_measured(model, made, *shape) for shape in SMALL]
+    return np.linalg.solve(_terms(np.array(SMALL)), np.array(measured))
 
 
 def _terms(shapes):
@@ -115,13 +120,12 @@ def _terms(shapes):
     return np.stack([np.ones_like(B), B, B * S, B * T, B * S * T], axis=1)
 
 
-def _measured(model, options, S, T, B):
+def _measured(model, objective, S, T, B):
     """The most bytes that are held in each phase of a step: forward, and backward of each box."""
     batch = _random_batch(model, S, T, B)
-    objective = OBJECTIVES.find(options.objective)(model.config)
     with _traced(), np.errstate(all="ignore"):
         before, _ = tracemalloc.get_traced_memory()
-        noise = model.draw_noise(batch, options.seed)
+        noise = model.draw_noise(batch, 0)
         trace = model.forward(batch, noise, objective)
         peaks = [tracemalloc.get_traced_memory()[1]]
         for box in BOXES:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from typer import Argument, BadParameter, Option
+from typer import Argument, BadParameter, Context, Option
 from typer.core import TyperCommand
 
 from numseq import backend
@@ -38,7 +38,12 @@ Backend = Annotated[BackendName | None, Option(help="Array library; else NUMSEQ_
 Batch = Annotated[int, Option(min=1, help="Sentences worked on together.")]
 
 
-class Group:
+class Options:
+    """What stands for several options among the parameters of a command: `parameters()` yields them, and
+    `take(given, context)` makes something of what was given, a dict, out of which it takes its own."""
+
+
+class Group(Options):
     """The options of a dataclass, as commands have them under one title of their help: all that have a default, and
     among whose values there is a choice.
 
@@ -63,13 +68,19 @@ class Group:
             kind = Annotated[kind | None if found.default is None else kind, told]
             yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=found.default, annotation=kind)
 
-    def take(self, given):
-        """The options of this group out of a dict of all that were given, checked. Raises: ConfigError."""
+    def take(self, given, context):
+        """{name: value} of this group out of a dict of all that were given, checked. Raises: ConfigError."""
         return {name: found.checked(given.pop(name), flag(name)) for name, found in self.options.items()}
 
 
 def _is_open(option):
     return option.default is not MISSING and (option.choices is None or len(option.choices) > 1)
+
+
+def is_given(context, name):
+    """Was an option said on the command line?"""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def flag(name):
@@ -104,20 +115,21 @@ class _Command(TyperCommand):
 
 def command(function):
     """Make a command of a function. A parameter that is Annotated[dict, Group(...)] stands for the group's options:
-    on the command line they take its place, and the function gets {name: value} of them.
+    on the command line they take its place, and the function gets {name: value} of them. Other `Options` likewise.
     """
     parameters, groups = [], {}
     for one in inspect.signature(function).parameters.values():
-        found = [group for group in getattr(one.annotation, "__metadata__", ()) if isinstance(group, Group)]
+        found = [group for group in getattr(one.annotation, "__metadata__", ()) if isinstance(group, Options)]
         if found:
             [groups[one.name]] = found
             parameters += found[0].parameters()
         else:
             parameters.append(one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=Context))
 
     @functools.wraps(function)
-    def run(**given):
-        taken = {name: group.take(given) for name, group in groups.items()}
+    def run(context, **given):
+        taken = {name: group.take(given, context) for name, group in groups.items()}
         return function(**given, **taken)
 
     run.__signature__ = inspect.Signature(parameters)

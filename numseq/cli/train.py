@@ -1,14 +1,15 @@
 """The command that trains: train."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Annotated
 
-from typer import BadParameter, Context, Option
+from typer import BadParameter, Option
 
-from numseq.cli.common import Backend, Group, choose, command, flag, how_to_resume, program
+from numseq.cli.common import Group, choose, command, flag, how_to_resume, program
+from numseq.cli.experiment import Experiment, ExperimentOptions
 from numseq.models.config import Seq2SeqConfig
 from numseq.models.registry import ATTENTIONS
 from numseq.options import option
@@ -41,45 +42,52 @@ MODEL = Group(
 TRAINING = Group("Training", TrainingOptions)
 
 
+EXPERIMENT = ExperimentOptions(
+    {"files": FILES, "data": DATA, "model": MODEL, "training": TRAINING}, instead={"files": WAYS}
+)
+
+
 @command
 def train(
-    context: Context,
-    out: Annotated[Path, Option(help="Folder of the run.")],
-    files: Annotated[dict, FILES],
-    data: Annotated[dict, DATA],
-    model: Annotated[dict, MODEL],
-    training: Annotated[dict, TRAINING],
-    backend: Backend = None,
+    asked: Annotated[Experiment, EXPERIMENT],
+    out: Annotated[Path | None, Option(help="Folder of the run; needed, here or in the experiment's file.")] = None,
     resume: Annotated[bool, Option("--resume", help="Go on with the run in --out.")] = False,
 ):
-    """Train a translator on sentence pairs."""
-    from numseq.training.run import is_run, resumed_options, train_run
+    """Train a translator on sentence pairs.
 
-    choose(backend)
-    model["attention_size"] = model["attention_size"] or model["hidden"]
-    for side in ("source_vectors", "target_vectors"):
-        data[side] = _full(data[side])
-    parts = {
-        "model": model,
-        "data": data,
-        "training": training,
-        "origin": {n: _full(path) for n, path in files.items()},
-    }
-    now = model["attention"] or "additive"
-    for name, kinds in _of_attentions().items():
-        if _given(context, name) and now not in kinds and not resume:
-            raise BadParameter(f"it is of --attention {' and '.join(kinds)}, not of {now}", param_hint=flag(name))
-    if resume and not is_run(out) and not any(files.values()):
+    A whole experiment can be in a file, and every option goes before what the file says.
+    """
+    from numseq.training.run import is_run, train_run
+
+    out = out or asked.out
+    if out is None:
+        raise BadParameter("say it, the folder of the run", param_hint="--out")
+    choose(asked.backend)
+    if resume and not is_run(out) and not any(asked.parts["files"].values()):
         raise BadParameter(f"{out} holds no run to resume")
-    if resume and is_run(out):
-        parts = _as_begun(context, out, parts, *resumed_options(out))
-    pairs, valid = _read_pairs(**parts["origin"])
+    parts = _as_begun(asked, out) if resume and is_run(out) else as_asked(asked)
+    pairs, valid = read_pairs(**parts["files"])
     with how_to_resume(f"{program()} train --out {shlex.quote(str(out))} --resume"):
         train_run(
             out, pairs, valid, parts["model"], DataOptions(**parts["data"]), TrainingOptions(**parts["training"]),
-            origin=parts["origin"], resume=resume,
+            origin=parts["files"], resume=resume,
         )  # fmt: skip
     print(f"the best model is in {out}; to use it: {program()} translate {shlex.quote(str(out))}")
+
+
+def as_asked(asked):
+    """The parts of an Experiment as a new run takes them, {"files", "data", "model", "training": {option: value}}.
+
+    Raises: BadParameter, when an option is said that is of another attention.
+    """
+    model = asked.parts["model"]
+    now = model["attention"] or "additive"
+    for name, kinds in _of_attentions().items():
+        if ("model", name) in asked.said and now not in kinds:
+            raise BadParameter(
+                f"it is of --attention {' and '.join(kinds)}, not of {now}", param_hint=asked.said["model", name]
+            )
+    return asked.parts | {"model": model | {"attention_size": model["attention_size"] or model["hidden"]}}
 
 
 def _of_attentions():
@@ -88,40 +96,31 @@ def _of_attentions():
     return {name: [kind for kind, part in ATTENTIONS.items() if part and name in part.options] for name in names}
 
 
-def _full(path):
-    if not path:
-        return None
-    path = Path(path)
-    special = path.exists() and not path.is_file()  # the link of a pipe leads nowhere
-    return str(path.absolute() if special else path.resolve())
-
-
-def _as_begun(context, out, parts, model, data, training, origin):
-    """The parts as the run began with; an option given now may only repeat them, but for those that may change, and
-    moved files."""
-    from dataclasses import asdict
-
+def _as_begun(asked, out):
+    """The parts as the run in a folder began with; what is said now may only repeat them, but for those that may
+    change, and moved files."""
     from numseq.training.checkpoint import CHANGEABLE
+    from numseq.training.run import resumed_options
 
-    if not isinstance(origin, dict) or origin.keys() != FILES.options.keys() or not _are_paths(origin.values()):
+    model, data, training, files = resumed_options(out)
+    if not isinstance(files, dict) or files.keys() != FILES.options.keys() or not _are_paths(files.values()):
         raise BadParameter(f"{out} was not begun by numseq train")
-    began = {"model": model, "data": asdict(data), "training": asdict(training), "origin": origin}
+    began = {"files": files, "data": asdict(data), "model": model, "training": asdict(training)}
     for name in CHANGEABLE:
-        if _given(context, name):
-            began["training"][name] = parts["training"][name]
+        if ("training", name) in asked.said:
+            began["training"][name] = asked.parts["training"][name]
     # files may have moved, or become others with the same lines: train_run compares what is in them
-    now = {name: path for name, path in parts["origin"].items() if path}
+    now = {name: path for name, path in asked.parts["files"].items() if path}
     for ways in WAYS:
         if now.keys() & {name for way in ways for name in way}:
-            origin |= dict.fromkeys(name for way in ways if not now.keys() & way for name in way)
-    origin |= now
-    for name, path in began["origin"].items():
-        if path and not parts["origin"].get(name) and not Path(path).is_file():
+            files |= dict.fromkeys(name for way in ways if not now.keys() & way for name in way)
+    files |= now
+    for name, path in files.items():
+        if path and name not in now and not Path(path).is_file():
             raise BadParameter(f"{path}, which the run in {out} began with, is no file now: say {flag(name)} again")
-    for part in parts:
-        for name, now in parts[part].items():
-            if _given(context, name) and began[part][name] != now:
-                raise BadParameter(f"{flag(name)} is {now}, but the run in {out} began with {began[part][name]}")
+    for (table, name), called in asked.said.items():
+        if began[table][name] != (value := asked.parts[table][name]):
+            raise BadParameter(f"{called} is {value}, but the run in {out} began with {began[table][name]}")
     return began
 
 
@@ -129,12 +128,7 @@ def _are_paths(values):
     return all(value is None or isinstance(value, str) for value in values)
 
 
-def _given(context, name):
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
-
-
-def _read_pairs(source, target, tsv, val_source, val_target, val_tsv):
+def read_pairs(source, target, tsv, val_source, val_target, val_tsv):
     """(training pairs, validation pairs or None) of the files that were named."""
     if bool(source or target) == bool(tsv):
         raise BadParameter("give --source and --target, or --tsv")

@@ -189,6 +189,7 @@ def test_pairs_may_be_lists_rows_of_arrays_and_come_from_a_generator():
         ({"training": {"epochs": 2}}, "training is {'epochs': 2}: it must be of TrainingOptions"),
         ({"resume": "no"}, "resume is 'no': it must be of bool"),
         ({"say": None}, "say is None: it must be a function"),
+        ({"begin": 3}, "begin is 3: it must be a path"),
         ({"prepare": 3}, "prepare is 3: it must be a function"),
         ({"origin": "here"}, "origin is 'here': it must be a dict"),
         ({"origin": {"made": {1, 2}}}, "origin cannot be kept as JSON: "),

@@ -1,6 +1,6 @@
 """An experiment: all that a run is made of. Commands take it as options and as a TOML file that holds any of them.
 
-    out = "runs/small"          # above the tables: out, backend
+    out = "runs/small"          # above the tables: out, from, backend
 
     [files]
     source = "train.en"         # relative to the folder of this file
@@ -9,8 +9,8 @@
     [model]
     hidden = 512
 
-A table has the options of a group, by their names on the command line (min-count) or in Python (min_count). What is said
-on the command line goes before what the file says, and that before the defaults.
+A table has the options of a group, by their names on the command line (min-count) or in Python (min_count). What is
+said on the command line goes before what the file says, and that before the defaults.
 """
 
 import inspect
@@ -30,8 +30,15 @@ from numseq.options import Option, options_of
 
 TOP = {
     "out": Option(name="out", kinds=(PathLike,), default=None),
+    "from": Option(name="from", kinds=(PathLike,), default=None),
     "backend": Option(name="backend", kinds=(str,), default=None, choices=BACKENDS),
 }
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", metavar="DIR", help="Begin with the weights of this run; model options that are not said are its."
+    ),
+]
 File = Annotated[
     Path | None,
     typer.Argument(metavar="EXPERIMENT.toml", help="A file of what is below, in tables [files], [data] ..."),
@@ -43,14 +50,15 @@ class Experiment:
     """What was asked for.
 
     parts: {table: {option: value}}, every option of the command line, checked, paths in full. said: {(table, option):
-    what it is called where it was said}, of those that were said. out: the folder that the file names, or None.
-    backend: a BackendName or None.
+    what it is called where it was said}, of those that were said. begin: the run with whose weights to begin, or None.
+    backend: a BackendName or None. out: the folder that the file names, or None.
     """
 
     parts: dict[str, dict[str, Any]]
     said: dict[tuple[str, str], str]
-    out: Path | None
+    begin: str | None
     backend: BackendName | None
+    out: Path | None
 
 
 class ExperimentOptions(Options):
@@ -67,6 +75,7 @@ class ExperimentOptions(Options):
         yield inspect.Parameter("experiment", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=File)
         for group in self.groups.values():
             yield from group.parameters()
+        yield inspect.Parameter("begin", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=From)
         yield inspect.Parameter("backend", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Backend)
 
     def take(self, given, context):
@@ -78,14 +87,15 @@ class ExperimentOptions(Options):
                     parts[table][name] = full(parts[table][name])
         names = [(table, name) for table, group in self.groups.items() for name in group.options]
         said = {(table, name): flag(name) for table, name in names if is_given(context, name)}
-        path, backend, top = given.pop("experiment"), given.pop("backend"), {}
+        path, top = given.pop("experiment"), {}
+        begin, backend = full(given.pop("begin")), given.pop("backend")
         if path is not None:
             top, written = self._read(path)
             for table, name in written.keys() - said.keys() - self._put_out_of_force(said):
                 parts[table][name], said[table, name] = written[table, name]
         if backend is None and "backend" in top:
             backend = BackendName(top["backend"])
-        return Experiment(parts, said, top.get("out"), backend)
+        return Experiment(parts, said, begin or top.get("from"), backend, top.get("out"))
 
     def _put_out_of_force(self, said):
         """{(table, option)} of the ways that were not taken, where another was."""

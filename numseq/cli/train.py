@@ -30,6 +30,7 @@ class Files:
 
 
 WAYS = (({"tsv"}, {"source", "target"}), ({"val_tsv"}, {"val_source", "val_target"}))  # to say the same
+CUT = ("source_tokens", "target_tokens", "normalization")  # how text is cut, which decides what a token means
 FILES = Group("Files", Files)
 DATA = Group("Data", DataOptions)
 MODEL = Group(
@@ -61,7 +62,7 @@ def train(
 
     out = out or asked.out
     if out is None:
-        raise BadParameter("say it, the folder of the run", param_hint="--out")
+        raise BadParameter("give --out, the folder of the run")
     choose(asked.backend)
     if resume and not is_run(out) and not any(asked.parts["files"].values()):
         raise BadParameter(f"{out} holds no run to resume")
@@ -70,7 +71,7 @@ def train(
     with how_to_resume(f"{program()} train --out {shlex.quote(str(out))} --resume"):
         train_run(
             out, pairs, valid, parts["model"], DataOptions(**parts["data"]), TrainingOptions(**parts["training"]),
-            origin=parts["files"], resume=resume,
+            origin=parts["files"], resume=resume, begin=asked.begin,
         )  # fmt: skip
     print(f"the best model is in {out}; to use it: {program()} translate {shlex.quote(str(out))}")
 
@@ -78,8 +79,10 @@ def train(
 def as_asked(asked):
     """The parts of an Experiment as a new run takes them, {"files", "data", "model", "training": {option: value}}.
 
-    Raises: BadParameter, when an option is said that is of another attention.
+    Raises: BadParameter, when an option is said that is of another attention; CheckpointError.
     """
+    if asked.begin:
+        return _as_there(asked)
     model = asked.parts["model"]
     now = model["attention"] or "additive"
     for name, kinds in _of_attentions().items():
@@ -88,6 +91,17 @@ def as_asked(asked):
                 f"it is of --attention {' and '.join(kinds)}, not of {now}", param_hint=asked.said["model", name]
             )
     return asked.parts | {"model": model | {"attention_size": model["attention_size"] or model["hidden"]}}
+
+
+def _as_there(asked):
+    """The same where a run begins with another's weights: what is not said of the model, and of how text is cut, is as
+    there."""
+    from numseq.training.run import resumed_options
+
+    _, there, _, _ = resumed_options(asked.begin)
+    model = {name: value for name, value in asked.parts["model"].items() if ("model", name) in asked.said}
+    data = {name: getattr(there, name) for name in CUT if ("data", name) not in asked.said}
+    return asked.parts | {"model": model, "data": asked.parts["data"] | data}
 
 
 def _of_attentions():
@@ -99,10 +113,13 @@ def _of_attentions():
 def _as_begun(asked, out):
     """The parts as the run in a folder began with; what is said now may only repeat them, but for those that may
     change, and moved files."""
-    from numseq.training.checkpoint import CHANGEABLE
+    from numseq.training.checkpoint import CHANGEABLE, load_config
     from numseq.training.run import resumed_options
 
     model, data, training, files = resumed_options(out)
+    begin = load_config(out)[1].get("from")
+    if asked.begin not in (None, begin):
+        raise BadParameter(f"--from is {asked.begin}, but the run in {out} began with {begin or 'no other'}")
     if not isinstance(files, dict) or files.keys() != FILES.options.keys() or not _are_paths(files.values()):
         raise BadParameter(f"{out} was not begun by numseq train")
     began = {"files": files, "data": asdict(data), "model": model, "training": asdict(training)}

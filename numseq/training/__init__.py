@@ -2,6 +2,7 @@
 
 from numseq.metrics.loss import mean_loss
 from numseq.training.arrays import CheckpointError
+from numseq.training.begin_from import begin_from
 from numseq.training.checkpoint import load_config, load_model, load_part, load_tokens, save_run
 from numseq.training.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_by_global_norm
 from numseq.training.options import TrainingOptions
@@ -24,6 +25,7 @@ __all__ = [
     "RMSprop",
     "Trainer",
     "TrainingOptions",
+    "begin_from",
     "clip_by_global_norm",
     "load_config",
     "load_model",

@@ -10,18 +10,19 @@ from typing import Any
 
 from numseq import arguments
 from numseq import params as trees
-from numseq.backend import asarray, generator
+from numseq.backend import asarray, current, generator
 from numseq.data.batches import Pairs, Ragged
 from numseq.data.corpus import DataError
 from numseq.data.tokens import KINDS, NORMALIZATIONS, Tokens
 from numseq.data.unknown import count_unknown
 from numseq.data.vectors import load_vectors
 from numseq.errors import ArgumentError, ConfigError, shown
-from numseq.models import Seq2Seq, Seq2SeqConfig
+from numseq.models import ATTENTIONS, Seq2Seq, Seq2SeqConfig
 from numseq.options import option, options_of, validate
 from numseq.search.translate import Translator
 from numseq.threads import blas_threads, run_threads
 from numseq.training.arrays import CheckpointError
+from numseq.training.begin_from import begin_from, model_of, weights_of
 from numseq.training.changes import changed, refuse_changes, tell_changes
 from numseq.training.checkpoint import (
     CONFIG,
@@ -34,6 +35,7 @@ from numseq.training.checkpoint import (
     load_tokens,
     save_run,
 )
+from numseq.training.experiment import save_experiment
 from numseq.training.lock import locked
 from numseq.training.memory import check_memory
 from numseq.training.options import TrainingOptions
@@ -83,6 +85,7 @@ def train_run(
     *,
     origin: dict[str, Any] | None = None,
     resume: bool = False,
+    begin: str | PathLike | None = None,
     prepare: Callable[[Seq2Seq], Any] | None = None,
     say: Callable[[str], Any] = print,
 ) -> tuple[Translator, list[dict[str, Any]]]:
@@ -92,8 +95,9 @@ def train_run(
         be None: then a seeded part of train is held out. model: the fields of a Seq2SeqConfig but for the vocabularies,
         a dict. data: DataOptions. training: TrainingOptions. origin: a JSON-able dict kept in config.json, to find
         the data again. resume: go on with the run in the folder, if it holds one; its model and vocabularies are then
-        those that it began with. prepare: called with a new run's model before training, as to take over a part of
-        another run's (`load_part`). say: called with lines of text.
+        those that it began with. begin: folder of another run, with whose weights this one begins (`begin_from`); what
+        `model` does not say is then as there. prepare: called with a new run's model before training, as to take over a
+        part of another run's (`load_part`). say: called with lines of text.
     Returns: (Translator with the best parameters, metrics of all epochs).
     Raises: CheckpointError, when the folder holds a run and resume is False, or when the data are not those that the
         run began with; ArgumentError, DataError, TokenError, ConfigError before anything is written.
@@ -102,6 +106,7 @@ def train_run(
     train = arguments.pairs(train, "train")
     valid = None if valid is None else arguments.pairs(valid, "valid")
     model, origin = _model(model), _origin(origin)
+    begin = None if begin is None else str(arguments.path(begin, "begin").resolve())
     arguments.one_of(data, "data", DataOptions)
     arguments.one_of(training, "training", TrainingOptions)
     arguments.one_of(resume, "resume", bool)
@@ -109,10 +114,10 @@ def train_run(
     if prepare is not None:
         arguments.function(prepare, "prepare")
     with locked(folder, say):
-        return _train_run(folder, train, valid, model, data, training, origin, resume, prepare, say)
+        return _train_run(folder, train, valid, model, data, training, origin, resume, begin, prepare, say)
 
 
-def _train_run(folder, train, valid, model, data, training, origin, resume, prepare, say):
+def _train_run(folder, train, valid, model, data, training, origin, resume, begin, prepare, say):
     """`train_run`, in a folder that is locked."""
     going_on = resume and is_run(folder)
     if not going_on:
@@ -135,8 +140,11 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
         given = {name: value for name, value in model.items() if value is not None}
         for began, now in ((config, given), (began_data, asdict(data)), (before, asdict(training))):
             refuse_changes(folder, asdict(began), now)
+        weights = _begun_with(folder, described, begin)
         source_tokens, target_tokens = load_tokens(folder)
     else:
+        weights = {"from": begin, "weights": weights_of(begin)} if begin else {}
+        model = (model_of(begin) if begin else {}) | model
         source_tokens, target_tokens = _vocabularies(train, data, shared=model.get("tied") == "all")
         config = Seq2SeqConfig(len(source_tokens), len(target_tokens), **model)
     if held_out:
@@ -152,6 +160,8 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
     training = replace(training, threads=threads)
     not_frozen(network.params, training)
     if not (folder / TRAINING).exists():  # so too when the run was stopped before its first checkpoint
+        if weights:
+            begin_from(network, both, weights["from"], say)
         _put_vectors(network, data, both, say)
         if prepare:
             prepare(network)
@@ -166,13 +176,14 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
             "fingerprint": fingerprint,
             "data": asdict(data),
             "options": asdict(training),
-        }
+        } | weights
         save_run(folder, config, source_tokens, target_tokens, described)
 
     trainer = Trainer(network, train, valid, folder, training, say=say, resume=going_on, scorer=scorer)
     now = described | {"changed": changed(described["options"], training), "origin": origin}
     if now != {"changed": {}} | described:  # more epochs, or files that moved: kept, so that the next --resume knows
         replace(Description.load(folder), training=now).save(folder)
+    _save_experiment(folder, config, data, training, now)
     attention = f"{config.attention} attention" if config.attends else "no attention"
     say(
         f"{config.cell}, {attention}, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
@@ -186,6 +197,34 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, prep
         say(f"{why} already" if why.endswith("done") else why)
     metrics = trainer.run()
     return Translator(*load_model(folder)), metrics
+
+
+def _begun_with(folder, described, begin):
+    """What config.json says of the run with whose weights this one begins, {} of none; as long as it is to begin, that
+    run must have them still."""
+    weights = {name: described[name] for name in ("from", "weights") if name in described}
+    if begin not in (None, weights.get("from")):
+        raise CheckpointError(f"{folder}: begin is {begin}, but the run began with {weights.get('from')}")
+    if weights and not (folder / TRAINING).exists() and weights_of(weights["from"]) != weights["weights"]:
+        raise CheckpointError(
+            f"{folder} was stopped before its first step, and {weights['from']}, with whose weights it begins, has "
+            "others by now: begin in another folder"
+        )
+    return weights
+
+
+def _save_experiment(folder, config, data, training, described):
+    """Write experiment.toml, without the options of other attentions than the model's."""
+    others = {name for part in ATTENTIONS.values() if part for name in part.options}
+    others -= set(config.attention_part.options if config.attends else ())
+    model = {n: value for n, value in asdict(config).items() if n not in others and not n.endswith("_vocabulary")}
+    tables = {
+        "files": (None, described["origin"] or {}),
+        "data": (DataOptions, asdict(data)),
+        "model": (Seq2SeqConfig, model),
+        "training": (TrainingOptions, asdict(training)),
+    }
+    save_experiment(folder, {"backend": current().__name__, "from": described.get("from")}, tables)
 
 
 def _model(given):

@@ -196,7 +196,7 @@ def test_every_option_of_training_reaches_the_run(room, tmp_path, case):
 
 def test_no_option_of_training_is_left_out_above():
     ours = {parameter.opts[0].removeprefix("--") for parameter in COMMANDS["train"].params}
-    files = {"experiment", "out", "resume", "source", "target", "tsv", "val-source", "val-target", "val-tsv"}
+    files = {"experiment", "from", "out", "resume", "source", "target", "tsv", "val-source", "val-target", "val-tsv"}
     vectors = {"source-vectors", "target-vectors"}  # below
     assert set().union(*GIVEN.values()) == ours - files - vectors
 

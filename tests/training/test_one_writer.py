@@ -18,6 +18,7 @@ from numseq.training import CheckpointError, DataOptions, Trainer, TrainingOptio
 from numseq.training import lock as locks
 from numseq.training.checkpoint import CONFIG, METRICS, TOKENS, TRAINING
 from numseq.training.checkpoint import MODEL as MODEL_FILE
+from numseq.training.experiment import EXPERIMENT
 from numseq.training.lock import LOCK, LockedError, locked, writer
 from numseq.training.verify import verify
 
@@ -29,7 +30,7 @@ with locked(sys.argv[1]):
     sys.stdin.readline()
 """
 DATA = DataOptions(source_tokens="char", target_tokens="char")
-FILES = {CONFIG, MODEL_FILE, TRAINING, METRICS, *TOKENS}
+FILES = {CONFIG, EXPERIMENT, MODEL_FILE, TRAINING, METRICS, *TOKENS}
 MODEL = {"embedding": 4, "hidden": 4, "attention_size": 4}
 
 

@@ -139,16 +139,16 @@ class ExperimentOptions(Options):
         for table in self.groups:
             if key.replace("-", "_") in self._known(table):
                 return f"this belongs into the table [{table}]"
-        return "there is no such table or key" + _nearest(key, [*self.groups, *TOP])
+        return "there is no such table or key" + nearest(key, [*self.groups, *TOP])
 
     def _unknown(self, table, name):
         for other in self.groups:
             if name in self._known(other):
                 return f"this belongs into the table [{other}]"
-        return f"there is no such option in [{table}]" + _nearest(name, self._known(table))
+        return f"there is no such option in [{table}]" + nearest(name, self._known(table))
 
 
-def _nearest(name, names):
+def nearest(name, names):
     """The name that is nearest to one that is none, as the end of a message."""
     near = get_close_matches(name, names, n=1)
     return f"; the nearest is {near[0]}" if near else f"; there are {', '.join(names)}"

@@ -81,27 +81,33 @@ def as_asked(asked):
 
     Raises: BadParameter, when an option is said that is of another attention; CheckpointError.
     """
-    if asked.begin:
-        return _as_there(asked)
-    model = asked.parts["model"]
-    now = model["attention"] or "additive"
+    refuse_of_another_attention(asked)
+    return completed(asked)
+
+
+def refuse_of_another_attention(asked):
+    """Raise BadParameter, when an option is said that the model's attention does not have."""
+    now = asked.parts["model"]["attention"] or "additive"
     for name, kinds in _of_attentions().items():
-        if ("model", name) in asked.said and now not in kinds:
+        if ("model", name) in asked.said and now not in kinds and not asked.begin:
             raise BadParameter(
                 f"it is of --attention {' and '.join(kinds)}, not of {now}", param_hint=asked.said["model", name]
             )
-    return asked.parts | {"model": model | {"attention_size": model["attention_size"] or model["hidden"]}}
 
 
-def _as_there(asked):
-    """The same where a run begins with another's weights: what is not said of the model, and of how text is cut, is as
-    there."""
+def completed(asked):
+    """The parts with what follows from others. Where a run begins with another's weights, what is not said of the
+    model, and of how text is cut, is as there. Raises: CheckpointError."""
     from numseq.training.run import resumed_options
 
-    _, there, _, _ = resumed_options(asked.begin)
-    model = {name: value for name, value in asked.parts["model"].items() if ("model", name) in asked.said}
-    data = {name: getattr(there, name) for name in CUT if ("data", name) not in asked.said}
-    return asked.parts | {"model": model, "data": asked.parts["data"] | data}
+    data, model = asked.parts["data"], asked.parts["model"]
+    if asked.begin:
+        _, there, _, _ = resumed_options(asked.begin)
+        data = data | {name: getattr(there, name) for name in CUT if ("data", name) not in asked.said}
+        model = {name: value for name, value in model.items() if ("model", name) in asked.said}
+    else:
+        model = model | {"attention_size": model["attention_size"] or model["hidden"]}
+    return asked.parts | {"data": data, "model": model}
 
 
 def _of_attentions():

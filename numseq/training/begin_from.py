@@ -59,7 +59,7 @@ def begin_from(
 def model_of(folder: str | PathLike) -> dict[str, Any]:
     """The fields of the Seq2SeqConfig of a run but for the vocabularies, a dict. Raises: CheckpointError."""
     config, _ = load_config(folder)
-    return {name: getattr(config, name) for name in _named(config)}
+    return {name: getattr(config, name) for name in _named()}
 
 
 def weights_of(folder: str | PathLike) -> str:
@@ -125,10 +125,10 @@ def _others(config, there):
     """The options of which two configurations say something else, in words."""
     return ", ".join(
         f"{name} {getattr(config, name)} (there {getattr(there, name)})"
-        for name in _named(config)
+        for name in _named()
         if getattr(config, name) != getattr(there, name)
     )
 
 
-def _named(config):
-    return [name for name in options_of(type(config)) if not name.endswith("_vocabulary")]
+def _named():
+    return [name for name in options_of(Seq2SeqConfig) if not name.endswith("_vocabulary")]

@@ -52,6 +52,17 @@ class Progress:
         updates = self.updates / options.updates if options.updates else 0.0
         return min(1.0, max(epochs, updates))
 
+    def ending(self, options: Any) -> str | None:
+        """Why a run ends where it stands, a line; None as long as it goes on. Args: options, a TrainingOptions."""
+        if self.epoch > options.epochs:
+            return f"all {self.epoch - 1} epochs are done"
+        if options.updates and self.updates >= options.updates:
+            return f"all {self.updates:,} updates are done"
+        if options.patience and self.waited >= options.patience:
+            of = f"the last {self.waited} validations" if self.waited > 1 else "the last validation"
+            return f"{of} brought no {options.metric} better than {self.best:.4g}, so training ends (patience)"
+        return None
+
     def update_done(self, loss: float, weight: int) -> None:
         self.step += 1
         self.updates += 1

@@ -127,15 +127,7 @@ class Trainer:
 
     def ending(self) -> str | None:
         """Why the run ends where it stands, a line; None as long as it goes on."""
-        p, options = self.progress, self.options
-        if p.epoch > options.epochs:
-            return f"all {p.epoch - 1} epochs are done"
-        if options.updates and p.updates >= options.updates:
-            return f"all {p.updates:,} updates are done"
-        if options.patience and p.waited >= options.patience:
-            of = f"the last {p.waited} validations" if p.waited > 1 else "the last validation"
-            return f"{of} brought no {options.metric} better than {p.best:.4g}, so training ends (patience)"
-        return None
+        return self.progress.ending(self.options)
 
     def _due(self):
         """Is it time for a validation?"""

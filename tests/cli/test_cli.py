@@ -105,6 +105,8 @@ def test_help_lists_every_command():
         "demo",
         "dates",
         "train",
+        "tune",
+        "info",
         "translate",
         "score",
         "evaluate",

@@ -157,6 +157,8 @@ def nearest(name, names):
 def _checked(known, value, path, called):
     """A value of a file as its option keeps it."""
     if PathLike in known.kinds and isinstance(value, str):
+        if "\0" in value:
+            raise ConfigError(f"{path}: {called} is {shown(value)}: no file can be called so")
         return full(value, path.parent)
     return known.checked(value, f"{path}: {called}")
 

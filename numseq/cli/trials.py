@@ -40,6 +40,9 @@ class Trials:
                 raise CheckpointError(f"{path}: not the record of a search ({error!r})") from None
         elif self.run(1).exists() or (self.folder / "config.json").exists():
             raise CheckpointError(f"{folder} holds runs, but no {SEARCH}: choose another folder")
+
+    def begin(self):
+        """Make the folder, and write what is searched, so that it can go on from here."""
         make_folder(self.folder)
         self._save()
 

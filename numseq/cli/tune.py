@@ -48,17 +48,17 @@ def tune(
         print(f"only {len(drawn)} different trials can be drawn")
     known = Trials(out, {"vary": vary, "from": asked.begin} | asked.parts, resume)
     pairs = read_pairs(**asked.parts["files"])
+    known.begin()
     with how_to_resume(f"{program()} {shlex.join(sys.argv[1:])}{'' if resume else ' --resume'}"):
         for number, values in enumerate(drawn, 1):
             if not known.has(number):
                 print(f"trial {number} of {len(drawn)}: {_words(values)}", flush=True)
                 known.add(number, _named(values), **_trained(asked, values, pairs, known.run(number)))
     print(known.table())
-    if (best := known.best()) is not None:
-        run = shlex.quote(str(known.run(best)))
-        print(
-            f"the best is in {run}; to train it anew, or for longer: {program()} train {run}/experiment.toml --out DIR"
-        )
+    if (best := known.best()) is None:
+        raise NumseqError("every trial failed")
+    run = shlex.quote(str(known.run(best)))
+    print(f"the best is in {run}; to train it anew: {program()} train {run}/experiment.toml --out DIR")
 
 
 def _with(asked, values):

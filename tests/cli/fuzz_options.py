@@ -35,6 +35,8 @@ MEMORY = 1 << 30
 SMALL = ("--hidden", "4", "--embedding", "4", "--batch", "8", "--epochs", "1")
 BASE = {  # a command that works
     "train": ("--source", "source.txt", "--target", "target.txt", "--out", "new", *SMALL),
+    "tune": ("small.toml", "--out", "new", *SMALL, "--vary", "lr=1e-3..1e-1", "--trials", "2"),
+    "info": ("run",),
     "translate": ("run", "--input", "lines"),
     "evaluate": ("run", "--source", "source.txt", "--reference", "target.txt", "--metric", "exact,ppl"),
     "errors": ("run", "--source", "source.txt", "--reference", "target.txt"),
@@ -53,13 +55,14 @@ NUMBERS = (
 )  # fmt: skip
 HUGE = ("100000", "1000000000", "9" * 20, "9" * 5000, "1e30")
 TEXTS = (
+    "lr=1..2", "hidden=4,6",
     "", " ", "x", "none", "all", "\0", "a\0b", "\ud800", "é" * 300, "--", "-", "-x", "a,b", ",", "%s", "{}", "\n",
     "x" * 100_000,
 )  # fmt: skip
 PATHS = (
     "source.txt", "target.txt", "pairs.tsv", "lines", "run", "other", "folder", "folder/new", "none/new", "file/new",
     "empty", "binary", "link", "loop", "/dev/null", "/dev/full", "out.json", "out.png", "out.svg", "out.PNG",
-    "pipe", "given",
+    "pipe", "given", "small.toml",
 )  # fmt: skip
 ENDLESS = ("epochs", "bugs")  # what is right, and takes long
 
@@ -121,6 +124,7 @@ class Workplace:
             ("lines", "1 2 3\n\n7\n"),
             ("file", "x"),
             ("empty", ""),
+            ("small.toml", '[files]\nsource = "source.txt"\ntarget = "target.txt"\n'),
         ):
             (self.made / name).write_text(text)
         (self.made / "binary").write_bytes(bytes(range(256)))
@@ -192,7 +196,8 @@ def _of_verdicts(args, done):
 
 def _began(args, done):
     """Training that began, and could not go on, has left its run; a full disk is seen when one writes there."""
-    return done.code == 1 and (("training stopped" in done.err) or "/dev/full" in args)
+    failed = any(why in done.err for why in ("training stopped", "every trial failed"))
+    return done.code == 1 and (failed or "/dev/full" in args)
 
 
 class _streams:

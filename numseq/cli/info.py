@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Option
 
-from numseq.cli.common import Run, app, program
+from numseq.cli.common import Run, app, flag, program
 from numseq.cli.train import EXPERIMENT
 
 WIDTH = 100
@@ -43,11 +43,10 @@ def _told(said):
     sides = (f"{model[f'{s}_vocabulary']:,} {s} tokens ({data[f'{s}_tokens']})" for s in ("source", "target"))
     yield "tokens", " and ".join(sides)
     if said["files"]:
-        yield "files", ", ".join(f"{name} {_shown(path)}" for name, path in said["files"].items())
+        yield "files", _typed(said["files"])
     if said["from"]:
         yield "from", f"began with the weights of {said['from']}"
-    options = ", ".join(f"{name} {_shown(value)}" for name, value in _differing(said).items())
-    yield "options", options or "all as they are by default"
+    yield "options", _typed(_differing(said)) or "all as they are by default"
     if done := _done(said):
         yield "training", ", ".join(done)
     if best := said["best"]:
@@ -104,7 +103,13 @@ def _of_update(best):
     return f", update {best['updates']:,}" if "updates" in best else ""
 
 
-def _shown(value):
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
+def _typed(options):
+    """Options as they are typed on the command line."""
+    words = []
+    for name, value in options.items():
+        if isinstance(value, bool):
+            words.append(flag(name if value else f"no-{name}"))
+        else:
+            values = value if isinstance(value, list) else [value]
+            words += [f"{flag(name)} {shlex.quote(str(one))}" for one in values]
+    return " ".join(words)

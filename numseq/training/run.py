@@ -219,12 +219,18 @@ def _save_experiment(folder, config, data, training, described):
     others -= set(config.attention_part.options if config.attends else ())
     model = {n: value for n, value in asdict(config).items() if n not in others and not n.endswith("_vocabulary")}
     tables = {
-        "files": (None, described["origin"] or {}),
+        "files": (None, {name: path for name, path in (described["origin"] or {}).items() if _are_files(path)}),
         "data": (DataOptions, asdict(data)),
         "model": (Seq2SeqConfig, model),
         "training": (TrainingOptions, asdict(training)),
     }
     save_experiment(folder, {"backend": current().__name__, "from": described.get("from")}, tables)
+
+
+def _are_files(given):
+    """Whether something kept as an origin is the full name of a file, or a list of such."""
+    paths = given if isinstance(given, list) else [given]
+    return all(isinstance(path, str) and Path(path).is_absolute() for path in paths)
 
 
 def _model(given):

@@ -1,13 +1,16 @@
 """An experiment as a file: what it may say, what is refused, and that the file of a run repeats the run."""
 
+import re
 import shutil
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers_run import TINY, digits, numseq_cli, words, write_parallel
 
 from numseq.cli.train import EXPERIMENT
+from numseq.training import DataOptions, TrainingOptions, train_run
 from numseq.training.arrays import load_arrays
 from numseq.training.checkpoint import load_config
 
@@ -87,6 +90,14 @@ def test_other_files_take_the_place_of_the_files_own(room, tmp_path):
 def test_a_file_that_begins_with_a_byte_order_mark_and_has_the_line_ends_of_windows_is_read(room, tmp_path):
     result = train(room, "\ufeff" + SMALL.replace("\n", "\r\n"), "--out", tmp_path / "run")
     assert (result.code, result.err) == (0, "")
+
+
+def test_the_example_of_the_page_says_nothing_that_is_unknown(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "experiments.md"
+    [example] = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "dates.toml").write_text(example)
+    result = numseq_cli("train", tmp_path / "dates.toml")
+    assert result.code == 1 and f"{tmp_path}/dates/train.tsv: no such file" in result.err
 
 
 # what is refused
@@ -173,6 +184,13 @@ def test_a_name_that_is_not_unicode_is_left_out_of_the_file(room, tmp_path):
     assert train(room, SMALL, "--tsv", tmp_path / "caf\udce9.tsv", "--out", tmp_path / "run").code == 0
     said = tomllib.loads((tmp_path / "run" / "experiment.toml").read_text())
     assert said["files"] == {} and said["model"]["hidden"] == 8
+
+
+def test_an_origin_that_is_no_file_is_left_out_of_the_file(tmp_path):
+    sizes, origin = {"embedding": 4, "hidden": 4, "attention_size": 4}, {"task": "digits", "seed": 3, "tsv": "/a/b.tsv"}
+    given = words(20), None, sizes, DataOptions(), TrainingOptions(epochs=1)
+    train_run(tmp_path / "run", *given, origin=origin, say=lambda line: None)
+    assert tomllib.loads((tmp_path / "run" / "experiment.toml").read_text())["files"] == {"tsv": "/a/b.tsv"}
 
 
 def test_a_run_is_resumed_with_its_experiment_and_knows_what_was_changed(room, tmp_path):

@@ -1,6 +1,7 @@
 """What a run says of itself: whole, stopped, under way, and with files that say less."""
 
 import json
+import shlex
 import shutil
 
 import pytest
@@ -43,15 +44,29 @@ def test_it_says_what_a_run_is_how_it_was_made_and_how_good_it_is(room):
     assert said["run"] == f"{run}: finished, all 2 epochs are done"
     assert said["model"].startswith("lstm, 1 layer, bidirectional encoder, bahdanau decoder, additive attention;")
     assert "embedding 6, hidden 8; " in said["model"] and said["tokens"].startswith("14 source tokens (char)")
-    assert said["files"] == f"tsv {room}/pairs.tsv"
+    assert said["files"] == f"--tsv {room}/pairs.tsv"
     assert said["options"] == (
-        "embedding 6, hidden 8, source_tokens char, target_tokens char, epochs 2, batch 8, lr 0.03, metric exact"
+        "--embedding 6 --hidden 8 --source-tokens char --target-tokens char --epochs 2 --batch 8 --lr 0.03 "
+        "--metric exact"
     )
     updates = lines(run)[-1]["updates"]
     assert said["training"].startswith(f"2 of 2 epochs, {updates} updates, ")
     assert "tokens/s, peak memory " in said["training"]
     assert said["best"].startswith(f"exact {best['exact']:.4g}, loss {best['valid_loss']:.4g}, perplexity ")
     assert said["best"].endswith(f"after epoch {best['epoch']}, update {best['updates']}")
+
+
+def test_files_and_options_can_be_typed_and_make_the_run_again(room, tmp_path):
+    given = ("--tsv", room / "pairs.tsv", *TINY, "--source-tokens", "char", "--target-tokens", "char", "--epochs", 1)
+    given += ("--no-readout-context", "--residual", "--freeze", "source,head.b", "--attention", "multi-head")
+    given += ("--heads", 2)
+    assert numseq_cli("train", *given, "--out", tmp_path / "a run").code == 0
+    said = told(tmp_path / "a run")
+    again = numseq_cli("train", *shlex.split(f"{said['files']} {said['options']}"), "--out", tmp_path / "again")
+    assert (again.code, again.err) == (0, "")
+    assert load_config(tmp_path / "again")[0] == load_config(tmp_path / "a run")[0]
+    model, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a run", "again"))
+    assert model == other
 
 
 def test_json_has_all_of_it(room):

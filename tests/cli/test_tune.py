@@ -9,6 +9,7 @@ from helpers_run import digits, how_to_go_on, numseq_cli
 from test_cli import press_ctrl_c_after
 from typer import BadParameter
 
+from numseq.cli.trials import Trials
 from numseq.cli.tune import VARIABLE
 from numseq.cli.vary import Choice, Range, draw, parse
 from numseq.errors import ConfigError
@@ -133,6 +134,17 @@ def test_a_search_ends_with_a_table_best_first_whose_rows_are_runs(room, tmp_pat
     said = result.out.splitlines()
     assert [line.split()[0] for line in said[-4:-1]] == [row[0] for row in rows]
     assert f"the best is in {tmp_path}/s/{rows[0][0]};" in said[-1] and "failed" not in result.out
+
+
+@pytest.mark.parametrize(("metric", "order"), [("loss", "2143"), ("bleu", "4123")])
+def test_what_is_best_stands_first_and_what_failed_last(tmp_path, metric, order):
+    trials = Trials(tmp_path / metric, {"training": {"metric": metric}}, resume=False)
+    trials.begin()
+    trials.add(3, {"lr": 9.0}, failed="diverged")
+    for number, value in ((1, 2.0), (2, 1.0), (4, 3.0)):
+        trials.add(number, {"lr": 0.1}, metric=value, updates=5, seconds=1.5)
+    assert [line.split()[0].lstrip("0") for line in trials.table().splitlines()[1:]] == list(order)
+    assert trials.best() == int(order[0])
 
 
 def test_the_metric_says_what_is_best_and_which_way(room, tmp_path):

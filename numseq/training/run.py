@@ -228,9 +228,9 @@ def _save_experiment(folder, config, data, training, described):
 
 
 def _are_files(given):
-    """Whether something kept as an origin is the full name of a file, or a list of such."""
+    """Whether something kept as an origin is the full name of a file or - for standard input, or a list of such."""
     paths = given if isinstance(given, list) else [given]
-    return all(isinstance(path, str) and Path(path).is_absolute() for path in paths)
+    return all(isinstance(path, str) and (path == "-" or Path(path).is_absolute()) for path in paths)
 
 
 def _model(given):

@@ -187,10 +187,13 @@ def test_a_name_that_is_not_unicode_is_left_out_of_the_file(room, tmp_path):
 
 
 def test_an_origin_that_is_no_file_is_left_out_of_the_file(tmp_path):
-    sizes, origin = {"embedding": 4, "hidden": 4, "attention_size": 4}, {"task": "digits", "seed": 3, "tsv": "/a/b.tsv"}
+    sizes, origin = (
+        {"embedding": 4, "hidden": 4, "attention_size": 4},
+        {"task": "digits", "seed": 3, "tsv": ["/a/b", "-"]},
+    )
     given = words(20), None, sizes, DataOptions(), TrainingOptions(epochs=1)
     train_run(tmp_path / "run", *given, origin=origin, say=lambda line: None)
-    assert tomllib.loads((tmp_path / "run" / "experiment.toml").read_text())["files"] == {"tsv": "/a/b.tsv"}
+    assert tomllib.loads((tmp_path / "run" / "experiment.toml").read_text())["files"] == {"tsv": ["/a/b", "-"]}
 
 
 def test_a_run_is_resumed_with_its_experiment_and_knows_what_was_changed(room, tmp_path):

@@ -31,6 +31,7 @@ from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.search import Translator
 from numseq.training import verify  # noqa: F401
 from numseq.training.checkpoint import CONFIG, METRICS, MODEL, TOKENS
+from numseq.training.experiment import EXPERIMENT
 
 SMALL = ("--hidden", 4, "--embedding", 4, "--batch", 8, "--lr", 0.03, "--epochs", 2, "--min-count", 1, "--keep-last", 1)
 MEMORY = 1 << 30  # bytes; the run itself is a few thousand
@@ -114,7 +115,8 @@ class Workplace:
                 wrong.append("verify finds nothing, and it cannot be resumed")
             now = snapshot(self.run)
             if sealed:  # it may have diverged, with the number of epochs in the configuration already
-                del now[CONFIG], before[CONFIG]
+                for name in (CONFIG, EXPERIMENT):
+                    del now[name], before[name]
             if now != before:
                 wrong.append(f"the files are others after resuming was refused: {err}")
         return done, [said[0] == 0 for said in found.values()] + [code == 0], wrong

@@ -4,16 +4,29 @@ from numseq.metrics.loss import mean_loss
 from numseq.training.arrays import CheckpointError
 from numseq.training.begin_from import begin_from
 from numseq.training.checkpoint import load_config, load_model, load_part, load_tokens, save_run
-from numseq.training.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_by_global_norm
+from numseq.training.optimizers import (
+    OPTIMIZERS,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    Nesterov,
+    Optimizer,
+    RMSprop,
+    clip_by_global_norm,
+    clip_by_value,
+)
 from numseq.training.options import TrainingOptions
 from numseq.training.run import DataOptions, train_run
-from numseq.training.schedules import SCHEDULES
+from numseq.training.schedules import SCHEDULES, step_sizes
 from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer
 
 __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "SGD",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
@@ -21,17 +34,20 @@ __all__ = [
     "DataOptions",
     "DivergedError",
     "InterruptedTraining",
+    "Nesterov",
     "Optimizer",
     "RMSprop",
     "Trainer",
     "TrainingOptions",
     "begin_from",
     "clip_by_global_norm",
+    "clip_by_value",
     "load_config",
     "load_model",
     "load_part",
     "load_tokens",
     "mean_loss",
     "save_run",
+    "step_sizes",
     "train_run",
 ]

@@ -4,6 +4,7 @@ Each parameter is worked on in pieces that fit the processor's cache, so that th
 from main memory once.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
@@ -62,24 +63,48 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum.
+    """Stochastic gradient descent with momentum; without, momentum = 0, it is plain and keeps no v.
 
     Equations: g <- g + weight_decay * p;  v <- momentum * v + g;  p <- p - lr * v.
 
     Args: params, the tree to be trained. lr, step size. momentum in [0, 1). weight_decay, see Optimizer.
+    Raises: ArgumentError, when one of these is out of bounds.
     Source: Polyak 1964, in the form of Sutskever et al. 2013 without Nesterov's look ahead, as PyTorch's SGD.
     """
 
-    moment_names = ("v",)
+    moment_names: tuple[str, ...] = ("v",)
 
     def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.0):
+        self.momentum = arguments.number(momentum, "momentum", least=0, below=1)
+        if not momentum:
+            self.moment_names = ()
         super().__init__(params, lr, weight_decay)
-        self.momentum = momentum
 
-    def rule(self, p: Array, g: Array, v: Array) -> None:
-        v *= self.momentum
-        v += self.decayed(p, g)
-        p -= self.lr * v
+    def rule(self, p: Array, g: Array, v: Array | None = None) -> None:
+        g = self.decayed(p, g)
+        if v is not None:
+            v *= self.momentum
+            v += g
+            g = self.direction(g, v)
+        p -= self.lr * g
+
+    def direction(self, g: Array, v: Array) -> Array:
+        """Where to go down: along v."""
+        return v
+
+
+class Nesterov(SGD):
+    """SGD that looks ahead: the gradient counts once more, as if it had been taken where momentum will lead.
+
+    Equations: g <- g + weight_decay * p;  v <- momentum * v + g;  p <- p - lr * (g + momentum * v).
+
+    Args, Raises: those of SGD.
+    Source: Nesterov 1983, in the form of Sutskever et al. 2013, as PyTorch's SGD with nesterov=True.
+    """
+
+    def direction(self, g: Array, v: Array) -> Array:
+        """Along g + momentum * v."""
+        return g + self.momentum * v
 
 
 class Adam(Optimizer):
@@ -105,7 +130,9 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ):
         super().__init__(params, lr, weight_decay)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.beta1 = arguments.number(beta1, "beta1", least=0, below=1)
+        self.beta2 = arguments.number(beta2, "beta2", least=0, below=1)
+        self.eps = arguments.number(eps, "eps", least=0)
 
     def rule(self, p: Array, g: Array, m: Array, v: Array) -> None:
         xp, g = array_module(p), self.decayed(p, g)
@@ -167,7 +194,7 @@ class RMSprop(Optimizer):
         self, params: Any, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0
     ):
         super().__init__(params, lr, weight_decay)
-        self.alpha, self.eps = alpha, eps
+        self.alpha, self.eps = arguments.number(alpha, "alpha", least=0, below=1), arguments.number(eps, "eps", least=0)
 
     def rule(self, p: Array, g: Array, v: Array) -> None:
         xp, g = array_module(p), self.decayed(p, g)
@@ -193,7 +220,7 @@ class Adagrad(Optimizer):
 
     def __init__(self, params: Any, lr: float = 1e-2, eps: float = 1e-10, weight_decay: float = 0.0):
         super().__init__(params, lr, weight_decay)
-        self.eps = eps
+        self.eps = arguments.number(eps, "eps", least=0)
 
     def rule(self, p: Array, g: Array, v: Array) -> None:
         xp, g = array_module(p), self.decayed(p, g)
@@ -202,6 +229,39 @@ class Adagrad(Optimizer):
         _divided(xp, g, v, self.eps, out=step)
         step *= self.lr
         p -= step
+
+
+class Adadelta(Optimizer):
+    """Steps in the units of the parameters: as large as the last ones were, by a running mean, over the gradient's root
+    mean square.
+
+    Equations: g <- g + weight_decay * p;  v <- rho v + (1 - rho) g^2;  d = sqrt(u + eps) / sqrt(v + eps) * g;
+        u <- rho u + (1 - rho) d^2;  p <- p - lr * d.
+
+    Args: params, the tree to be trained. lr, a factor; the paper has none, which is 1. rho, decay of the two means.
+        eps, in units of g^2 and of d^2: the first steps are about sqrt(eps). weight_decay, see Optimizer.
+    Raises: ArgumentError, when one of these is out of bounds.
+    Source: Zeiler 2012, algorithm 1, as PyTorch's Adadelta.
+    """
+
+    moment_names = ("v", "u")
+
+    def __init__(self, params: Any, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0):
+        super().__init__(params, lr, weight_decay)
+        self.rho, self.eps = arguments.number(rho, "rho", least=0, below=1), arguments.number(eps, "eps", least=0)
+
+    def rule(self, p: Array, g: Array, v: Array, u: Array) -> None:
+        xp, g = array_module(p), self.decayed(p, g)
+        v *= self.rho
+        v += (1 - self.rho) * g * g
+        d = u + self.eps
+        d /= v + self.eps
+        xp.sqrt(d, out=d)
+        d *= g
+        u *= self.rho
+        u += (1 - self.rho) * d * d
+        d *= self.lr
+        p -= d
 
 
 def _divided(xp, g, v, eps, out):
@@ -213,9 +273,29 @@ def _divided(xp, g, v, eps, out):
 
 OPTIMIZERS = Registry(
     "optimizer",
-    {"adam": Adam, "adamw": AdamW, "sgd": SGD, "rmsprop": RMSprop, "adagrad": Adagrad},
+    {
+        "adam": Adam,
+        "adamw": AdamW,
+        "sgd": SGD,
+        "nesterov": Nesterov,
+        "rmsprop": RMSprop,
+        "adagrad": Adagrad,
+        "adadelta": Adadelta,
+    },
     offers=("update", "moment_names"),
 )
+
+
+def takes(optimizer: Any, name: str) -> bool:
+    """Whether the constructor of an optimiser has an argument of this name, or takes any."""
+    known = inspect.signature(optimizer).parameters
+    return name in known or any(one.kind is one.VAR_KEYWORD for one in known.values())
+
+
+def default_lr(optimizer: Any) -> float | None:
+    """The step size of an optimiser when none is said; None where its constructor does not tell."""
+    known = inspect.signature(optimizer).parameters.get("lr")
+    return float(known.default) if known and isinstance(known.default, Real) else None
 
 
 def clip_by_global_norm(grads: Any, largest: float) -> float:
@@ -223,7 +303,7 @@ def clip_by_global_norm(grads: Any, largest: float) -> float:
 
     Equations: g <- g * min(1, largest / |g|), |g| being the norm over *all* parameters together.
 
-    Args: grads, a tree. largest, a positive number, in the gradient's units.
+    Args: grads, a tree. largest, a positive number, in the gradient's units; infinity clips nothing.
     Returns: |g| before clipping, a Python float (this waits for a GPU).
     Raises: ArgumentError, when largest is not positive.
     Source: Pascanu et al. 2013, algorithm 1.
@@ -235,3 +315,18 @@ def clip_by_global_norm(grads: Any, largest: float) -> float:
         for leaf in trees.leaves(grads):
             leaf *= largest / norm
     return norm
+
+
+def clip_by_value(grads: Any, largest: float) -> None:
+    """Cut every number of the gradient, in place, to at most `largest` up or down; its direction changes.
+
+    Equations: g_i <- max(-largest, min(largest, g_i)).
+
+    Args: grads, a tree. largest, a positive number, in the gradient's units.
+    Raises: ArgumentError, when largest is not positive.
+    Source: Mikolov 2012, as PyTorch's clip_grad_value_.
+    """
+    if not largest > 0:
+        raise ArgumentError(f"largest is {shown(largest)}: it must be above 0")
+    for leaf in trees.leaves(grads):
+        array_module(leaf).clip(leaf, -largest, largest, out=leaf)

@@ -1,14 +1,18 @@
 """What can be said of a run: how it trains."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from numseq.errors import ConfigError
 from numseq.metrics.figures import FIGURES
 from numseq.objectives import OBJECTIVES
 from numseq.options import option, validate
 from numseq.registry import Part
 from numseq.threads import THREADS
-from numseq.training.optimizers import OPTIMIZERS
+from numseq.training.optimizers import OPTIMIZERS, default_lr, takes
 from numseq.training.schedules import SCHEDULES
+
+OF_OPTIMIZER = ("lr", "weight_decay", "momentum", "beta1", "beta2", "eps")  # what its constructor is given
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,42 @@ class TrainingOptions:
         otherwise="0.01 with adamw, else 0",
         source="Loshchilov & Hutter 2019",
     )
-    schedule: Part = option(
-        "plateau",
-        "How the step size changes; plateau: times --decay after a validation without progress.",
-        choices=SCHEDULES,
+    momentum: float | None = option(
+        None, "What stays of the last step; 0 is plain sgd.", least=0, below=1, otherwise="0.9 with sgd and nesterov"
     )
-    decay: float = option(0.5, "What plateau multiplies the step size by.", above=0, most=1)
-    clip: float = option(1.0, "Largest global norm of a gradient.", above=0, source="Pascanu et al. 2013")
+    beta1: float | None = option(
+        None, "Decay of the mean of gradients.", least=0, below=1, otherwise="0.9 with adam and adamw"
+    )
+    beta2: float | None = option(
+        None, "Decay of the mean of their squares.", least=0, below=1, otherwise="0.999 with adam and adamw"
+    )
+    eps: float | None = option(
+        None, "What is added where a step is divided.", above=0, otherwise="the optimiser's, 1e-08 with adam"
+    )
+    schedule: Part = option("plateau", "How the step size changes, see docs/training.md.", choices=SCHEDULES)
+    warmup: int = option(0, "Updates in which the step size grows to what the schedule says.", least=0)
+    decay: float = option(
+        0.5,
+        "What plateau multiplies the step size by when a validation is no better, step and exponential with time.",
+        above=0,
+        most=1,
+    )
+    decay_every: int = option(1, "Epochs in which step and exponential multiply it by --decay.", least=1)
+    min_lr: float = option(0.0, "Floor of the step size, once it has warmed up.", least=0)
+    clip: float | None = option(
+        None,
+        "Largest global norm of a gradient.",
+        above=0,
+        otherwise="1.0; no limit with --clip-value",
+        source="Pascanu et al. 2013",
+    )
+    clip_value: float | None = option(
+        None,
+        "Largest value of a number of the gradient, up or down.",
+        above=0,
+        otherwise="no limit",
+        source="Mikolov 2012",
+    )
     ema: float | None = option(
         None,
         "Decay of a moving average of the parameters, which is validated and kept; 0.999 is usual.",
@@ -76,6 +109,20 @@ class TrainingOptions:
         for name, registry in (("optimizer", OPTIMIZERS), ("objective", OBJECTIVES), ("schedule", SCHEDULES)):
             object.__setattr__(self, name, registry.name_of(getattr(self, name)))
         validate(self)
+        if self.clip is None and self.clip_value is None:
+            object.__setattr__(self, "clip", 1.0)
+        for name in self.of_optimizer:
+            if not takes(OPTIMIZERS[self.optimizer], name):
+                has = ", ".join(known for known in OPTIMIZERS if takes(OPTIMIZERS[known], name))
+                raise ConfigError(f"{name} is {getattr(self, name)}, and {self.optimizer} has none: it is of {has}")
+        lr = default_lr(OPTIMIZERS[self.optimizer]) if self.lr is None else self.lr
+        if lr is not None and self.min_lr > lr:
+            raise ConfigError(f"min_lr is {self.min_lr}: it must be at most lr, which is {lr}")
+
+    @property
+    def of_optimizer(self) -> dict[str, Any]:
+        """What was said of the optimiser, {name: value}: the rest is its own choice."""
+        return {name: value for name in OF_OPTIMIZER if (value := getattr(self, name)) is not None}
 
     @property
     def frozen(self) -> tuple[str, ...]:

@@ -27,10 +27,10 @@ from numseq.training.arrays import CheckpointError
 from numseq.training.ema import follow
 from numseq.training.lock import locked
 from numseq.training.memory import peak_memory
-from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm
+from numseq.training.optimizers import OPTIMIZERS, clip_by_global_norm, clip_by_value
 from numseq.training.options import TrainingOptions
 from numseq.training.progress import Bar, Clock, Progress, ctrl_c
-from numseq.training.schedules import SCHEDULES
+from numseq.training.schedules import doubt, step_size
 from numseq.training.state import State
 from numseq.training.tensorboard import board
 
@@ -86,11 +86,11 @@ class Trainer:
         self.options, self.say, self.scorer, self.state = options, say, scorer, State(folder)
         self.objective = OBJECTIVES.find(options.objective)(model.config)
         self.guessing = getattr(self.objective, "guessing", math.inf)
-        self.schedule = SCHEDULES.find(options.schedule)
         self.optimizer = optimizer_of(options, model.params)
         self.lr = self.optimizer.lr
         self.average = None if options.ema is None else trees.copy(model.params)
         self._planned: dict[int, Any] = {}  # an epoch's groups of batches
+        self._doubted = False  # was something said of the step size?
         begun = self.state.begun
         if begun and not resume:
             raise CheckpointError(f"{folder} holds a run already: resume it, or choose another folder")
@@ -170,6 +170,9 @@ class Trainer:
                 f"update {self.progress.step} of {len(groups)} is said to be done: not the state of these data"
             )
         self.progress.of = len(groups)
+        if not self._doubted and (line := doubt(self.lr, self.progress, self.options)):
+            self._doubted = True
+            self.say(line)
         return groups, padding
 
     def train_on(self, *group: Array) -> tuple[float, float]:
@@ -185,7 +188,9 @@ class Trainer:
             of_batch, more = self.gradient(batch, batch.weight / weight, k)
             loss += of_batch * (batch.weight / weight)
             grad = more if grad is None else trees.add(grad, more)
-        norm = clip_by_global_norm(grad, options.clip)
+        norm = clip_by_global_norm(grad, options.clip or math.inf)
+        if options.clip_value:
+            clip_by_value(grad, options.clip_value)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._diverged(
                 f"epoch {p.epoch}, update {p.step + 1}: the loss is {loss} and the gradient's norm {norm}"
@@ -205,7 +210,7 @@ class Trainer:
 
     def next_lr(self) -> float:
         """The step size of the next update."""
-        return float(self.schedule(self.lr, self.progress, self.options))  # NumPy's would make float32 arrays float64
+        return step_size(self.lr, self.progress, self.options)
 
     def trained(self, tree: trees.Tree) -> trees.Tree:
         """A tree of parameters, or of their gradients, without those that are frozen."""
@@ -302,6 +307,4 @@ def not_frozen(params: trees.Tree, options: TrainingOptions) -> trees.Tree:
 
 def optimizer_of(options: TrainingOptions, params: trees.Tree) -> Any:
     """The optimiser that the options name, for those of a model's parameters that are trained. Raises: ConfigError."""
-    given = {"lr": options.lr, "weight_decay": options.weight_decay}
-    given = {name: value for name, value in given.items() if value is not None}
-    return OPTIMIZERS.find(options.optimizer)(not_frozen(params, options), **given)
+    return OPTIMIZERS.find(options.optimizer)(not_frozen(params, options), **options.of_optimizer)

@@ -164,18 +164,21 @@ GIVEN = {  # between them every option of numseq train that says how, each at a 
         "normalization": "nfkc",
         "readout": "maxout", "readout-embedding": True, "tied": "target", "init": "uniform", "recurrent-init": "same",
         "dropout": 0.1, "variational": True, "word-dropout": 0.2, "weight-drop": 0.3, "batch": 7, "lr": 0.02,
-        "optimizer": "adamw", "weight-decay": 0.2, "decay": 0.7, "clip": 0.5, "seed": 5, "backend": "numpy",
+        "optimizer": "adamw", "weight-decay": 0.2,
+        "beta1": 0.8, "beta2": 0.98, "eps": 1e-6, "decay": 0.7, "clip": 0.5, "seed": 5, "backend": "numpy",
         "threads": 1},
     "bahdanau": SMALL | {
         "target-tokens": "char", "cell": "lstm-peephole", "attention": "coverage", "attention-size": 3,
         "coverage-loss": 0.3, "readout-context": False, "forget-bias": 2.0, "samples": 4, "zoneout": 0.2},
     "feeding": SMALL | {
         "decoder": "luong-feeding", "attention": "multi-head", "attention-size": 6, "heads": 3,
-        "layers": 2, "residual": True, "label-smoothing": 0.1, "confidence-penalty": 0.4, "optimizer": "sgd"},
+        "layers": 2, "residual": True, "label-smoothing": 0.1, "confidence-penalty": 0.4, "optimizer": "sgd",
+        "momentum": 0.5, "schedule": "step", "decay-every": 2, "clip-value": 0.3},
     "local": SMALL | {"attention": "local-p", "window": 2, "decoder": "luong", "readout": "linear", "cell": "rnn",
-                      "encoder": "forward", "schedule": "constant", "freeze": "source,head.b", "updates": 4,
+                      "encoder": "forward", "schedule": "cosine", "warmup": 3, "min-lr": 1e-4, "updates": 4,
                       "accumulate": 2, "ema": 0.9, "validate-every": 2, "metric": "chrf", "tokenize": "none",
-                      "patience": 3, "keep-best": 2, "keep-last": 1, "show": 1, "tensorboard": True},
+                      "patience": 3, "keep-best": 2, "keep-last": 1, "show": 1, "tensorboard": True,
+                      "freeze": "source,head.b"},
     "all tied": SMALL | {"source-tokens": "char", "target-tokens": "char", "tied": "all"},
 }  # fmt: skip
 

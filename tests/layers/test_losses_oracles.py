@@ -23,7 +23,7 @@ from numseq.layers.losses.sampled import SampledCrossEntropyTrace, log_uniform, 
 from numseq.layers.maxout import MaxoutTrace, maxout
 from numseq.mistakes import function_of
 from numseq.training import optimizers
-from numseq.training.optimizers import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop
+from numseq.training.optimizers import OPTIMIZERS, SGD, Adadelta, Adagrad, Adam, AdamW, Nesterov, RMSprop
 
 loss_file = sys.modules["numseq.layers.losses.cross_entropy"]
 T, B, H, V = 4, 3, 5, 7
@@ -360,6 +360,8 @@ def test_a_small_mask_drops_together(shape, name):
 
 MAKERS = {
     "sgd": lambda p: SGD(p, lr=0.05, momentum=0.8, weight_decay=0.3),
+    "sgd_without_momentum": lambda p: SGD(p, lr=0.05, momentum=0, weight_decay=0.3),
+    "nesterov": lambda p: Nesterov(p, lr=0.05, momentum=0.8, weight_decay=0.3),
     "adam": lambda p: Adam(p, lr=0.05, beta1=0.8, beta2=0.95, eps=1e-3, weight_decay=0.3),
     "adamw": lambda p: AdamW(p, lr=0.05, beta1=0.8, beta2=0.95, eps=1e-3, weight_decay=0.3),
     "adamw_by_default": AdamW,
@@ -369,6 +371,8 @@ MAKERS = {
     "adagrad": lambda p: Adagrad(p, lr=0.05, eps=1e-3),
     "adagrad_with_decay": lambda p: Adagrad(p, lr=0.05, eps=1e-3, weight_decay=0.3),
     "adagrad_by_default": Adagrad,
+    "adadelta": lambda p: Adadelta(p, lr=0.5, rho=0.8, eps=1e-3, weight_decay=0.3),
+    "adadelta_by_default": Adadelta,
 }
 
 

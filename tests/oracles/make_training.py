@@ -12,6 +12,8 @@ from torch.nn import functional as F
 V, H, K = 7, 5, 4
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.8, weight_decay=0.3),
+    "sgd_without_momentum": lambda p: torch.optim.SGD(p, lr=0.05, weight_decay=0.3),
+    "nesterov": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.3),
     "adam": lambda p: torch.optim.Adam(p, lr=0.05, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.3),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.05, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.3),
     "adamw_by_default": lambda p: torch.optim.AdamW(p),
@@ -21,6 +23,8 @@ OPTIMIZERS = {
     "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.05, eps=1e-3),
     "adagrad_with_decay": lambda p: torch.optim.Adagrad(p, lr=0.05, eps=1e-3, weight_decay=0.3),
     "adagrad_by_default": lambda p: torch.optim.Adagrad(p),
+    "adadelta": lambda p: torch.optim.Adadelta(p, lr=0.5, rho=0.8, eps=1e-3, weight_decay=0.3),
+    "adadelta_by_default": lambda p: torch.optim.Adadelta(p),
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from itertools import product
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -53,55 +54,67 @@ def learning_curves(
     runs: dict[str, list[Any]],
     *,
     x: str | Sequence[str] = "epoch",
+    y: str | Sequence[str] = "loss",
     log: bool = True,
     title: str | None = None,
 ) -> "Figure":
-    """Draw the losses of several runs into one picture, training dashed and validation solid.
+    """Draw the losses of several runs into one picture, training dashed and validation solid, or other numbers.
 
     `runs` is a dict of labels to runs. A run is a list of dictionaries, as of `learning_curve`; in its place may stand
-    a list of runs, such as those that differ in their seed: they get one colour. x: what the losses are drawn against,
-    a number in these dictionaries, as "epoch" or "seconds"; each of several has a panel. log: False makes the axis of
-    the losses linear. Where a loss has no finite value at the end of its run, a cross stands at the last one.
+    a list of runs, such as those that differ in their seed: they get one colour. x: what is drawn against, a number in
+    these dictionaries, as "epoch" or "seconds"; each of several has a column. y: what is drawn, "loss" for both losses,
+    or a number in these dictionaries, as "bleu"; each of several has a row. log: False makes the axis of losses and
+    perplexities linear, as the others are. Where there is no finite value at the end of a run, a cross stands at the
+    last one.
 
     Returns a `Figure`.
-    Raises ArgumentError when there is no run, one holds no loss or no x, or something is of another kind.
+    Raises ArgumentError when there is no run, one holds no x or no y, or something is of another kind.
     """
-    names = arguments.texts([x] if isinstance(x, str) else x, "x")
+    across, down = (arguments.texts([a] if isinstance(a, str) else a, b) for a, b in ((x, "x"), (y, "y")))
     arguments.one_of(log, "log", bool)
     if not panels_of(runs, "runs", depth=1):
         raise ArgumentError("runs is empty: there is no run to draw")
-    if not names:
-        raise ArgumentError("x is empty: it must name what the losses are drawn against")
-    figure = figure_class()(figsize=(6.4 if len(names) == 1 else 1.0 + 3.2 * len(names), 4.4), layout="constrained")
-    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for called, names in (("x", across), ("y", down)):
+        if not names:
+            raise ArgumentError(f"{called} is empty: it must name what is drawn")
+    size = 6.4 if len(across) == 1 else 1.0 + 3.2 * len(across), 4.4 if len(down) == 1 else 1.0 + 2.6 * len(down)
+    figure = figure_class()(figsize=size, layout="constrained")
+    panels = figure.subplots(len(down), len(across), sharex="col", sharey="row", squeeze=False)
     (labels, family), (heading, title_family) = drawable([*runs], [arguments.text(title or "", "title")])
     colours, line, drawn = _colours(len(runs)), import_module("matplotlib.lines").Line2D, set()
     for (label, run), colour in zip(runs.items(), colours, strict=True):
         several = _several(run, f"runs[{label!r}]")
         style = {"color": colour, "linewidth": 1.6 if len(several) == 1 else 0.9}
         for where, metrics in several.items():
-            for axes, name in zip(panels, names, strict=True):
-                at, *losses = _losses(metrics, where, name)
-                for loss, dashes in zip(losses, ("--", "-"), strict=True):
-                    there = np.flatnonzero(np.isfinite(positive(loss) if log else loss))
+            for (row, what), (column, name) in product(enumerate(down), enumerate(across)):
+                axes, logarithmic = panels[row, column], log and _is_loss(what)
+                at, curves = _curves(metrics, where, name, what)
+                for dashes, values in curves.items():
+                    there = np.flatnonzero(np.isfinite(positive(values) if logarithmic else values))
                     if there.size:
-                        drawn.add(dashes)
-                        axes.plot(at[there], loss[there], dashes, marker="." if there.size == 1 else None, **style)
-                        if there[-1] < len(loss) - 1:
-                            axes.plot(at[there[-1]], loss[there[-1]], "x", color=colour, markersize=8)
-    for axes, name in zip(panels, names, strict=True):
+                        drawn |= {dashes} if what == "loss" else set()
+                        axes.plot(at[there], values[there], dashes, marker="." if there.size == 1 else None, **style)
+                        if there[-1] < len(values) - 1:
+                            axes.plot(at[there[-1]], values[there[-1]], "x", color=colour, markersize=8)
+    for axes, what in zip(panels[:, 0], down, strict=True):
+        axes.set_ylabel("loss (nats per token)" if what == "loss" else what, parse_math=False)
+        if log and _is_loss(what):
+            axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}" if high < 10 * low else "")
+    for axes, name in zip(panels[-1], across, strict=True):
         axes.set_xlabel(name, parse_math=False)
-        axes.set_yscale("log" if log else "linear")
+    for axes in panels.flat:
         axes.grid(alpha=0.3, which="both")
-    panels[0].set_ylabel("loss (nats per token)")
     handles = [line([], [], color=colour, label=label) for label, colour in zip(labels, colours, strict=True)]
     kinds = {"--": "training", "-": "validation"}
     handles += [line([], [], color="0.3", linestyle=k, label=kinds[k]) for k in kinds if k in drawn]
     legend = figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
     for text in legend.get_texts():
         text.set(family=family, parse_math=False)
-    if len(names) == 1:
-        set_title(panels[0], heading[0], title_family, 5.0)
+    if panels.size == 1:
+        set_title(panels[0, 0], heading[0], title_family, 5.0)
     elif heading[0]:
         figure.suptitle(heading[0], family=title_family, parse_math=False)
     return figure
@@ -115,12 +128,37 @@ def _several(run: Any, called: str) -> dict[str, Any]:
     return {f"{called}[{k}]": metrics for k, metrics in enumerate(several)}
 
 
+def _is_loss(what: str) -> bool:
+    return "loss" in what or "perplexity" in what
+
+
+def _curves(metrics: Any, called: str, x: str, y: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """x, and of the losses or of another number {kind of line: y}, nan where there is none. Raises: ArgumentError."""
+    if y == "loss":
+        at, train, valid = _losses(metrics, called, x)
+        return at, {"--": train, "-": valid}
+    at, [values] = _numbers(metrics, called, x, [y])
+    if not np.isfinite(values).any():
+        raise ArgumentError(f"{called} holds no finite {y}: there are {', '.join(map(str, metrics[0]))}")
+    return at, {"-": values}
+
+
 def _losses(metrics: Any, called: str, x: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x, training and validation loss of each epoch, nan where there is none. Raises: ArgumentError."""
+    keys = ("train_loss", "valid_loss", "valid_perplexity")
+    at, [train, valid, perplexity] = _numbers(metrics, called, x, keys)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        valid = np.where(np.isnan(valid), np.log(perplexity), valid)
+    if not (np.isfinite(train).any() or np.isfinite(valid).any()):
+        raise ArgumentError(f"{called} holds no finite {', '.join(keys)}")
+    return at, train, valid
+
+
+def _numbers(metrics: Any, called: str, x: str, keys: Sequence[str]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """x, and some numbers by name, of each line of a run, nan where there is none. Raises: ArgumentError."""
     metrics = arguments.listed(metrics, called, "a list of dicts, one for each epoch, as train_run returns")
     if not metrics:
         raise ArgumentError(f"{called} is empty: there is no epoch to draw")
-    keys = ("train_loss", "valid_loss", "valid_perplexity")
     for k, line in enumerate(metrics):
         if not isinstance(line, Mapping):
             raise ArgumentError(f"{called}[{k}] is {shown(line)}: it must be a dict, as of a line of metrics.jsonl")
@@ -130,12 +168,7 @@ def _losses(metrics: Any, called: str, x: str) -> tuple[np.ndarray, np.ndarray, 
         if x != "epoch" and line.get(x) is None:
             raise ArgumentError(f"{called}[{k}] has no {x}: there are {', '.join(map(str, line))}")
     at = np.array([line.get(x, n) for n, line in enumerate(metrics, start=1)])
-    train, valid, perplexity = (np.array([line.get(key) for line in metrics], float) for key in keys)  # None is nan
-    with np.errstate(divide="ignore", invalid="ignore"):
-        valid = np.where(np.isnan(valid), np.log(perplexity), valid)
-    if not (np.isfinite(train).any() or np.isfinite(valid).any()):
-        raise ArgumentError(f"{called} holds no finite {', '.join(keys)}")
-    return at, train, valid
+    return at, [np.array([line.get(key) for line in metrics], float) for key in keys]  # None is nan
 
 
 def _colours(n: int) -> Iterable[Any]:

@@ -135,5 +135,5 @@ def doubt(lr: float, progress: Progress, options: "TrainingOptions") -> str | No
         )
     now = step_size(lr, progress, options)
     if now < TINY * lr and progress.done(options) < LATE:
-        return f"the step size is {now:.1g}: next to nothing is learned from here on (min_lr is the least that it gets)"
+        return f"the step size is {now:.1g}, so that next to nothing is learned from here on: min_lr is its floor"
     return None

@@ -62,12 +62,13 @@ def lr_range(found: Any, *, title: str | None = None) -> "Figure":
     axes = figure.add_subplot()
     axes.plot(found.lrs, found.losses, ".", color="0.7", markersize=4, label="of one update")
     axes.plot(found.lrs, found.smoothed, color=COLOURS[0], label="smoothed")
-    low, high = min(found.smoothed), max(found.smoothed)
+    low, high = min(*found.losses, *found.smoothed), max(found.smoothed)
     if found.suggestion is not None:
         label = f"suggestion: {found.suggestion:.2g}"
         axes.axvline(found.suggestion, color=COLOURS[1], linestyle="--", linewidth=1.2, label=label)
     axes.set_xscale("log")
-    axes.set_ylim(low - 0.1 * (high - low + 1e-9), high + 0.1 * (high - low + 1e-9))  # one update's may be anywhere
+    margin = 0.1 * (high - low) or 1.0
+    axes.set_ylim(low - margin, high + margin)  # the loss of one update may be far above
     axes.set_xlabel("step size (lr)")
     axes.set_ylabel("loss (nats per token)")
     axes.grid(alpha=0.3)

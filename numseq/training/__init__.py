@@ -4,6 +4,7 @@ from numseq.metrics.loss import mean_loss
 from numseq.training.arrays import CheckpointError
 from numseq.training.begin_from import begin_from
 from numseq.training.checkpoint import load_config, load_model, load_part, load_tokens, save_run
+from numseq.training.lr_range import LRRange, lr_range
 from numseq.training.optimizers import (
     OPTIMIZERS,
     SGD,
@@ -34,6 +35,7 @@ __all__ = [
     "DataOptions",
     "DivergedError",
     "InterruptedTraining",
+    "LRRange",
     "Nesterov",
     "Optimizer",
     "RMSprop",
@@ -46,6 +48,7 @@ __all__ = [
     "load_model",
     "load_part",
     "load_tokens",
+    "lr_range",
     "mean_loss",
     "save_run",
     "step_sizes",

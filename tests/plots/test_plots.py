@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+import types
 import warnings
 
 import matplotlib
@@ -321,12 +322,70 @@ def test_as_many_runs_as_there_are_have_colours_of_their_own(count):
         ({"a": []}, "epoch", r"runs\['a'\] is empty"),
         ({"a": [[{"train_loss": 1}], []]}, "epoch", r"runs\['a'\]\[1\] is empty"),
         ({"a": [{"epoch": 1}]}, "epoch", r"runs\['a'\] holds no finite"),
+        ({"a": [{"epoch": 1, "wer": None}]}, ("epoch", "wer"), r"holds no finite wer: there are epoch, wer"),
+        ({"a": [{"epoch": 1, "wer": "x"}]}, ("epoch", "wer"), r"runs\['a'\]\[0\] has the wer 'x'"),
+        ({"a": [{"epoch": 1}]}, ("epoch", []), "y is empty"),
         ({"a": [{"train_loss": 1}]}, "seconds", r"runs\['a'\]\[0\] has no seconds: there are train_loss"),
     ],
 )
 def test_learning_curves_name_what_they_lack(runs, x, message):
+    x, y = x if x and len(x) == 2 else (x, "loss")
     with pytest.raises(ValueError, match=message):
-        plots.learning_curves(runs, x=x)
+        plots.learning_curves(runs, x=x, y=y)
+
+
+def test_other_numbers_have_a_row_each():
+    runs = {"a": metrics_of([3, 1], [4, 2], bleu=[0, 30], updates=[5, 10]),
+            "b": metrics_of([5, 2], [6, 3], bleu=[None, 20], updates=[5, 10])}  # fmt: skip
+    figure = plots.learning_curves(runs, x=("epoch", "updates"), y=("loss", "bleu"))
+    losses, _, bleu, by_update = figure.axes
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss (nats per token)", "", "bleu", ""]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "epoch", "updates"]
+    assert (losses.get_yscale(), bleu.get_yscale()) == ("log", "linear")
+    assert [(line.get_linestyle(), line.get_xydata().tolist()) for line in by_update.lines] == [
+        ("-", [[5, 0], [10, 30]]), ("-", [[10, 20]]),
+    ]  # fmt: skip
+    assert len(losses.lines) == 4
+    figure = plots.learning_curves(runs, y="bleu")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+
+
+# schedules and the range test
+
+
+def test_schedules_have_a_panel_each_with_every_update():
+    runs = {f"n{k}": [1.0, 0.5 / (k + 1), 0.0] for k in range(5)}
+    figure = plots.schedules(runs, title="five $")
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in panels] == list(runs) and figure.get_suptitle() == "five $"
+    assert [axes.lines[0].get_xydata().tolist() for axes in panels] == [
+        [[1, 1], [2, half], [3, 0]] for half in (0.5 / (k + 1) for k in range(5))
+    ]
+    assert [axes.get_xlabel() for axes in panels] == ["", "update", "update", "update", "update"]
+    assert [axes.get_ylabel() for axes in panels] == ["step size", "", "", "", "step size"]
+    for wrong, message in (({}, "runs is empty"), ([], "runs is"), ({"a": "x"}, r"runs\['a'\] ")):
+        with pytest.raises(ValueError, match=message):
+            plots.schedules(wrong)
+
+
+@pytest.mark.parametrize("suggestion", [None, 0.01])
+def test_a_range_test_is_drawn_with_its_suggestion(suggestion):
+    found = types.SimpleNamespace(
+        lrs=[1e-3, 1e-2, 1e-1], losses=[3.0, 1.0, 1e6], smoothed=[3.0, 2.0, 5.0], suggestion=suggestion
+    )
+    [axes] = plots.lr_range(found, title="range").axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert drawn["smoothed"] == [[1e-3, 3], [1e-2, 2], [1e-1, 5]] and drawn["of one update"][2] == [0.1, 1e6]
+    assert [line for line in drawn if line.startswith("suggestion")] == (["suggestion: 0.01"] if suggestion else [])
+    if suggestion:
+        assert [x for x, _ in drawn["suggestion: 0.01"]] == [0.01, 0.01]
+    assert (axes.get_xscale(), axes.get_xlabel(), axes.get_ylabel()) == (
+        "log", "step size (lr)", "loss (nats per token)"
+    )  # fmt: skip
+    low, high = axes.get_ylim()
+    assert low < 1 and 5 < high < 6, "one loss far above hides no other"
+    with pytest.raises(ValueError, match="found is 3, which has no lrs"):
+        plots.lr_range(3)
 
 
 # Files and notebooks

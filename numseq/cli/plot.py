@@ -28,12 +28,12 @@ def plot(
     can_draw(out=out)
     runs = {label: _metrics(folder) for label, folder in _labels(folders).items()}
     names = [name.strip() for name in y.split(",")]
+    x = x or ("updates" if all("updates" in line for lines in runs.values() for line in lines) else "epoch")
     for label, lines in runs.items():
         there = {"loss"} | {name for line in lines for name, value in line.items() if _is_number(value)}
-        for name in names:
+        for called, name in [("--x", x), *(("--y", name) for name in names)]:
             if name not in there:
-                raise BadParameter(f"{label} has no {name!r}: there are {', '.join(sorted(there))}", param_hint="--y")
-    x = x or ("updates" if all("updates" in line for lines in runs.values() for line in lines) else "epoch")
+                raise BadParameter(f"{label} has no {name!r}: there are {', '.join(sorted(there))}", param_hint=called)
     plots.save(plots.learning_curves(runs, x=x, y=names), out)
     print("\n".join(_table(runs)))
     print(f"the curves are in {out}")

@@ -47,6 +47,7 @@ BASE = {  # a command that works
     "demo": ("--out", "demo"),
     "verify": ("run",),
     "average": ("run", "--last", "1", "--out", "mean"),
+    "plot": ("run", "--out", "picture.png"),
     "convert": ("run",),
 }
 NUMBERS = (

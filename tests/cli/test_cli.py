@@ -116,6 +116,7 @@ def test_help_lists_every_command():
         "average",
         "convert",
         "verify",
+        "plot",
     }
     assert all(f"  {name} " in out for name in COMMANDS)
 

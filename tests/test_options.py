@@ -19,11 +19,11 @@ from numseq.errors import ConfigError
 from numseq.models import HEADS, Seq2SeqConfig
 from numseq.options import option, options_of, validate
 from numseq.search import BeamOptions, SamplingOptions
-from numseq.training import DataOptions, TrainingOptions
+from numseq.training import DataOptions, RangeOptions, TrainingOptions
 
 DOCS = Path(__file__).parent.parent / "docs"
 TABLES = runpy.run_path(str(DOCS / "tables.py"))
-ALL = [Seq2SeqConfig, DataOptions, TrainingOptions, BeamOptions, SamplingOptions]
+ALL = [Seq2SeqConfig, DataOptions, TrainingOptions, BeamOptions, SamplingOptions, RangeOptions]
 GIVEN = {Seq2SeqConfig: {"source_vocabulary": 11, "target_vocabulary": 13}}
 EVERY = [pytest.param(kind, name, id=f"{kind.__name__}.{name}") for kind in ALL for name in options_of(kind)]
 COMMANDS = typer.main.get_command(commands.app).commands
@@ -264,6 +264,8 @@ def test_translate_and_evaluate_decode_alike():
         ),
         ("train", DataOptions, set(), {}),
         ("train", TrainingOptions, {"objective"}, {}),
+        ("lr-range", TrainingOptions, {"objective"}, {}),
+        ("lr-range", RangeOptions, set(), {}),
         ("translate", BeamOptions, {"nbest"}, {"beam": None}),
         ("translate", SamplingOptions, {"samples"}, {}),
     ],
@@ -286,7 +288,7 @@ def test_the_tables_of_the_documentation_are_those_of_the_options():
             == page.count("<!-- end of options -->")
             == len(TABLES["PLACE"].findall(page))
         )
-    for command in ("train", "translate"):
+    for command in ("train", "lr-range", "translate"):
         for one in COMMANDS[command].params:
             if getattr(one, "rich_help_panel", None) not in (None, "Files"):
                 assert f"| `{one.opts[0]}` |" in pages["options.md"] or one.name == "sample"

@@ -4,7 +4,7 @@ from numseq.metrics.loss import mean_loss
 from numseq.training.arrays import CheckpointError
 from numseq.training.begin_from import begin_from
 from numseq.training.checkpoint import load_config, load_model, load_part, load_tokens, save_run
-from numseq.training.lr_range import LRRange, lr_range
+from numseq.training.lr_range import LRRange, RangeOptions, lr_range
 from numseq.training.optimizers import (
     OPTIMIZERS,
     SGD,
@@ -39,6 +39,7 @@ __all__ = [
     "Nesterov",
     "Optimizer",
     "RMSprop",
+    "RangeOptions",
     "Trainer",
     "TrainingOptions",
     "begin_from",

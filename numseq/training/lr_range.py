@@ -18,8 +18,9 @@ import numpy as np
 
 from numseq import arguments
 from numseq import params as trees
-from numseq.errors import ArgumentError
+from numseq.errors import ConfigError
 from numseq.models import Seq2Seq
+from numseq.options import option, validate
 from numseq.threads import blas_threads, choose_threads
 from numseq.training.options import TrainingOptions
 from numseq.training.progress import progress_bar
@@ -28,6 +29,23 @@ from numseq.training.trainer import DivergedError, Trainer
 SMOOTH = 0.9  # what stays of the mean of losses with each new one
 DIVERGED = 4  # times the lowest smoothed loss
 BELOW = 10  # so many times smaller than the step size at the lowest loss is what is suggested
+
+
+@dataclass(frozen=True)
+class RangeOptions:
+    """Which step sizes are tried.
+
+    Raises: ConfigError, naming the option, when a value makes no sense.
+    """
+
+    from_lr: float = option(1e-6, "The smallest step size.", above=0)
+    to_lr: float = option(10.0, "The largest.", above=0)
+    steps: int = option(100, "Updates, each with a larger one.", least=2)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.to_lr <= self.from_lr:
+            raise ConfigError(f"to_lr is {self.to_lr}: it must be above from_lr, which is {self.from_lr}")
 
 
 @dataclass(frozen=True)
@@ -66,9 +84,7 @@ def lr_range(
     model: Seq2Seq,
     corpus: Any,
     options: TrainingOptions | None = None,
-    from_lr: float = 1e-6,
-    to_lr: float = 10.0,
-    steps: int = 100,
+    tried: RangeOptions | None = None,
     say: Callable[[str], Any] = lambda line: None,
 ) -> LRRange:
     """Find out which step sizes a training can bear; the model stays as it is.
@@ -76,24 +92,21 @@ def lr_range(
     Equations: those of the module.
 
     Args: model, a Seq2Seq. corpus, such as Pairs, what would be trained on. options, of the training: batches,
-        optimiser, clipping and what is random are as they would be; None for all defaults. from_lr, to_lr, the smallest
-        and the largest step size. steps, how many updates, at least 2. say: called with lines of text.
+        optimiser, clipping and what is random are as they would be. tried, a RangeOptions. None is all defaults. say:
+        called with lines of text.
     Returns: an LRRange, which `numseq.plots.lr_range` draws.
     Raises: ArgumentError, when one of these cannot be; DivergedError, when the first loss is no number.
     """
     arguments.one_of(model, "model", Seq2Seq)
     options = arguments.one_of(TrainingOptions() if options is None else options, "options", TrainingOptions)
-    from_lr, to_lr = arguments.number(from_lr, "from_lr", above=0), arguments.number(to_lr, "to_lr", above=0)
-    steps = arguments.whole(steps, "steps", least=2)
-    if to_lr <= from_lr:
-        raise ArgumentError(f"to_lr is {to_lr}: it must be above from_lr, which is {from_lr}")
+    tried = arguments.one_of(RangeOptions() if tried is None else tried, "tried", RangeOptions)
     copy = Seq2Seq(model.config, trees.copy(model.params))
     options = replace(options, metric="loss", ema=None)  # nothing is validated here
     threads = choose_threads(options.threads, model.params, options.batch)
-    bar, losses, smoothed, mean, ended = progress_bar(steps, "update", "range test"), [], [], 0.0, None
+    bar, losses, smoothed, mean, ended = progress_bar(tried.steps, "update", "range test"), [], [], 0.0, None
     with TemporaryDirectory() as folder, np.errstate(all="ignore"), blas_threads(threads):
         trainer = _Rising(copy, corpus, corpus, folder, options, say=say)
-        trainer.lrs = [float(lr) for lr in np.geomspace(from_lr, to_lr, steps)]
+        trainer.lrs = [float(lr) for lr in np.geomspace(tried.from_lr, tried.to_lr, tried.steps)]
         try:
             for lr, loss in zip(trainer.lrs, trainer.losses(), strict=True):
                 losses.append(loss)

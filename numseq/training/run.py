@@ -37,6 +37,7 @@ from numseq.training.checkpoint import (
 )
 from numseq.training.experiment import save_experiment
 from numseq.training.lock import locked
+from numseq.training.lr_range import LRRange, RangeOptions, lr_range
 from numseq.training.memory import check_memory
 from numseq.training.options import TrainingOptions
 from numseq.training.tensorboard import check_installed
@@ -197,6 +198,39 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
         say(f"{why} already" if why.endswith("done") else why)
     metrics = trainer.run()
     return Translator(*load_model(folder)), metrics
+
+
+def try_step_sizes(
+    train: Iterable[tuple[str, str]],
+    valid: Iterable[tuple[str, str]] | None,
+    model: dict[str, Any],
+    data: DataOptions,
+    training: TrainingOptions,
+    tried: RangeOptions,
+    *,
+    begin: str | PathLike | None = None,
+    say: Callable[[str], Any] = print,
+) -> LRRange:
+    """The range test of a run from text, with the batches and first parameters that `train_run` would have.
+
+    Args: those of `train_run`, and tried, a RangeOptions.
+    Returns: an LRRange. Raises: ArgumentError, DataError, TokenError, ConfigError, DivergedError.
+    """
+    train, model = arguments.pairs(train, "train"), _model(model)
+    arguments.one_of(data, "data", DataOptions)
+    arguments.one_of(training, "training", TrainingOptions)
+    if valid is None:
+        train, _ = hold_out(train, training.seed)
+    model = (model_of(begin) if begin else {}) | model
+    tokens = _vocabularies(train, data, shared=model.get("tied") == "all")
+    pairs = _encode("training", train, tokens, data.max_length, say)
+    with blas_threads(1):
+        network = Seq2Seq.create(Seq2SeqConfig(len(tokens[0]), len(tokens[1]), **model), training.seed)
+    if begin:
+        begin_from(network, tokens, begin, say)
+    _put_vectors(network, data, tokens, say)
+    check_memory(network, pairs, training, say)
+    return lr_range(network, pairs, training, tried)
 
 
 def _begun_with(folder, described, begin):

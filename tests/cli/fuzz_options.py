@@ -47,6 +47,7 @@ BASE = {  # a command that works
     "demo": ("--out", "demo"),
     "verify": ("run",),
     "average": ("run", "--last", "1", "--out", "mean"),
+    "lr-range": ("--source", "source.txt", "--target", "target.txt", "--out", "picture.png", "--steps", "3", *SMALL),
     "plot": ("run", "--out", "picture.png"),
     "convert": ("run",),
 }

@@ -117,6 +117,7 @@ def test_help_lists_every_command():
         "convert",
         "verify",
         "plot",
+        "lr-range",
     }
     assert all(f"  {name} " in out for name in COMMANDS)
 

@@ -8,9 +8,9 @@ from helpers_run import digits
 
 from numseq import params as trees
 from numseq.data import Pairs, Tokens
-from numseq.errors import ArgumentError
+from numseq.errors import ArgumentError, ConfigError
 from numseq.models import Seq2Seq, Seq2SeqConfig
-from numseq.training import DivergedError, Trainer, TrainingOptions, lr_range
+from numseq.training import DivergedError, RangeOptions, Trainer, TrainingOptions, lr_range
 
 TOKENS = Tokens.train(["0123456789"], "char", 1)
 CORPUS = Pairs.encode(digits(60), TOKENS, TOKENS)
@@ -31,7 +31,7 @@ def growing(lr, progress, options):
 def test_it_makes_the_updates_of_a_training_and_leaves_the_model_alone(model, tmp_path, monkeypatch):
     """Ten of them, in the third epoch of four updates each."""
     before, losses = trees.map(np.copy, model.params), []
-    found = lr_range(model, CORPUS, OPTIONS, from_lr=1e-3, to_lr=0.1, steps=10)
+    found = lr_range(model, CORPUS, OPTIONS, RangeOptions(1e-3, 0.1, 10))
     assert all((a == b).all() for a, b in zip(*map(trees.leaves, (before, model.params)), strict=True))
     train_on = Trainer.train_on
 
@@ -69,7 +69,7 @@ def smoothed_by_hand(losses):
 def test_a_tenth_of_the_step_size_at_the_lowest_smoothed_loss_is_suggested(model, monkeypatch):
     losses = [4, 4, 3, 2, 1, 1, 1, 5, 6, 7]
     stand_in(monkeypatch, losses)
-    found = lr_range(model, CORPUS, from_lr=1e-5, to_lr=1e4, steps=10)
+    found = lr_range(model, CORPUS, tried=RangeOptions(1e-5, 1e4, 10))
     assert found.losses == losses and found.smoothed == pytest.approx(smoothed_by_hand(losses))
     assert np.argmin(found.smoothed) == 6 and found.lowest == pytest.approx(10) and found.ended is None
     assert found.suggestion == pytest.approx(1)
@@ -77,14 +77,14 @@ def test_a_tenth_of_the_step_size_at_the_lowest_smoothed_loss_is_suggested(model
 
 def test_it_ends_where_the_loss_is_four_times_the_lowest(model, monkeypatch):
     stand_in(monkeypatch, [2, 1, 1, 100, 3, 3])
-    found = lr_range(model, CORPUS, from_lr=1e-3, to_lr=1e2, steps=6)
+    found = lr_range(model, CORPUS, tried=RangeOptions(1e-3, 1e2, 6))
     assert len(found.lrs) == len(found.losses) == len(found.smoothed) == 4
     assert found.ended == "at 1 the loss was 4 times the lowest"
 
 
 def test_it_ends_where_the_loss_is_no_number(model, monkeypatch):
     stand_in(monkeypatch, [2, 1, math.nan])
-    found = lr_range(model, CORPUS, from_lr=1e-3, to_lr=1e2, steps=6)
+    found = lr_range(model, CORPUS, tried=RangeOptions(1e-3, 1e2, 6))
     assert found.losses == [2, 1] and found.ended == "at 0.1 loss or gradient was no number"
     stand_in(monkeypatch, [math.inf])
     with pytest.raises(DivergedError, match="the loss of the first batch is no number"):
@@ -93,7 +93,7 @@ def test_it_ends_where_the_loss_is_no_number(model, monkeypatch):
 
 def test_where_the_loss_never_fell_nothing_is_suggested(model, monkeypatch):
     stand_in(monkeypatch, [2, 3, 4])
-    found = lr_range(model, CORPUS, steps=3)
+    found = lr_range(model, CORPUS, tried=RangeOptions(steps=3))
     assert found.suggestion is None and found.lowest == pytest.approx(1e-6)
 
 
@@ -103,11 +103,18 @@ def test_where_the_loss_never_fell_nothing_is_suggested(model, monkeypatch):
         ({"from_lr": 0}, "from_lr is 0: it must be finite and above 0"),
         ({"from_lr": 1, "to_lr": 1}, "to_lr is 1.0: it must be above from_lr, which is 1.0"),
         ({"steps": 1}, "steps is 1: it must be a whole number of at least 2"),
-        ({"model": 3}, "model is 3"),
-        ({"options": {}}, "options is {}"),
-        ({"corpus": []}, "train is"),
     ],
 )
+def test_step_sizes_that_cannot_be_are_named(given, message):
+    with pytest.raises(ConfigError, match=message):
+        RangeOptions(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"model": 3}, "model is 3"), ({"options": {}}, "options is {}"), ({"tried": {}}, "tried is {}"),
+     ({"corpus": []}, "train is")],
+)  # fmt: skip
 def test_what_cannot_be_is_named(model, given, message):
     with pytest.raises(ArgumentError, match=message):
         lr_range(**{"model": model, "corpus": CORPUS} | given)
@@ -115,4 +122,4 @@ def test_what_cannot_be_is_named(model, given, message):
 
 def test_what_needs_a_validation_is_left_out(model):
     options = TrainingOptions(batch=30, metric="bleu", ema=0.9, freeze="source")
-    assert len(lr_range(model, CORPUS, options, steps=2).lrs) == 2
+    assert len(lr_range(model, CORPUS, options, RangeOptions(steps=2)).lrs) == 2

@@ -14,7 +14,7 @@ from numseq.training.arrays import CheckpointError
 from numseq.training.checkpoint import CHANGEABLE
 from numseq.training.options import TrainingOptions
 
-OF_THE_STEP = ("lr", "schedule", "decay")
+OF_THE_STEP = ("lr", "schedule", "warmup", "decay", "decay_every", "min_lr")
 
 
 def refuse_changes(folder: Path, began: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -36,8 +36,8 @@ CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training
 CHECKPOINTS = "checkpoints"
 TOKENS = SOURCE_TOKENS, TARGET_TOKENS = "source.tokens.json", "target.tokens.json"
 CHANGEABLE = (  # options of training that may be others when a run is resumed
-    "epochs", "updates", "threads", "lr", "schedule", "decay", "patience", "keep_best", "keep_last", "show",
-    "tensorboard",
+    "epochs", "updates", "threads", "lr", "schedule", "warmup", "decay", "decay_every", "min_lr", "patience",
+    "keep_best", "keep_last", "show", "tensorboard",
 )  # fmt: skip
 CHANGED_IN_PLACE = ("epochs", "threads")  # by earlier versions, which had no others
 

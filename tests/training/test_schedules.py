@@ -130,3 +130,16 @@ def test_it_is_said_once_in_a_run(tmp_path):
     assert [line for line in said if line.startswith("the step size is")] == [
         "the step size is 1e-12, so that next to nothing is learned from here on: min_lr is its floor"
     ]
+
+
+def test_all_of_a_schedule_may_be_another_on_resuming(tmp_path):
+    other = {"schedule": "step", "warmup": 30, "decay": 0.1, "decay_every": 2, "min_lr": 1e-3}
+    said = []
+    for options in ({"epochs": 2}, {"epochs": 4} | other):
+        options = TrainingOptions(batch=8, lr=0.01, **options)
+        train_run(tmp_path / "run", digits(60), digits(12, seed=1), MODEL, DATA, options, resume=True, say=said.append)
+    drawn = step_sizes(options, 8, 0.01)
+    assert [line["lr"] for line in lines_of(tmp_path / "run")] == [0.01, 0.01, drawn[23], drawn[31]]
+    [line] = [line for line in said if line.startswith("changed from here on")]
+    assert all(f"{name} from " in line for name in other)
+    assert f"step size of the next update: {drawn[16]:.2g}" in said

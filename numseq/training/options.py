@@ -61,12 +61,8 @@ class TrainingOptions:
     )
     decay_every: int = option(1, "Epochs in which step and exponential multiply it by --decay.", least=1)
     min_lr: float = option(0.0, "Floor of the step size, once it has warmed up.", least=0)
-    clip: float | None = option(
-        None,
-        "Largest global norm of a gradient.",
-        above=0,
-        otherwise="1.0; no limit with --clip-value",
-        source="Pascanu et al. 2013",
+    clip: float = option(
+        1.0, "Largest global norm of a gradient; 0 is no limit.", least=0, source="Pascanu et al. 2013"
     )
     clip_value: float | None = option(
         None,
@@ -109,8 +105,11 @@ class TrainingOptions:
         for name, registry in (("optimizer", OPTIMIZERS), ("objective", OBJECTIVES), ("schedule", SCHEDULES)):
             object.__setattr__(self, name, registry.name_of(getattr(self, name)))
         validate(self)
-        if self.clip is None and self.clip_value is None:
-            object.__setattr__(self, "clip", 1.0)
+        if self.clip and self.clip_value is not None and self.clip_value >= self.clip:
+            raise ConfigError(
+                f"clip_value is {self.clip_value}, and no number is larger than the norm, at most {self.clip} by clip: "
+                "clip 0 is no limit of the norm"
+            )
         for name in self.of_optimizer:
             if not takes(OPTIMIZERS[self.optimizer], name):
                 has = ", ".join(known for known in OPTIMIZERS if takes(OPTIMIZERS[known], name))

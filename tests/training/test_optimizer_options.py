@@ -139,8 +139,8 @@ class Seen(Exception):
 
 @pytest.mark.parametrize(
     ("said", "norm", "value"),
-    [({}, 1.0, None), ({"clip": 0.1}, 0.1, None), ({"clip_value": 1e-3}, None, 1e-3),
-     ({"clip": 0.1, "clip_value": 1e-2}, 0.1, 1e-2)],
+    [({}, 1.0, None), ({"clip": 0.1}, 0.1, None), ({"clip": 0}, None, None),
+     ({"clip": 0, "clip_value": 1e-3}, None, 1e-3), ({"clip": 0.1, "clip_value": 1e-2}, 0.1, 1e-2)],
 )  # fmt: skip
 def test_a_run_clips_by_norm_by_value_or_by_both(tmp_path, monkeypatch, said, norm, value):
     """The gradient that the optimiser gets is that of the model, scaled by 1000, and then clipped as it is said."""
@@ -170,3 +170,9 @@ def test_a_run_clips_by_norm_by_value_or_by_both(tmp_path, monkeypatch, said, no
         np.testing.assert_allclose(after, expected, rtol=1e-5)
     if value is not None:
         assert max(abs(leaf).max() for leaf in trees.leaves(got)) == pytest.approx(value)
+
+
+def test_a_limit_of_numbers_that_the_norm_keeps_anyway_is_refused():
+    with pytest.raises(ConfigError, match="clip_value is 5.0, and no number is larger than the norm, at most 1.0 by"):
+        TrainingOptions(clip_value=5)
+    assert TrainingOptions(clip_value=5, clip=0).clip_value == 5

@@ -538,7 +538,7 @@ def test_all_tied_is_one_vocabulary_of_both_sides(tmp_path):
 
 @pytest.mark.parametrize(
     "bad",
-    [{"epochs": 0}, {"batch": -1}, {"lr": 0.0}, {"lr": -1.0}, {"lr": float("nan")}, {"lr": float("inf")}, {"clip": 0},
+    [{"epochs": 0}, {"batch": -1}, {"lr": 0.0}, {"lr": -1.0}, {"lr": float("nan")}, {"lr": float("inf")}, {"clip": -1},
      {"decay": 0.0}, {"decay": 1.5}, {"seed": -1}, {"optimizer": "magic"}, {"weight_decay": -0.1},
      {"weight_decay": float("inf")}, {"weight_decay": float("nan")}],
 )  # fmt: skip

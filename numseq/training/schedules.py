@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from numseq import arguments
-from numseq.errors import ConfigError, shown
 from numseq.registry import Registry
 from numseq.training.progress import Progress
 
@@ -94,14 +93,13 @@ def step_size(lr: float, progress: Progress, options: "TrainingOptions") -> floa
 
     Args: lr, the step size that the run was given. progress, where it stands. options, TrainingOptions.
     Returns: a Python float: NumPy's would make float32 arrays float64.
-    Raises: ConfigError, when the schedule gives what is no finite number of at least 0.
+    Raises: ArgumentError, when the schedule gives what is no finite number of at least 0.
     """
-    scheduled = SCHEDULES.find(options.schedule)(lr, progress, options)
-    if not 0 <= scheduled < math.inf:
-        where = f"of update {progress.updates + 1:,}"
-        raise ConfigError(f"schedule {options.schedule} says {shown(scheduled)} for the step size {where}")
-    warm = min(1.0, (progress.updates + 1) / options.warmup) if options.warmup else 1.0
-    return warm * max(options.min_lr, float(scheduled))
+    n = progress.updates + 1
+    called = f"the step size of update {n:,} by schedule {options.schedule}"
+    scheduled = arguments.number(SCHEDULES.find(options.schedule)(lr, progress, options), called, least=0)
+    warm = min(1.0, n / options.warmup) if options.warmup else 1.0
+    return warm * max(options.min_lr, scheduled)
 
 
 def step_sizes(options: "TrainingOptions", of: int, lr: float, setbacks: Iterable[int] = ()) -> list[float]:

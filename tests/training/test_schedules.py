@@ -85,9 +85,9 @@ def below_zero(lr, progress, options):
 
 @pytest.mark.usefixtures("parts_are_forgotten")
 def test_a_schedule_of_ones_own_that_says_no_step_size_is_named():
-    with pytest.raises(ConfigError, match=r"schedule .*wrong says nan for the step size of update 2"):
+    with pytest.raises(ConfigError, match=r"the step size of update 2 by schedule .*wrong is nan: it must be finite"):
         sizes(wrong)
-    with pytest.raises(ConfigError, match=r"schedule .*below_zero says -2.0 for the step size of update 1"):
+    with pytest.raises(ConfigError, match=r"the step size of update 1 by schedule .*below_zero is -2.0: it must be"):
         sizes(below_zero)
 
 

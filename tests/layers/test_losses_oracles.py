@@ -442,7 +442,8 @@ def test_an_optimiser_goes_on_from_its_moments_and_steps(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_minimum_is_found(name):
     params = [np.array([3.0, -2.0])]
-    optimizer = OPTIMIZERS[name](params, lr=1.0 if name == "adagrad" else 0.05, weight_decay=0.0)
+    lr = {"adagrad": 1.0, "adadelta": 5.0}.get(name, 0.05)
+    optimizer = OPTIMIZERS[name](params, lr=lr, weight_decay=0.0)
     for _ in range(500):
         optimizer.update(params, [2 * (params[0] - 1)])
     assert abs(params[0] - 1).max() < 0.05

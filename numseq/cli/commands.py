@@ -8,7 +8,21 @@ import typer
 from typer import Option
 
 from numseq import __version__
-from numseq.cli import attention, data, errors, evaluate, gradcheck, info, lr_range, plot, runs, score, train, translate, tune  # noqa: F401  (they bring their commands)
+from numseq.cli import (
+    attention,
+    data,
+    errors,
+    evaluate,
+    gradcheck,
+    info,
+    lr_range,
+    plot,
+    runs,
+    score,
+    train,
+    translate,
+    tune,
+)
 from numseq.cli.common import Threads, app, how_to_resume, program
 
 

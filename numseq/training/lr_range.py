@@ -74,8 +74,8 @@ class _Rising(Trainer):
         """Make an update with each step size, through the epochs as in training."""
         p = self.progress
         for _ in self.lrs:
-            _, groups = self._plan_of(p.epoch)
-            yield self.train_on(groups[p.step])[0]
+            groups, _ = self._groups_of(p.epoch)
+            yield self.train_on(*groups[p.step])[0]
             if p.step == p.of:
                 p.epoch_done()
 

@@ -37,7 +37,7 @@ def step(lr: float, progress: Progress, options: "TrainingOptions") -> float:
 
 def exponential(lr: float, progress: Progress, options: "TrainingOptions") -> float:
     """lr * decay^(e / decay_every), e epochs being done, with a fraction: the same, a little after each update."""
-    epochs = progress.epoch - 1 + progress.step / progress.of
+    epochs = progress.epoch - 1 + (progress.step / progress.of if progress.of else 0)
     return lr * options.decay ** (epochs / options.decay_every)
 
 

@@ -35,8 +35,8 @@ def test_it_makes_the_updates_of_a_training_and_leaves_the_model_alone(model, tm
     assert all((a == b).all() for a, b in zip(*map(trees.leaves, (before, model.params)), strict=True))
     train_on = Trainer.train_on
 
-    def kept(self, group):
-        loss, norm = train_on(self, group)
+    def kept(self, *group):
+        loss, norm = train_on(self, *group)
         losses.append(loss)
         return loss, norm
 

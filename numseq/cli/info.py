@@ -26,7 +26,10 @@ def info(
         print(json.dumps(said, indent=2))
         return
     for title, text in _told(said):
-        print("\n".join(textwrap.wrap(text, WIDTH, initial_indent=f"{title:<10} ", subsequent_indent=" " * 11)))
+        lines = textwrap.wrap(
+            text, WIDTH - 11, break_long_words=False, break_on_hyphens=False
+        )  # names of files stay whole
+        print(f"{title:<10} " + f"\n{' ' * 11}".join(lines))
 
 
 def _told(said):

@@ -60,11 +60,11 @@ def test_files_and_options_can_be_typed_and_make_the_run_again(room, tmp_path):
     given = ("--tsv", room / "pairs.tsv", *TINY, "--source-tokens", "char", "--target-tokens", "char", "--epochs", 1)
     given += ("--no-readout-context", "--residual", "--freeze", "source,head.b", "--attention", "multi-head")
     given += ("--heads", 2)
-    assert numseq_cli("train", *given, "--out", tmp_path / "a run").code == 0
-    said = told(tmp_path / "a run")
+    assert numseq_cli("train", *given, "--out", tmp_path / "its-own run").code == 0
+    said = told(tmp_path / "its-own run")
     again = numseq_cli("train", *shlex.split(f"{said['files']} {said['options']}"), "--out", tmp_path / "again")
     assert (again.code, again.err) == (0, "")
-    assert load_config(tmp_path / "again")[0] == load_config(tmp_path / "a run")[0]
+    assert load_config(tmp_path / "again")[0] == load_config(tmp_path / "its-own run")[0]
     model, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a run", "again"))
     assert model == other
 
@@ -82,12 +82,12 @@ def test_json_has_all_of_it(room):
 def test_a_run_that_was_stopped_says_how_to_go_on_and_one_under_way_that_it_is(room, tmp_path, monkeypatch):
     given = ("--tsv", room / "pairs.tsv", *TINY, "--source-tokens", "char", "--target-tokens", "char", "--epochs", 3)
     press_ctrl_c_after(monkeypatch, 7)
-    assert numseq_cli("train", *given, "--out", tmp_path / "a run").code == 130
-    said = told(tmp_path / "a run")
-    assert said["run"].endswith(f"not finished; to go on: numseq train --out '{tmp_path}/a run' --resume")
+    assert numseq_cli("train", *given, "--out", tmp_path / "its-own run").code == 130
+    said = told(tmp_path / "its-own run")
+    assert said["run"].endswith(f"not finished; to go on: numseq train --out '{tmp_path}/its-own run' --resume")
     assert said["training"].startswith("1 of 3 epochs, 7 updates")
-    with locked(tmp_path / "a run"):
-        assert told(tmp_path / "a run")["run"].endswith(": in training now")
+    with locked(tmp_path / "its-own run"):
+        assert told(tmp_path / "its-own run")["run"].endswith(": in training now")
 
 
 def test_what_a_run_does_not_say_is_left_out(room, tmp_path):

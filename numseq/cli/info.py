@@ -26,10 +26,9 @@ def info(
         print(json.dumps(said, indent=2))
         return
     for title, text in _told(said):
-        lines = textwrap.wrap(
-            text, WIDTH - 11, break_long_words=False, break_on_hyphens=False
-        )  # names of files stay whole
-        print(f"{title:<10} " + f"\n{' ' * 11}".join(lines))
+        # names of files stay whole
+        if lines := textwrap.wrap(text, WIDTH - 11, break_long_words=False, break_on_hyphens=False):
+            print(f"{title:<10} " + f"\n{' ' * 11}".join(lines))
 
 
 def _told(said):

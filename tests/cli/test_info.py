@@ -65,7 +65,7 @@ def test_files_and_options_can_be_typed_and_make_the_run_again(room, tmp_path):
     again = numseq_cli("train", *shlex.split(f"{said['files']} {said['options']}"), "--out", tmp_path / "again")
     assert (again.code, again.err) == (0, "")
     assert load_config(tmp_path / "again")[0] == load_config(tmp_path / "its-own run")[0]
-    model, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a run", "again"))
+    model, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("its-own run", "again"))
     assert model == other
 
 

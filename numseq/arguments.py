@@ -28,11 +28,20 @@ def texts(given: Iterable[str], called: str) -> list[str]:
     Raises: ArgumentError, when it is one string, a dict or a set, or holds what is no string, or none that can be
         written as UTF-8.
     """
-    lines = listed(given, called, "texts, such as a list of strings")
-    for k, line in enumerate(lines):
-        if type(line) is not str or not line.isascii():
-            text(line, f"{called}[{k}]")
-    return lines
+    return list(Texts(given, called))
+
+
+class Texts:
+    """The same, one by one, as often as it can be gone over; nothing is kept. Raises: as `texts`, on the way."""
+
+    def __init__(self, given: Iterable[str], called: str):
+        self.given, self.called = given, called
+
+    def __iter__(self) -> Iterator[str]:
+        for k, line in enumerate(iterated(self.given, self.called, "texts, such as a list of strings")):
+            if type(line) is not str or not line.isascii():
+                text(line, f"{self.called}[{k}]")
+            yield line
 
 
 def text(given: str, called: str) -> str:

@@ -14,7 +14,7 @@ from numseq.models.config import Seq2SeqConfig
 from numseq.models.registry import ATTENTIONS
 from numseq.options import option
 from numseq.training.options import TrainingOptions
-from numseq.training.run import DataOptions
+from numseq.training.text import DataOptions
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,12 @@ class Files:
 
 
 WAYS = (({"tsv"}, {"source", "target"}), ({"val_tsv"}, {"val_source", "val_target"}))  # to say the same
-CUT = ("source_tokens", "target_tokens", "normalization")  # how text is cut, which decides what a token means
+CUT = (
+    "source_tokens",
+    "target_tokens",
+    "normalization",
+    "lowercase",
+)  # how text is cut, which decides what a token means
 FILES = Group("Files", Files)
 DATA = Group("Data", DataOptions)
 MODEL = Group(

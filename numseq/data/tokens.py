@@ -1,78 +1,108 @@
-"""Tokens: text to ids and back, by words or by characters, through the `tokenizers` library.
+"""Tokens: text to ids and back, by words, characters or sub-words, through the `tokenizers` library.
 
 Four special tokens come first in every vocabulary: padding, unknown, begin and end of sequence.
 """
 
-import json
-import textwrap
+import unicodedata
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
 from numseq import arguments
-from numseq.errors import NumseqError
+from numseq.data.kinds import (
+    BOS,
+    EOS,
+    KINDS,
+    MARK,
+    NORMALIZATIONS,
+    PAD,
+    SPECIAL,
+    SUBWORDS,
+    UNK,
+    TokenError,
+    checked_kind,
+)
+from numseq.data.learning import learn, normalizer_of
+from numseq.data.tokenizer_files import Form, from_text, to_text, tokenizer_of
 
-PAD, UNK, BOS, EOS = range(4)
-SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")
-KINDS = ("word", "char")
-NORMALIZATIONS = ("nfc", "nfkc", "none")
-
-
-class TokenError(NumseqError):
-    """A vocabulary that cannot be built or read."""
+__all__ = ["BOS", "EOS", "KINDS", "NORMALIZATIONS", "PAD", "SPECIAL", "UNK", "TokenError", "Tokens"]
 
 
 class Tokens:
     """A vocabulary with the rule that cuts text into tokens; wraps a `tokenizers.Tokenizer`.
 
-    Words are what white space separates; characters are Unicode code points, spaces included. Joining words by one
-    space, or characters by nothing, gives the text back when nothing in it was unknown or an odd space.
+    Words are what white space separates; characters are Unicode code points, spaces included. Sub-words ("bpe",
+    "unigram") are pieces of words, of which a word's first begins with ▁: "▁bicy", "cle". What `decode` gives is text
+    again: the same, where nothing in it was unknown, and no word stood behind an odd space.
 
     A letter with an accent can be written as one code point or as two. "nfc" composes all text that comes in, "nfkc"
-    makes one also of what only looks different, as a no-break space and a space; "none" takes text as it is. The form
+    makes one also of what only looks different, as a no-break space and a space; "nfd" decomposes, so that a letter and
+    its accent are two characters, which are composed again in text that comes out; "none" takes text as it is. The form
     is kept with the vocabulary. Source: Unicode Standard Annex 15.
     """
 
-    def __init__(self, tokenizer: Any):
+    def __init__(self, tokenizer: Any, form: Form):
         self._tokenizer = tokenizer
+        self._form = form
+        self.kind, self.normalization, self.lowercase = form
+        self._normalize = normalizer_of(self.normalization, self.lowercase)
 
     @classmethod
-    def train(cls, lines: Iterable[str], kind: str, min_count: int = 1, normalization: str = "none") -> Self:
-        """Build the vocabulary of the tokens that occur at least `min_count` times, most frequent first.
+    def train(
+        cls,
+        lines: Iterable[str],
+        kind: str,
+        min_count: int = 1,
+        normalization: str = "none",
+        max_vocabulary: int | None = None,
+        lowercase: bool = False,
+    ) -> Self:
+        """Build the vocabulary of lines.
 
-        Args: lines, an iterable of str. kind, "word" or "char". min_count, rarer tokens become <unk>.
-            normalization, "nfc", "nfkc" or "none".
+        Args: lines, an iterable of str, gone over once, and twice for sub-words. kind, "word", "char", "bpe" or
+            "unigram". min_count: rarer words become <unk>, and of sub-words rarer characters. normalization, "nfc",
+            "nfkc", "nfd" or "none". max_vocabulary, most tokens, special ones included; None for all, or for 8,000
+            sub-words. lowercase, make small letters of all text.
         Raises: TokenError, unknown kind or normalization, or no token occurs often enough; ArgumentError, when lines
             are not strings.
         """
-        from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+        min_count = arguments.whole(min_count, "min_count", least=1)
+        if max_vocabulary is not None:
+            max_vocabulary = arguments.whole(max_vocabulary, "max_vocabulary", least=len(SPECIAL) + 2)
+        arguments.one_of(lowercase, "lowercase", bool)
+        checked_kind(kind, normalization)
+        if kind in SUBWORDS and iter(lines) is lines:
+            lines = list(lines)  # gone over twice
+        model = learn(arguments.Texts(lines, "lines"), kind, min_count, max_vocabulary, normalization, lowercase)
+        form = kind, normalization, lowercase
+        return cls(tokenizer_of(model, form), form)
 
-        lines, min_count = arguments.texts(lines, "lines"), arguments.whole(min_count, "min_count", least=1)
-        if kind not in KINDS:
-            raise TokenError(f"tokens are {kind!r}: choose one of {', '.join(KINDS)}")
-        if normalization not in NORMALIZATIONS:
-            raise TokenError(f"normalization is {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}")
-        tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNK]))
-        if normalization != "none":
-            tokenizer.normalizer = {"nfc": normalizers.NFC, "nfkc": normalizers.NFKC}[normalization]()
-            lines = map(tokenizer.normalizer.normalize_str, lines)  # before it is seen what looks like a special token
-        if kind == "word":
-            tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-        else:
-            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
-            tokenizer.decoder = decoders.Fuse()
-        trainer = trainers.WordLevelTrainer(
-            vocab_size=1 << 31, min_frequency=min_count, special_tokens=list(SPECIAL), show_progress=False
-        )
-        if kind == "word":  # a word that looks like a special token gets no id of its own: it is unknown
-            lines = (" ".join(word for word in line.split() if word not in SPECIAL) for line in lines)
-        tokenizer.train_from_iterator(lines, trainer)
-        if tokenizer.get_vocab_size() == len(SPECIAL):
-            raise TokenError(f"no {kind} occurs {min_count} times or more: nothing to build a vocabulary from")
-        # Text that merely looks like a special token is text: without this "<eos>" in a line would end the sentence.
-        tokenizer.encode_special_tokens = True
-        return cls(tokenizer)
+    @classmethod
+    def of(cls, tokens: Iterable[str], kind: str, normalization: str = "none", lowercase: bool = False) -> Self:
+        """The vocabulary of words or characters that are given, in their order.
+
+        Args: tokens, an iterable of str; special tokens in it have their places already, and what is the same in this
+            form counts once. The others: see `train`.
+        Raises: TokenError, when one can never be found in a text, or there is none; ArgumentError.
+        """
+        checked_kind(kind, normalization)
+        if kind in SUBWORDS:
+            raise TokenError(f"a list of tokens does not say how {kind} cuts words: give a file *.tokens.json of a run")
+        vocabulary = {token: k for k, token in enumerate(SPECIAL)}
+        form = kind, normalization, lowercase
+        bare = cls(tokenizer_of({"type": "WordLevel", "vocab": vocabulary, "unk_token": SPECIAL[UNK]}, form), form)
+        for k, token in enumerate(arguments.texts(tokens, "tokens")):
+            if token in SPECIAL:
+                continue
+            token = bare.normalize(token)
+            if bare.split(token) != [token]:
+                what = "word" if kind == "word" else "character"
+                raise TokenError(f"tokens[{k}] is {token!r}: not one {what}")
+            vocabulary.setdefault(token, len(vocabulary))
+        if len(vocabulary) == len(SPECIAL):
+            raise TokenError("tokens has none: nothing to build a vocabulary from")
+        return cls(tokenizer_of({"type": "WordLevel", "vocab": vocabulary, "unk_token": SPECIAL[UNK]}, form), form)
 
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
@@ -91,30 +121,48 @@ class Tokens:
         Raises: ArgumentError, when one is no id of the vocabulary.
         """
         ids = arguments.ids(ids, "ids", len(self))
-        return self._tokenizer.decode([k for k in ids if k not in (PAD, BOS, EOS)], skip_special_tokens=False)
+        return self._composed(
+            self._tokenizer.decode([k for k in ids if k not in (PAD, BOS, EOS)], skip_special_tokens=False)
+        )
 
     def normalize(self, line: str) -> str:
-        """The line in the Unicode form of this vocabulary."""
-        normalizer = self._tokenizer.normalizer
-        return normalizer.normalize_str(line) if normalizer else line
+        """The line in the form of this vocabulary: Unicode's, and small letters if it has no others."""
+        return self._normalize(line)
 
     def split(self, line: str) -> list[str]:
-        """The tokens of a line as they are written there, in the form of `normalize`, unknown ones too; as many as
-        `encode` gives."""
+        """The tokens of a line in the form of `normalize`, unknown ones as they are written there; as many as `encode`
+        gives."""
         line = self.normalize(arguments.text(line, "line"))  # else offsets would leave accents out
-        return [line[start:end] for start, end in self._tokenizer.encode(line).offsets]
+        coded = self._tokenizer.encode(line)
+        return [
+            token if k > EOS else line[start:end]
+            for k, token, (start, end) in zip(coded.ids, coded.tokens, coded.offsets, strict=True)
+        ]
 
     def join(self, tokens: Iterable[str]) -> str:
-        """The text of some tokens as they are written."""
-        return ("" if self._tokenizer.decoder else " ").join(arguments.texts(tokens, "tokens"))
+        """The text of some tokens as `split` gives them."""
+        tokens = arguments.texts(tokens, "tokens")
+        return self._composed(self._tokenizer.decoder.decode(tokens) if self._tokenizer.decoder else " ".join(tokens))
+
+    def bare(self, token: str) -> str:
+        """A token without what says that a word begins with it."""
+        return token.replace(MARK, "") if self.kind in SUBWORDS else token
 
     def token(self, k: int) -> str:
         """The token with id k, as text. Raises: ArgumentError, when there is none."""
         return self._tokenizer.id_to_token(arguments.an_id(k, "k", len(self)))
 
+    def id(self, token: str) -> int | None:
+        """The id of a token; None where the vocabulary has no such token, and of special ones."""
+        k = self._tokenizer.token_to_id(arguments.text(token, "token"))
+        return k if k is not None and k > EOS else None
+
+    def _composed(self, text):
+        return unicodedata.normalize("NFC", text) if self.normalization == "nfd" else text
+
     def to_json(self) -> str:
-        """The vocabulary as the JSON text that the `tokenizers` library reads."""
-        return self._tokenizer.to_str(pretty=True)
+        """The vocabulary as JSON text that every version of the `tokenizers` library reads."""
+        return to_text(self._tokenizer, self._form)
 
     @classmethod
     def load(cls, path: str | PathLike) -> Self:
@@ -129,33 +177,6 @@ class Tokens:
     def from_json(cls, text: str, path: str | PathLike = "vocabulary") -> Self:
         """The Tokens of which `to_json` gave the text. path, how an error calls it.
 
-        Raises: TokenError, when the text is no vocabulary of numseq: the library takes much that is none, or ends the
-            interpreter over it.
+        Raises: TokenError, when the text is no vocabulary of numseq.
         """
-        from tokenizers import Tokenizer
-
-        try:
-            said = json.loads(text)
-            vocabulary = said["model"]["vocab"]
-            special = [vocabulary.get(token) for token in SPECIAL] == list(range(len(SPECIAL)))
-            usual = (
-                said["model"]["type"] == "WordLevel"
-                and said["model"]["unk_token"] == SPECIAL[UNK]
-                and sorted(vocabulary.values()) == list(range(len(vocabulary)))
-                and [token["id"] for token in said["added_tokens"]] == list(range(len(SPECIAL)))
-                and said["pre_tokenizer"]["type"] in ("WhitespaceSplit", "Split")
-                and said["normalizer"] in (None, {"type": "NFC"}, {"type": "NFKC"})
-                and said["truncation"] is said["padding"] is said["post_processor"] is None
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise TokenError(f"{path}: not a tokenizer file ({type(error).__name__}: {error})") from None
-        if not special:
-            raise TokenError(f"{path}: ids 0 to 3 must be {', '.join(SPECIAL)}")
-        if not usual:
-            raise TokenError(f"{path}: not a vocabulary of words or characters, numbered from 0 and with nothing else")
-        try:
-            tokenizer = Tokenizer.from_str(text)
-        except Exception as error:  # the library raises plain Exception
-            raise TokenError(f"{path}: not a tokenizer file ({textwrap.shorten(str(error), 200)})") from None
-        tokenizer.encode_special_tokens = True
-        return cls(tokenizer)
+        return cls(*from_text(text, path))

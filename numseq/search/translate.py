@@ -233,6 +233,6 @@ class Translator:
             )
         for t, token in enumerate(hypothesis.target):
             if token == SPECIAL[UNK]:
-                word = hypothesis.source[int(hypothesis.alpha[t].argmax())]
+                word = self.source_tokens.bare(hypothesis.source[int(hypothesis.alpha[t].argmax())])
                 hypothesis.target[t] = dictionary.get(word, word)
         hypothesis.text = self.target_tokens.join(hypothesis.target[:-1])

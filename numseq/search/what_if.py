@@ -16,7 +16,7 @@ import numpy as np
 
 from numseq import arguments
 from numseq.backend import Array, array_module, asarray, to_numpy
-from numseq.data.tokens import BOS, EOS, PAD, SPECIAL
+from numseq.data.tokens import BOS, EOS, PAD, SPECIAL, UNK
 from numseq.errors import ArgumentError, shown
 from numseq.layers.attention.base import Attention, AttentionStep
 from numseq.record import Record
@@ -165,14 +165,16 @@ def _read(translator, line, changes):
     """The tokens and ids of a line with other tokens at some positions."""
     tokens = translator.source_tokens
     words = tokens.split(arguments.text(line, "line"))
+    [ids] = tokens.encode([line])
     if not words:
         raise ArgumentError("line is empty: there is nothing to change")
     for j, token in changes.items():
         j = arguments.whole(j, "a position of source", least=0, most=len(words) - 1)
-        words[j] = arguments.text(token, f"source[{j}]")
-    [ids] = tokens.encode([tokens.join(words)])
-    if len(ids) != len(words):
-        raise ArgumentError(f"source is {shown(changes)}: each position must have one token, neither more nor none")
+        known = tokens.id(arguments.text(token, f"source[{j}]"))
+        [of_token] = tokens.encode([token]) if known is None else [[known]]
+        if len(of_token) != 1:
+            raise ArgumentError(f"source is {shown(changes)}: each position must have one token, neither more nor none")
+        words[j], ids[j] = token, of_token[0]
     return words, ids
 
 
@@ -181,13 +183,11 @@ def _step(t, called, limit):
 
 
 def _token_id(tokens, token, called):
-    arguments.text(token, called)
-    if token == SPECIAL[EOS]:
-        return EOS
-    [ids] = tokens.encode([token])
-    if len(ids) != 1 or tokens.token(ids[0]) != token or ids[0] in (PAD, BOS):
+    if arguments.text(token, called) in (SPECIAL[UNK], SPECIAL[EOS]):
+        return SPECIAL.index(token)
+    if (k := tokens.id(token)) is None:
         raise ArgumentError(f"{called} is {shown(token)}: the vocabulary has no such token")
-    return ids[0]
+    return k
 
 
 def _weights(alpha, called, places):

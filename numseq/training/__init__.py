@@ -19,8 +19,9 @@ from numseq.training.optimizers import (
     clip_by_value,
 )
 from numseq.training.options import TrainingOptions
-from numseq.training.run import DataOptions, train_run
+from numseq.training.run import train_run
 from numseq.training.schedules import SCHEDULES, step_sizes
+from numseq.training.text import DataOptions
 from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer
 
 __all__ = [

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,11 @@ from numseq import params as trees
 from numseq.backend import asarray, current, generator
 from numseq.data.batches import Pairs, Ragged
 from numseq.data.corpus import DataError
-from numseq.data.tokens import KINDS, NORMALIZATIONS, Tokens
 from numseq.data.unknown import count_unknown
 from numseq.data.vectors import load_vectors
 from numseq.errors import ArgumentError, ConfigError, shown
 from numseq.models import ATTENTIONS, Seq2Seq, Seq2SeqConfig
-from numseq.options import option, options_of, validate
+from numseq.options import options_of
 from numseq.search.translate import Translator
 from numseq.threads import blas_threads, run_threads
 from numseq.training.arrays import CheckpointError
@@ -41,39 +40,11 @@ from numseq.training.lr_range import LRRange, RangeOptions, lr_range
 from numseq.training.memory import check_memory
 from numseq.training.options import TrainingOptions
 from numseq.training.tensorboard import check_installed
+from numseq.training.text import DataOptions, vocabularies
 from numseq.training.trainer import Trainer, not_frozen
 from numseq.training.validation import scorer_of_validation
 
 HELD_OUT = 1000  # at most so many pairs, and at most one in twenty, when no validation data are given
-
-
-@dataclass(frozen=True)
-class DataOptions:
-    """How text becomes tokens."""
-
-    source_tokens: str = option("word", "What the source is cut into.", choices=KINDS)
-    target_tokens: str = option("word", "What the target is cut into.", choices=KINDS)
-    min_count: int | None = option(
-        None, "Rarer tokens become <unk>.", least=1, otherwise="2 for words, 1 for characters"
-    )
-    normalization: str = option(
-        "nfc",
-        "Unicode form of all text: nfc composes letters and accents, nfkc also makes one of what looks alike.",
-        choices=NORMALIZATIONS,
-        source="Unicode Standard Annex 15",
-    )
-    max_length: int = option(150, "Leave out training pairs with a side of more tokens.", least=1)
-    source_vectors: str | PathLike | None = option(
-        None, "File of word vectors, word2vec or GloVe text, to begin the source embedding with."
-    )
-    target_vectors: str | PathLike | None = option(None, "The same for the target embedding.")
-
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def build(self, lines: Iterable[str], kind: str) -> Tokens:
-        """The vocabulary of some lines."""
-        return Tokens.train(lines, kind, self.min_count or {"word": 2, "char": 1}[kind], self.normalization)
 
 
 def train_run(
@@ -146,7 +117,9 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
     else:
         weights = {"from": begin, "weights": weights_of(begin)} if begin else {}
         model = (model_of(begin) if begin else {}) | model
-        source_tokens, target_tokens = _vocabularies(train, data, shared=model.get("tied") == "all")
+        joint = data.joint or model.get("tied") == "all"
+        sources, targets = zip(*train, strict=True)
+        source_tokens, target_tokens = vocabularies(sources, targets, data, joint)
         config = Seq2SeqConfig(len(source_tokens), len(target_tokens), **model)
     if held_out:
         say(f"held out {len(valid):,} of {len(train) + len(valid):,} pairs for validation")
@@ -322,17 +295,6 @@ def hold_out(pairs: Iterable[tuple[str, str]], seed: int) -> tuple[list[tuple[st
     order = generator(seed).permutation(len(pairs))
     n = min(HELD_OUT, max(1, len(pairs) // 20))
     return [pairs[k] for k in sorted(order[n:])], [pairs[k] for k in sorted(order[:n])]
-
-
-def _vocabularies(train, data, shared):
-    """The two vocabularies, or twice the same of both sides."""
-    columns = list(zip(*train, strict=True))
-    kinds = data.source_tokens, data.target_tokens
-    if not shared:
-        return tuple(data.build(column, kind) for column, kind in zip(columns, kinds, strict=True))
-    if kinds[0] != kinds[1]:
-        raise ConfigError(f"tied is all, so both sides must be cut alike, not into {kinds[0]} and {kinds[1]} tokens")
-    return (data.build([*columns[0], *columns[1]], kinds[0]),) * 2
 
 
 def _put_vectors(model, data, tokens, say):

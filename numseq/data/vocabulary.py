@@ -1,0 +1,25 @@
+"""Vocabularies that are given: a run's file of tokens, or a list of words or characters, one a line."""
+
+from os import PathLike
+
+from numseq.data.corpus import read_lines
+from numseq.data.kinds import TokenError
+from numseq.data.tokens import Tokens
+
+
+def read_vocabulary(path: str | PathLike, kind: str, normalization: str, lowercase: bool) -> Tokens:
+    """The vocabulary of a file: a *.tokens.json of a run, or text with a token a line.
+
+    Args: path. kind, normalization, lowercase: how text is cut (see `Tokens.train`); a file of tokens that says
+        otherwise is refused.
+    Raises: TokenError, DataError, when it cannot be read, is none, or is of another kind.
+    """
+    if not str(path).endswith(".json"):
+        return Tokens.of([line.strip() for line in read_lines(path)], kind, normalization, lowercase)
+    tokens = Tokens.load(path)
+    wanted = {"tokens": kind, "normalization": normalization, "lowercase": lowercase}
+    found = {"tokens": tokens.kind, "normalization": tokens.normalization, "lowercase": tokens.lowercase}
+    for name, value in found.items():
+        if value != wanted[name]:
+            raise TokenError(f"{path}: its {name} is {value}, and {wanted[name]} is asked for: say the same")
+    return tokens

@@ -13,7 +13,7 @@ The rest is made from that line: what is refused, and with which words; the comm
 
 import math
 import os
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from numbers import Integral, Real
 from types import NoneType
@@ -39,10 +39,11 @@ def option(default: Any = MISSING, help: str = "", **more: Any) -> Any:
 class Option:
     """What is known of an option.
 
-    kinds, the types that its field is annotated with: bool, int, float, str, os.PathLike (kept as a string), None, or a
-    class whose instances are taken as they are. choices, the names that a string may be: a tuple, or a registry, which
-    is looked at only when a value comes. least, above, most, below: bounds of a number, which is finite besides, and of
-    64 bits where it is whole. otherwise, what None stands for. source, the paper that it is from.
+    kinds, the types that its field is annotated with: bool, int, float, str, os.PathLike (kept as a string), None,
+    or a class whose instances are taken as they are. choices, the names that a string may be: a tuple, or a
+    registry, which is looked at only when a value comes. least, above, most, below: bounds of a number, which is
+    finite besides, and of 64 bits where it is whole. several: a list of such values may be given too, and is kept
+    as a list. otherwise, what None stands for. source, the paper that it is from.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Option:
     above: float | None = None
     most: float | None = None
     below: float | None = None
+    several: bool = False
     otherwise: str = ""
     source: str = ""
 
@@ -66,6 +68,9 @@ class Option:
             value = value[()]
         if value is None and (self.default is None or NoneType in self.kinds):
             return None
+        if self.several and isinstance(value, list | tuple) and value:
+            each = [replace(self, several=False).checked(one, called) for one in value]
+            return each if len(each) > 1 else each[0]
         number = isinstance(value, Real) and not isinstance(value, bool)
         if int in self.kinds and number and abs(value) > LARGEST:
             raise ArgumentError(f"{called or self.name} is {shown(value)}: it must be a whole number of 64 bits")

@@ -64,13 +64,18 @@ class Group(Options):
                 kind = Literal[tuple(found.choices)]
             else:
                 kind = Path if PathLike in found.kinds else found.kinds[0]
-            told = Option(help=described(found), show_default=False, rich_help_panel=self.title)
+                kind = list[kind] if found.several else kind
+            more = {"metavar": "<path>"} if found.several else {}
+            told = Option(help=described(found), show_default=False, rich_help_panel=self.title, **more)
             kind = Annotated[kind | None if found.default is None else kind, told]
             yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=found.default, annotation=kind)
 
     def take(self, given, context):
         """{name: value} of this group out of a dict of all that were given, checked. Raises: ConfigError."""
-        return {name: found.checked(given.pop(name), flag(name)) for name, found in self.options.items()}
+        return {
+            name: found.checked(given.pop(name) or found.default if found.several else given.pop(name), flag(name))
+            for name, found in self.options.items()
+        }
 
 
 def _is_open(option):

@@ -172,7 +172,7 @@ def _training(folder):
         why = f"{gone[0]} is no file now" if gone else f"{folder} names no files"
         warn(f"no training data, so nothing is said of the frequency of tokens: {why}")
         return None
-    if not _origin(folder).keys() & {"val_source", "val_tsv"}:
+    if not any(name.startswith("val_") for name in _origin(folder)):
         pairs = _held_out(folder, pairs)[0]
     return [target for _, target in pairs]
 
@@ -187,19 +187,22 @@ def _origin(folder):
 
 def _held_out(folder, pairs):
     """(the rest, those that were held out) of a run's training pairs."""
-    from numseq.training.run import hold_out, resumed_options
+    from numseq.training.ids import hold_out
+    from numseq.training.run import resumed_options
 
-    return hold_out(pairs, resumed_options(folder)[2].seed)
+    held = hold_out(len(pairs), resumed_options(folder)[2].seed).tolist()
+    return [[pair for pair, out in zip(pairs, held, strict=True) if out == wanted] for wanted in (False, True)]
 
 
 def _pairs(folder, side):
     """(pairs, files that are gone) of the files that a run names, which are "" or "val_"; pairs None without any."""
-    from numseq.data.corpus import read_parallel, read_tsv
+    from numseq.cli.train import corpus_of_files, several
+    from numseq.training.run import resumed_options
 
-    origin = _origin(folder)
-    named = [origin[name] for name in (f"{side}tsv", f"{side}source", f"{side}target") if name in origin]
+    origin, data = _origin(folder), resumed_options(folder)[1]
+    names = [side + name for name in ("tsv", "jsonl", "source", "target")]
+    named = [path for name in names for path in several(origin.get(name))]
     gone = [path for path in named if not Path(path).is_file()]
     if gone or not named:
         return None, gone
-    read = read_tsv(*named, say=lambda line: None) if len(named) == 1 else read_parallel(*named)
-    return read[0], []
+    return list(corpus_of_files(origin, side, (data.source_column, data.target_column))), []

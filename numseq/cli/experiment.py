@@ -156,11 +156,19 @@ def nearest(name, names):
 
 def _checked(known, value, path, called):
     """A value of a file as its option keeps it."""
-    if PathLike in known.kinds and isinstance(value, str):
-        if "\0" in value:
-            raise ConfigError(f"{path}: {called} is {shown(value)}: no file can be called so")
-        return full(value, path.parent)
-    return known.checked(value, f"{path}: {called}")
+    called = f"{path}: {called}"
+    if PathLike not in known.kinds:
+        return known.checked(value, called)
+    return full(known.checked(_as_paths(value, called), called), path.parent)
+
+
+def _as_paths(value, called):
+    """The names of files as paths; whatever else as it is."""
+    if isinstance(value, list):
+        return [_as_paths(one, called) for one in value]
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"{called} is {shown(value)}: no file can be called so")
+    return (Path(value) if value else None) if isinstance(value, str) else value
 
 
 def read_toml(path):
@@ -180,9 +188,11 @@ def read_toml(path):
 
 
 def full(path, folder=Path()):
-    """A path that means the same from everywhere, as text. folder: of what it is relative to."""
-    if not path:
-        return None
+    """A path that means the same from everywhere, as text, or a list of such. folder: of what it is relative to."""
+    if isinstance(path, list):
+        return [full(one, folder) for one in path]
+    if not path or str(path) == "-":  # standard input
+        return path or None
     path = Path(folder, path)
     special = path.exists() and not path.is_file()  # the link of a pipe leads nowhere
     return str(path.absolute() if special else path.resolve())

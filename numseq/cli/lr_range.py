@@ -34,7 +34,7 @@ def lr_range(
     tried = RangeOptions(**tried)
     choose(asked.backend)
     parts = as_asked(asked)
-    pairs, valid = read_pairs(**parts["files"])
+    pairs, valid = read_pairs(parts["files"], parts["data"])
     training = TrainingOptions(**parts["training"])
     found = try_step_sizes(
         pairs, valid, parts["model"], DataOptions(**parts["data"]), training, tried, begin=asked.begin

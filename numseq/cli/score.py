@@ -45,7 +45,7 @@ def score(
     number = threads_of(threads, translator, batch)
     columns, sides = read_columns(source, target), (translator.source_tokens, translator.target_tokens)
     coded = [tokens.encode(column) for tokens, column in zip(sides, columns, strict=True)]
-    unknown = [count_unknown(*given) for given in zip(sides, columns, coded, strict=True)]
+    unknown = [count_unknown(*given) for given in zip(sides, columns, strict=True)]
     empty = [k for k, pair in enumerate(zip(*columns, strict=True)) if not all(pair)]
     if len(empty) == len(columns[0]):
         raise DataError(f"{source} and {target}: no sentence pair in it")

@@ -21,15 +21,23 @@ from numseq.training.text import DataOptions
 class Files:
     """Where the sentence pairs are."""
 
-    source: PathLike | None = option(None, "Source sentences, one a line.")
-    target: PathLike | None = option(None, "Target sentences, one a line.")
-    tsv: PathLike | None = option(None, "Both as two columns with a tab between.")
-    val_source: PathLike | None = option(None, "Validation; else 1 in 20 pairs is held out.")
-    val_target: PathLike | None = option(None, "The same for the targets.")
-    val_tsv: PathLike | None = option(None, "The same as two columns.")
+    source: PathLike | None = option(
+        None, "Source sentences, one a line; several files by saying it again, - for standard input.", several=True
+    )
+    target: PathLike | None = option(None, "Target sentences, one a line.", several=True)
+    tsv: PathLike | None = option(None, "Both as columns with a tab between.", several=True)
+    jsonl: PathLike | None = option(None, "Both as JSON, an object or an array a line.", several=True)
+    val_source: PathLike | None = option(None, "Validation; else 1 in 20 pairs is held out.", several=True)
+    val_target: PathLike | None = option(None, "The same for the targets.", several=True)
+    val_tsv: PathLike | None = option(None, "The same as columns.", several=True)
+    val_jsonl: PathLike | None = option(None, "The same as JSON.", several=True)
 
 
-WAYS = (({"tsv"}, {"source", "target"}), ({"val_tsv"}, {"val_source", "val_target"}))  # to say the same
+WAYS = (  # to say the same
+    ({"tsv"}, {"jsonl"}, {"source", "target"}),
+    ({"val_tsv"}, {"val_jsonl"}, {"val_source", "val_target"}),
+)
+NEW_FILES = ("jsonl", "val_jsonl")  # which runs of earlier versions do not name
 CUT = (
     "source_tokens",
     "target_tokens",
@@ -72,7 +80,7 @@ def train(
     if resume and not is_run(out) and not any(asked.parts["files"].values()):
         raise BadParameter(f"{out} holds no run to resume")
     parts = _as_begun(asked, out) if resume and is_run(out) else as_asked(asked)
-    pairs, valid = read_pairs(**parts["files"])
+    pairs, valid = read_pairs(parts["files"], parts["data"])
     with how_to_resume(f"{program()} train --out {shlex.quote(str(out))} --resume"):
         train_run(
             out, pairs, valid, parts["model"], DataOptions(**parts["data"]), TrainingOptions(**parts["training"]),
@@ -126,26 +134,35 @@ def _as_begun(asked, out):
     change, and moved files."""
     from numseq.training.checkpoint import CHANGEABLE, load_config
     from numseq.training.run import resumed_options
+    from numseq.training.text import WHERE
 
     model, data, training, files = resumed_options(out)
     begin = load_config(out)[1].get("from")
     if asked.begin not in (None, begin):
         raise BadParameter(f"--from is {asked.begin}, but the run in {out} began with {begin or 'no other'}")
+    if isinstance(files, dict):
+        files = dict.fromkeys(NEW_FILES) | files
     if not isinstance(files, dict) or files.keys() != FILES.options.keys() or not _are_paths(files.values()):
         raise BadParameter(f"{out} was not begun by numseq train")
     began = {"files": files, "data": asdict(data), "model": model, "training": asdict(training)}
     for name in CHANGEABLE:
         if ("training", name) in asked.said:
             began["training"][name] = asked.parts["training"][name]
+    for name in WHERE:
+        if ("data", name) in asked.said:
+            began["data"][name] = asked.parts["data"][name]
     # files may have moved, or become others with the same lines: train_run compares what is in them
     now = {name: path for name, path in asked.parts["files"].items() if path}
     for ways in WAYS:
         if now.keys() & {name for way in ways for name in way}:
             files |= dict.fromkeys(name for way in ways if not now.keys() & way for name in way)
     files |= now
-    for name, path in files.items():
-        if path and name not in now and not Path(path).is_file():
-            raise BadParameter(f"{path}, which the run in {out} began with, is no file now: say {flag(name)} again")
+    if not (files["tsv"] or files["jsonl"]):  # two files have no columns to choose
+        began["data"] |= {n: None for n in ("source_column", "target_column") if ("data", n) not in asked.said}
+    for name, value in files.items():
+        for path in several(value) if name not in now else ():
+            if not Path(path).is_file():
+                raise BadParameter(f"{path}, which the run in {out} began with, is no file now: say {flag(name)} again")
     for (table, name), called in asked.said.items():
         if began[table][name] != (value := asked.parts[table][name]):
             raise BadParameter(f"{called} is {value}, but the run in {out} began with {began[table][name]}")
@@ -153,28 +170,40 @@ def _as_begun(asked, out):
 
 
 def _are_paths(values):
-    return all(value is None or isinstance(value, str) for value in values)
+    return all(value != [] and all(isinstance(path, str) for path in several(value)) for value in values)
 
 
-def read_pairs(source, target, tsv, val_source, val_target, val_tsv):
-    """(training pairs, validation pairs or None) of the files that were named."""
-    if bool(source or target) == bool(tsv):
-        raise BadParameter("give --source and --target, or --tsv")
-    train = _pairs(source, target, tsv, "--source and --target")
-    if not (val_source or val_target or val_tsv):
-        return train, None
-    return train, _pairs(val_source, val_target, val_tsv, "--val-source and --val-target")
+def several(value):
+    """The paths of an option: none, one, or a list."""
+    return [] if value is None else value if isinstance(value, list) else [value]
 
 
-def _pairs(source, target, tsv, both):
-    from numseq.data.corpus import read_parallel, read_tsv
+def read_pairs(files, data):
+    """(training corpus, validation corpus or None) of the files that were named. Args: files, data: {option: value}."""
+    inputs = [flag(name) for name, value in files.items() for path in several(value) if path == "-"]
+    if len(inputs) > 1:
+        raise BadParameter(f"{' and '.join(inputs)} are both standard input: it can be given once")
+    columns = data["source_column"], data["target_column"]
+    if columns != (None, None) and not (files["tsv"] or files["jsonl"]):
+        raise BadParameter("--source-column and --target-column are of --tsv and --jsonl")
+    train = corpus_of_files(files, "", columns)
+    if train is None:
+        raise BadParameter("give --source and --target, or --tsv, or --jsonl")
+    return train, corpus_of_files(files, "val_", columns)
 
+
+def corpus_of_files(files, before, columns):
+    """The corpus of the options that begin so, None where there is none."""
+    from numseq.data.corpus import JsonFiles, ParallelFiles, TsvFiles
+
+    source, target, tsv, jsonl = (files.get(before + name) for name in ("source", "target", "tsv", "jsonl"))
+    ways = [flag(before + name) for name in ("source", "target", "tsv", "jsonl")]
+    if sum(map(bool, (source or target, tsv, jsonl))) > 1:
+        raise BadParameter(f"give {ways[0]} and {ways[1]}, or {ways[2]}, or {ways[3]}: one of these")
+    if bool(source) != bool(target):
+        raise BadParameter(f"{ways[0]} and {ways[1]} go together")
+    if source:
+        return ParallelFiles(several(source), several(target))
     if tsv:
-        pairs, skipped = read_tsv(tsv)
-    elif source and target:
-        pairs, skipped = read_parallel(source, target)
-    else:
-        raise BadParameter(f"{both} go together")
-    if skipped:
-        print(f"skipped {skipped:,} pairs with an empty side in {tsv or source}")
-    return pairs
+        return TsvFiles(several(tsv), *columns)
+    return JsonFiles(several(jsonl), *columns) if jsonl else None

@@ -47,7 +47,7 @@ def tune(
     if len(drawn) < trials:
         print(f"only {len(drawn)} different trials can be drawn")
     known = Trials(out, {"vary": vary, "from": asked.begin} | asked.parts, resume)
-    pairs = read_pairs(**asked.parts["files"])
+    pairs = read_pairs(asked.parts["files"], asked.parts["data"])
     known.begin()
     with how_to_resume(f"{program()} {shlex.join(sys.argv[1:])}{'' if resume else ' --resume'}"):
         for number, values in enumerate(drawn, 1):

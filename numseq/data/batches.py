@@ -12,6 +12,7 @@ from numseq.data.tokens import BOS, EOS, PAD, Tokens
 from numseq.errors import ArgumentError
 from numseq.record import Record
 
+BY = ("sentences", "tokens")  # what the size of a batch counts
 CELLS = 1 << 21  # rows * source * target of a batch that nobody trains on: some attentions keep A numbers for each
 
 
@@ -38,13 +39,23 @@ class Ragged:
 
     def __init__(self, sequences: Iterable[Sequence[int]]):
         sequences = list(sequences)
-        self.lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
-        self.starts = np.cumsum(self.lengths) - self.lengths
         flat = np.array([k for ids in sequences for k in ids] or np.empty(0, dtype=np.int64))
         if flat.dtype.kind not in "iu" or (flat.size and flat.min() < 0):
             wrong = f"{flat.dtype}" if flat.dtype.kind not in "iu" else f"{flat.min()}"
             raise ArgumentError(f"sequences holds {wrong}: ids are whole numbers from 0")
-        self.flat = flat.astype(np.int64)
+        self._set(flat.astype(np.int64), np.array([len(ids) for ids in sequences], dtype=np.int64))
+
+    @classmethod
+    def of(cls, flat: np.ndarray, lengths: np.ndarray) -> Self:
+        """From all ids one after the other, of any whole type and perhaps a memory map, and how many each sequence
+        has."""
+        made = cls.__new__(cls)
+        made._set(flat, lengths)
+        return made
+
+    def _set(self, flat, lengths):
+        self.flat, self.lengths = flat, lengths
+        self.starts = np.cumsum(lengths) - lengths
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -81,10 +92,11 @@ class Pairs:
             if ids.flat.size and (most := ids.flat.max()) >= size:
                 raise ArgumentError(f"{called} has the {side} id {most:,}: the model knows those below {size:,}")
 
-    def plan(self, size: int, rng: Generator | None = None) -> list[Array]:
-        """Which rows go together in batches of `size`, fewer where they are long; see `plan_batches`."""
+    def plan(self, size: int, rng: Generator | None = None, by: str = "sentences") -> list[Array]:
+        """Which rows go together in batches of `size` sentences or tokens, fewer where they are long; see
+        `plan_batches`."""
         cells = CELLS if rng is None else np.inf
-        return plan_batches(self.source.lengths, self.target.lengths, size, rng, max_cells=cells)
+        return plan_batches(self.source.lengths, self.target.lengths, size, rng, max_cells=cells, by=by)
 
     def padding(self, plan: list[Array]) -> float:
         """The share of padding in all batches of a plan."""
@@ -115,6 +127,7 @@ def plan_batches(
     pool: int = 100,
     max_padding: float = 0.25,
     max_cells: float = np.inf,
+    by: str = "sentences",
 ) -> list[Array]:
     """Which rows go together: a list of index arrays that covers every row once.
 
@@ -122,38 +135,44 @@ def plan_batches(
     shuffled. A batch ends before it is full if one row more would make over `max_padding` of it padding, or rows times
     longest source times longest target more than `max_cells`.
 
-    Args: source_lengths, target_lengths, (N,) tokens. size, rows a batch. rng, a generator; None keeps everything
-        sorted, for evaluation.
+    Args: source_lengths, target_lengths, (N,) tokens. size, of a batch: rows; or, `by` "tokens", rows times the longest
+        side, <eos> of the target and padding included, of which one row may have more. rng, a generator; None keeps
+        everything sorted, for evaluation.
     """
     order = np.arange(len(source_lengths))
     pool_rows = len(order)
     if rng is not None:
         rng.shuffle(order)
-        pool_rows = pool * size
+        sides = np.maximum(source_lengths, target_lengths + 1) if by == "tokens" and len(order) else np.ones(1)
+        pool_rows = pool * max(1, int(size / sides.mean()))
     batches = []
     for start in range(0, len(order), pool_rows):
         rows = order[start : start + pool_rows]
         s, t = source_lengths[rows], target_lengths[rows]
         # by target length; within it by source length, up and down in turn, so that neighbours stay alike
         rows = rows[np.lexsort((np.where(t % 2 == 0, s, -s), t))]
-        batches += _cut(rows, source_lengths, target_lengths, size, max_padding, max_cells)
+        batches += _cut(rows, source_lengths[rows], target_lengths[rows], size, max_padding, max_cells, by)
     if rng is not None:
         rng.shuffle(batches)
     return batches
 
 
-def _cut(rows, source_lengths, target_lengths, size, max_padding, max_cells):
-    """Cut sorted rows into batches of at most `size` rows, `max_padding` padding and `max_cells`, or of one row."""
+def _cut(rows, s, t, size, max_padding, max_cells, by):
+    """Cut sorted rows, of s and t tokens, into batches of at most `size`, `max_padding` and `max_cells`, or of one."""
     batches, first = [], 0
-    longest_s = longest_t = real = 0
-    for k, (s, t) in enumerate(zip(source_lengths[rows].tolist(), target_lengths[rows].tolist(), strict=True)):
-        longest_s, longest_t, real = max(longest_s, s), max(longest_t, t), real + s + t
-        n = k - first + 1
-        too_large = n > 1 and n * longest_s * longest_t > max_cells
-        if n > size or real < (1 - max_padding) * n * (longest_s + longest_t) or too_large:
-            batches.append(rows[first:k])
-            first, longest_s, longest_t, real = k, s, t, s + t
-    return [*batches, rows[first:]]
+    while first < len(rows):
+        most = size if by == "sentences" else size // max(s[first], t[first] + 1)
+        here = slice(first, first + max(most, 1) + 1)  # a row more than there can be
+        longest_s, longest_t = np.maximum.accumulate(s[here]), np.maximum.accumulate(t[here])
+        n = np.arange(1, len(longest_s) + 1)
+        full = n > size if by == "sentences" else n * np.maximum(longest_s, longest_t + 1) > size
+        full |= np.cumsum(s[here] + t[here]) < (1 - max_padding) * n * (longest_s + longest_t)
+        full |= n * longest_s * longest_t > max_cells
+        full[0] = False
+        n = int(full.argmax()) if full.any() else len(full)
+        batches.append(rows[first : first + n])
+        first += n
+    return batches
 
 
 def padding_share(batches: list[Array], source_lengths: Array, target_lengths: Array) -> float:

@@ -8,7 +8,9 @@ import os
 import select
 import stat
 import sys
+import tempfile
 import time
+import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -60,6 +62,69 @@ def byte_lines(path: str | PathLike) -> Iterator[bytes]:
             yield from lines
 
 
+class Again:
+    """A file whose bytes can be gone over again: of a disk as it is; what comes once only, as a pipe or standard input,
+    is kept in a temporary file while it is read for the first time.
+
+    Args: path, or "-" for standard input. Raises: on the way, as `read_bytes`.
+    """
+
+    def __init__(self, path: str | PathLike):
+        self.path = None if str(path) == "-" else path
+        self.name = "standard input" if self.path is None else path
+        self._kept: Any = None
+
+    def lines(self) -> Iterator[list[bytes]]:
+        """Lists of lines, unpacked, without their line feeds."""
+        if self._kept is None and not is_on_disk(self.path):
+            self._keep()
+        if self._kept is None:
+            with _opened(self.path) as file:
+                yield from _complete(_unpacked(file))
+        else:
+            with _naming(self.name):
+                yield from _complete(_unpacked(_FromStart(self._kept)))
+
+    def _keep(self):
+        with _opened(self.path) as file:
+            self._kept = kept(self, _pieces(file), self.name)
+
+
+def kept(owner: object, pieces: Iterable[bytes], name: object) -> BinaryIO:
+    """A temporary file with all that comes, which is gone when its owner is.
+
+    Args: owner, a corpus. name, of what comes, for errors. Raises: DataError, when the disk is full.
+    """
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    weakref.finalize(owner, file.close)
+    try:
+        for piece in pieces:
+            try:
+                file.write(piece)
+            except OSError as error:
+                raise DataError(
+                    f"{name} comes once only, and cannot be kept in {tempfile.gettempdir()} ({error.strerror}): set "
+                    "TMPDIR to a folder with more space, or give a file"
+                ) from None
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+class _FromStart:
+    """Reads a file from its start, whoever else reads it meanwhile."""
+
+    def __init__(self, file):
+        self.file, self.place = file, 0
+
+    def read(self, n):
+        self.file.seek(self.place)
+        piece = self.file.read(n)
+        self.place += len(piece)
+        return piece
+
+
 def as_they_come(path: str | PathLike | None, many: int) -> Iterator[list[bytes]]:
     """Lists of lines: of a file on a disk one list of all; of a pipe or a terminal those that are there already, at
     most `many` and a piece of the input, so that what is written there can be answered before more is written.
@@ -100,13 +165,20 @@ def _readable(file, seconds=None):
 def _opened(path):
     name = "standard input" if path is None else path
     if path is None and sys.stdin is None:
-        raise DataError("standard input is closed: give --input")
-    try:
+        raise DataError("standard input is closed: name a file")
+    with _naming(name):
         if path is None:
             yield getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
         else:
             with open(path, "rb", buffering=0) as file:
                 yield file
+
+
+@contextmanager
+def _naming(name):
+    """Errors are of the file of this name."""
+    try:
+        yield
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
     except OSError as error:
@@ -115,7 +187,7 @@ def _opened(path):
         raise DataError(f"{name}: damaged or cut short: fetch it again") from None
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _pieces(file: Any) -> Iterator[bytes]:
     while (piece := file.read(CHUNK)) != b"":
         if piece is None:  # a pipe that does not wait by itself
             _readable(file)
@@ -123,7 +195,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
             yield piece
 
 
-def _unpacked(file: BinaryIO) -> Iterable[bytes]:
+def _unpacked(file: Any) -> Iterable[bytes]:
     """A file in pieces, unpacked."""
     pieces, first = _pieces(file), b""
     while any(magic.startswith(first) and magic != first for magic in PACKED):

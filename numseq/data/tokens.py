@@ -113,7 +113,19 @@ class Tokens:
         Raises: ArgumentError, when lines are not strings.
         """
         coded = self._tokenizer.encode_batch(arguments.texts(lines, "lines"))
-        return [[k if k > EOS else UNK for k in encoding.ids] for encoding in coded]  # "<eos>" in a text is no end
+        return [_known(encoding.ids) for encoding in coded]
+
+    def read(self, lines: Iterable[str]) -> tuple[list[list[int]], list[list[tuple[int, str]]]]:
+        """The same, and for each line which tokens are unknown: (place, as it is written)."""
+        lines = [self.normalize(line) for line in arguments.texts(lines, "lines")]  # see `split`
+        coded = self._tokenizer.encode_batch(lines)
+        ids = [_known(encoding.ids) for encoding in coded]
+        unknown: list[list[tuple[int, str]]] = [[] for _ in lines]
+        for line, encoding, of_line, found in zip(lines, coded, ids, unknown, strict=True):
+            if UNK in of_line:
+                offsets = encoding.offsets
+                found += [(k, line[slice(*offsets[k])]) for k, known in enumerate(of_line) if known == UNK]
+        return ids, unknown
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids; <pad>, <bos> and <eos> are left out, <unk> is shown.
@@ -127,6 +139,8 @@ class Tokens:
 
     def normalize(self, line: str) -> str:
         """The line in the form of this vocabulary: Unicode's, and small letters if it has no others."""
+        if line.isascii() and not self.lowercase:  # all forms are one
+            return line
         return self._normalize(line)
 
     def split(self, line: str) -> list[str]:
@@ -180,3 +194,8 @@ class Tokens:
         Raises: TokenError, when the text is no vocabulary of numseq.
         """
         return cls(*from_text(text, path))
+
+
+def _known(ids):
+    """What looks like a special token in a text is no such token: "<eos>" there is no end."""
+    return [k if k > EOS else UNK for k in ids]

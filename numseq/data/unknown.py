@@ -2,43 +2,51 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from numseq.data.tokens import UNK, Tokens
+from numseq.data.tokens import Tokens
 
 SHOWN = 5
 LONGEST = 30  # characters of a token that are shown
+MOST = 100_000  # different tokens that are counted one by one: of more, those that are rare so far are forgotten
 
 
 class Unknown:
     """A count of tokens, and of each that is unknown; in words, "3 of 120 (2.5%), most often 'foo' 2, 'bar' 1"."""
 
     def __init__(self) -> None:
-        self.total = 0
+        self.total = self.found = 0
         self.counts: Counter[str] = Counter()
 
-    def add(self, total: int, unknown: Iterable[str]) -> None:
+    def add(self, total: int, unknown: Sequence[str]) -> None:
         """Count the tokens of a line, and those of them that are unknown, as they are written."""
         self.total += total
-        self.counts.update(unknown)
+        self.found += len(unknown)
+        if unknown:
+            self.counts.update(unknown)
+        if len(self.counts) > MOST:
+            self.counts = Counter(dict(self.counts.most_common(MOST // 2)))
 
     def __bool__(self) -> bool:
-        return bool(self.counts)
+        return bool(self.found)
+
+    @property
+    def share(self) -> float:
+        """Of all tokens."""
+        return self.found / max(self.total, 1)
 
     def __str__(self) -> str:
-        n = self.counts.total()
         most = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
         shown = ", ".join(f"{shown_token(token)} {count:,}" for token, count in most)
-        share = f"{n:,} of {self.total:,} ({n / max(self.total, 1):.1%})"
+        share = f"{self.found:,} of {self.total:,} ({self.share:.1%})"
         return f"{share}, most often {shown}" if shown else share
 
 
-def count_unknown(tokens: Tokens, lines: Sequence[str], coded: Sequence[Sequence[int]] | None = None) -> Unknown:
-    """The unknown tokens of lines. Args: coded, the ids of each, as `tokens.encode` gives them."""
+def count_unknown(tokens: Tokens, lines: Sequence[str]) -> Unknown:
+    """The unknown tokens of lines."""
     found = Unknown()
-    for line, ids in zip(lines, tokens.encode(lines) if coded is None else coded, strict=True):
-        unknown = zip(tokens.split(line), ids, strict=True) if UNK in ids else ()
-        found.add(len(ids), (token for token, k in unknown if k == UNK))
+    for ids, unknown in zip(*tokens.read(lines), strict=True):
+        found.add(len(ids), [token for _, token in unknown])
     return found
 
 

@@ -8,18 +8,19 @@ from numseq.errors import ArgumentError
 from numseq.models import Seq2Seq, Seq2SeqConfig
 
 
-def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None) -> float:
+def mean_loss(model: Seq2Seq, corpus: Any, size: int = 64, objective: Any = None, **how: Any) -> float:
     """The mean loss of a corpus by weight: for pairs of sentences nats per target token (<eos> counts), whose exp is
     the perplexity.
 
     Args: model, a Seq2Seq. corpus, such as Pairs. size, rows computed together. objective, None for cross-entropy.
+        how, what else the corpus's `plan` takes: by="tokens", and size counts tokens.
     Raises: ArgumentError, when one of these is of another kind, or the corpus is empty or not of the model.
     """
     arguments.one_of(model, "model", Seq2Seq)
     check_corpus(corpus, "corpus", model.config)
     size = arguments.whole(size, "size", least=1)
     total = weight = 0
-    for rows in corpus.plan(size):
+    for rows in corpus.plan(size, **how):
         batch = corpus.batch(rows)
         total += float(model.forward(batch, objective=objective).loss) * batch.weight
         weight += batch.weight

@@ -53,7 +53,7 @@ class Description:
     @property
     def run(self) -> str:
         """A digest of all that decided the run's numbers when it began."""
-        training = {name: value for name, value in self.training.items() if name not in ("origin", "changed")}
+        training = {name: value for name, value in self.training.items() if name not in ("origin", "where", "changed")}
         if isinstance(options := training.get("options"), dict):
             training["options"] = {name: value for name, value in options.items() if name not in CHANGED_IN_PLACE}
         said = _canonical({"model": asdict(self.config), "training": training, "tokens": self.tokens})

@@ -99,7 +99,7 @@ def needs(model: Seq2Seq, corpus: Any, options: TrainingOptions) -> Needs:
 
 def _shapes(corpus, options):
     """(S, T, B) of the batches of an epoch: an array (N, 3)."""
-    plan = corpus.plan(options.batch, np.random.default_rng(options.seed))
+    plan = corpus.plan(**options.of_batches, rng=np.random.default_rng(options.seed))
     sides = corpus.source.lengths, corpus.target.lengths
     return np.array([[sides[0][rows].max(), sides[1][rows].max() + 1, len(rows)] for rows in plan])
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from numseq.data.batches import BY
 from numseq.errors import ConfigError
 from numseq.metrics.figures import FIGURES
 from numseq.objectives import OBJECTIVES
@@ -13,6 +14,7 @@ from numseq.training.optimizers import OPTIMIZERS, default_lr, takes
 from numseq.training.schedules import SCHEDULES
 
 OF_OPTIMIZER = ("lr", "weight_decay", "momentum", "beta1", "beta2", "eps")  # what its constructor is given
+USUAL = 32  # tokens of a sentence, where rows are to be told from tokens
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,10 @@ class TrainingOptions:
     updates: int | None = option(
         None, "Steps of the optimiser; the run ends after these or --epochs, whichever is first.", least=1
     )
-    batch: int = option(64, "Sentence pairs worked on together.", least=1)
+    batch: int = option(64, "Sentence pairs, or tokens, worked on together.", least=1)
+    batch_by: str = option(
+        "sentences", "What --batch counts; tokens: pairs times the longest side, padding included.", choices=BY
+    )
     accumulate: int = option(1, "Batches whose gradients are summed for one update.", least=1)
     optimizer: Part = option("adam", "How a gradient becomes a step.", choices=OPTIMIZERS)
     objective: Part = option("cross-entropy", "What is minimised.", choices=OBJECTIVES)
@@ -122,6 +127,16 @@ class TrainingOptions:
     def of_optimizer(self) -> dict[str, Any]:
         """What was said of the optimiser, {name: value}: the rest is its own choice."""
         return {name: value for name in OF_OPTIMIZER if (value := getattr(self, name)) is not None}
+
+    @property
+    def of_batches(self) -> dict[str, Any]:
+        """What a corpus's `plan` is asked for: its size, and `by`, where that counts no sentences."""
+        return {"size": self.batch} | ({} if self.batch_by == "sentences" else {"by": self.batch_by})
+
+    @property
+    def rows(self) -> int:
+        """Sentences of a batch, or about so many."""
+        return self.batch if self.batch_by == "sentences" else max(1, self.batch // USUAL)
 
     @property
     def frozen(self) -> tuple[str, ...]:

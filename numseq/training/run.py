@@ -1,6 +1,5 @@
 """A run from text: pairs of strings in, a folder with a trained translator out; begun anew or resumed."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -10,10 +9,8 @@ from typing import Any
 
 from numseq import arguments
 from numseq import params as trees
-from numseq.backend import asarray, current, generator
-from numseq.data.batches import Pairs, Ragged
-from numseq.data.corpus import DataError
-from numseq.data.unknown import count_unknown
+from numseq.backend import asarray, current
+from numseq.data.corpus import corpus_of
 from numseq.data.vectors import load_vectors
 from numseq.errors import ArgumentError, ConfigError, shown
 from numseq.models import ATTENTIONS, Seq2Seq, Seq2SeqConfig
@@ -35,16 +32,15 @@ from numseq.training.checkpoint import (
     save_run,
 )
 from numseq.training.experiment import save_experiment
+from numseq.training.ids import ids_of, survey
 from numseq.training.lock import locked
 from numseq.training.lr_range import LRRange, RangeOptions, lr_range
 from numseq.training.memory import check_memory
 from numseq.training.options import TrainingOptions
 from numseq.training.tensorboard import check_installed
-from numseq.training.text import DataOptions, vocabularies
+from numseq.training.text import WHERE, DataOptions, vocabularies
 from numseq.training.trainer import Trainer, not_frozen
 from numseq.training.validation import scorer_of_validation
-
-HELD_OUT = 1000  # at most so many pairs, and at most one in twenty, when no validation data are given
 
 
 def train_run(
@@ -63,23 +59,24 @@ def train_run(
 ) -> tuple[Translator, list[dict[str, Any]]]:
     """Train a translator on pairs of strings and keep it in a folder.
 
-    Args: folder, of the run; made when it is not there. train, valid: (source, target) strings, at least one; valid may
-        be None: then a seeded part of train is held out. model: the fields of a Seq2SeqConfig but for the vocabularies,
-        a dict. data: DataOptions. training: TrainingOptions. origin: a JSON-able dict kept in config.json, to find
-        the data again. resume: go on with the run in the folder, if it holds one; its model and vocabularies are then
-        those that it began with. begin: folder of another run, with whose weights this one begins (`begin_from`); what
-        `model` does not say is then as there. prepare: called with a new run's model before training, as to take over a
-        part of another run's (`load_part`). say: called with lines of text.
+    Args: folder, of the run; made when it is not there. train, valid: a Corpus of files, or any iterable of pairs
+        (source, target) or of dicts, at least one; valid may be None: then a seeded part of train is held out. model:
+        the fields of a Seq2SeqConfig but for the vocabularies, a dict. data: DataOptions. training: TrainingOptions.
+        origin: a JSON-able dict kept in config.json, to find the data again. resume: go on with the run in the
+        folder, if it holds one; its model and vocabularies are then those that it began with. begin: folder of
+        another run, with whose weights this one begins (`begin_from`); what `model` does not say is then as there.
+        prepare: called with a new run's model before training, as to take over a part of another run's (`load_part`).
+        say: called with lines of text.
     Returns: (Translator with the best parameters, metrics of all epochs).
     Raises: CheckpointError, when the folder holds a run and resume is False, or when the data are not those that the
         run began with; ArgumentError, DataError, TokenError, ConfigError before anything is written.
     """
     folder = arguments.path(folder, "folder")
-    train = arguments.pairs(train, "train")
-    valid = None if valid is None else arguments.pairs(valid, "valid")
     model, origin = _model(model), _origin(origin)
     begin = None if begin is None else str(arguments.path(begin, "begin").resolve())
     arguments.one_of(data, "data", DataOptions)
+    train = corpus_of(train, "train", data.source_column, data.target_column)
+    valid = None if valid is None else corpus_of(valid, "valid", data.source_column, data.target_column)
     arguments.one_of(training, "training", TrainingOptions)
     arguments.one_of(resume, "resume", bool)
     arguments.function(say, "say")
@@ -94,11 +91,8 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
     going_on = resume and is_run(folder)
     if not going_on:
         check_vacant(folder)
-    fingerprint = _fingerprint(train, valid)
-    held_out = valid is None
-    before = training
-    if held_out:
-        train, valid = hold_out(train, training.seed)
+    text = survey(train, valid, training.seed, say)
+    before, where = training, {name: getattr(data, name) for name in WHERE}
 
     if going_on:
         config, described = load_config(folder)
@@ -106,11 +100,12 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
             raise CheckpointError(
                 f"{folder} holds the mean of models, and nothing to resume: resume the run they are of"
             )
-        if described.get("fingerprint") != fingerprint:
+        if described.get("fingerprint") != text.fingerprint:
             raise CheckpointError(f"{folder}: the training data are not those that this run began with")
         _, began_data, before, _ = resumed_options(folder)
         given = {name: value for name, value in model.items() if value is not None}
-        for began, now in ((config, given), (began_data, asdict(data)), (before, asdict(training))):
+        of_data = {name: value for name, value in asdict(data).items() if name not in WHERE}
+        for began, now in ((config, given), (began_data, of_data), (before, asdict(training))):
             refuse_changes(folder, asdict(began), now)
         weights = _begun_with(folder, described, begin)
         source_tokens, target_tokens = load_tokens(folder)
@@ -118,19 +113,16 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
         weights = {"from": begin, "weights": weights_of(begin)} if begin else {}
         model = (model_of(begin) if begin else {}) | model
         joint = data.joint or model.get("tied") == "all"
-        sources, targets = zip(*train, strict=True)
-        source_tokens, target_tokens = vocabularies(sources, targets, data, joint)
+        source_tokens, target_tokens = vocabularies(*text.columns(), data, joint)
         config = Seq2SeqConfig(len(source_tokens), len(target_tokens), **model)
-    if held_out:
-        say(f"held out {len(valid):,} of {len(train) + len(valid):,} pairs for validation")
+    if text.held_out:
+        say(f"held out {text.n_valid:,} of {text.n_train + text.n_valid:,} pairs for validation")
     both = (source_tokens, target_tokens)
-    valid_pairs = valid
-    train = _encode("training", train, both, data.max_length, say)
-    valid = _encode("validation", valid, both, data.max_length, say)
+    train, valid = (ids_of(text, part, both, data, training.seed, say) for part in ("training", "validation"))
     with blas_threads(1):  # first values are the seed's alone, not those of a number of threads
         network = create_model(folder, config, training.seed) if going_on else Seq2Seq.create(config, training.seed)
     kept = resumed_options(folder)[2].threads if going_on else None
-    threads = run_threads(training.threads, kept, network.params, training.batch, say)
+    threads = run_threads(training.threads, kept, network.params, training.rows, say)
     training = replace(training, threads=threads)
     not_frozen(network.params, training)
     if not (folder / TRAINING).exists():  # so too when the run was stopped before its first checkpoint
@@ -139,7 +131,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
         _put_vectors(network, data, both, say)
         if prepare:
             prepare(network)
-    scorer = scorer_of_validation(valid_pairs, both, training, data.max_length, say)
+    scorer = scorer_of_validation(text.valid, both, training, data.max_length, say)
     if training.tensorboard:
         check_installed()
     with blas_threads(threads):
@@ -147,15 +139,18 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
     if not going_on:
         described = {
             "origin": origin,
-            "fingerprint": fingerprint,
-            "data": asdict(data),
+            "fingerprint": text.fingerprint,
+            "data": {name: value for name, value in asdict(data).items() if name not in WHERE},
             "options": asdict(training),
+            "where": where,
         } | weights
         save_run(folder, config, source_tokens, target_tokens, described)
 
     trainer = Trainer(network, train, valid, folder, training, say=say, resume=going_on, scorer=scorer)
-    now = described | {"changed": changed(described["options"], training), "origin": origin}
-    if now != {"changed": {}} | described:  # more epochs, or files that moved: kept, so that the next --resume knows
+    now = described | {"changed": changed(described["options"], training), "origin": origin, "where": where}
+    if (
+        now != {"changed": {}, "where": dict.fromkeys(WHERE)} | described
+    ):  # more epochs, or files that moved: kept, so that the next --resume knows
         replace(Description.load(folder), training=now).save(folder)
     _save_experiment(folder, config, data, training, now)
     attention = f"{config.attention} attention" if config.attends else "no attention"
@@ -276,25 +271,13 @@ def resumed_options(
     model = asdict(config)
     del model["source_vocabulary"], model["target_vocabulary"]
     try:
-        data = DataOptions(**{"normalization": "none"} | described["data"])  # as before there was a choice
+        # normalization: as before there was a choice
+        data = DataOptions(**{"normalization": "none"} | described["data"] | described.get("where", {}))
         training = TrainingOptions(**described["options"] | described.get("changed", {}))
         described["fingerprint"]  # what train_run will compare
         return model, data, training, described["origin"]
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{folder}/{CONFIG}: not a configuration of numseq ({error})") from None
-
-
-def hold_out(pairs: Iterable[tuple[str, str]], seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Split pairs into (the rest, a seeded sample for validation).
-
-    Raises: DataError, when there are fewer than two; ArgumentError, when they are no pairs of strings.
-    """
-    pairs, seed = arguments.pairs(pairs, "pairs"), arguments.whole(seed, "seed", least=0)
-    if len(pairs) < 2:
-        raise DataError("one sentence pair cannot be split into training and validation: give validation files")
-    order = generator(seed).permutation(len(pairs))
-    n = min(HELD_OUT, max(1, len(pairs) // 20))
-    return [pairs[k] for k in sorted(order[n:])], [pairs[k] for k in sorted(order[:n])]
 
 
 def _put_vectors(model, data, tokens, say):
@@ -308,32 +291,3 @@ def _put_vectors(model, data, tokens, say):
         ids, vectors = load_vectors(path, known, model.config.embedding)
         embedding.W[asarray(ids)] = asarray(vectors, embedding.W.dtype)
         say(f"{len(ids):,} of {len(known):,} {side} tokens begin with vectors of {path}")
-
-
-def _encode(name, pairs, tokens, longest, say):
-    """Pairs as ids, without those that have no source, or a side of more than `longest` tokens."""
-    columns = list(zip(*pairs, strict=True))
-    coded = list(zip(*(kind.encode(column) for kind, column in zip(tokens, columns, strict=True)), strict=True))
-    real = [k for k, (source, _) in enumerate(coded) if source]
-    kept = [k for k in real if max(map(len, coded[k])) <= longest]
-    if len(real) < len(pairs):
-        say(f"left out {len(pairs) - len(real):,} {name} pairs without a source")
-    if len(kept) < len(real):
-        say(f"left out {len(real) - len(kept):,} {name} pairs of more than {longest} tokens")
-    if not kept:
-        raise DataError(
-            f"no {name} pair is left: all are without a source or of more than {longest} tokens (see --max-length)"
-        )
-    sides = list(zip(*(coded[k] for k in kept), strict=True))
-    for side, kind, column, ids in zip(("source", "target"), tokens, columns, sides, strict=True):
-        if unknown := count_unknown(kind, [column[k] for k in kept], ids):
-            say(f"{name} pairs, {side} tokens that are unknown: {unknown}")
-    return Pairs(*map(Ragged, sides))
-
-
-def _fingerprint(train, valid):
-    """A digest of the text, to know it again when a run is resumed."""
-    digest = hashlib.sha256()
-    for pair in [*train, ("", ""), *(valid or [])]:
-        digest.update("\t".join(pair).encode() + b"\n")
-    return digest.hexdigest()

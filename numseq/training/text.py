@@ -4,11 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 
+from numseq.data.columns import Columns
+from numseq.data.encoding import LONG
 from numseq.data.kinds import KINDS, NORMALIZATIONS
 from numseq.data.tokens import Tokens
 from numseq.data.vocabulary import read_vocabulary
 from numseq.errors import ConfigError
 from numseq.options import option, validate
+
+WHERE = ("source_column", "target_column", "cache")  # options that say where text is: the same may be elsewhere later
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,15 @@ class DataOptions:
         None, "Take the source's vocabulary from a *.tokens.json of a run, or from text with a token a line."
     )
     target_vocabulary_file: str | PathLike | None = option(None, "The same for the target's.")
-    max_length: int = option(150, "Leave out training pairs with a side of more tokens.", least=1)
+    source_column: str | None = option(
+        None, "The source's column, of a table or of JSON: a number from 1, or a name, as translation.en."
+    )
+    target_column: str | None = option(None, "The same for the target.")
+    max_length: int = option(150, "Most tokens of a side of a pair to train on.", least=1)
+    long: str = option("drop", "What becomes of a pair with a longer side.", choices=LONG)
+    cache: str | PathLike | None = option(
+        None, "Folder to keep the text's tokens in, on the disk instead of in memory; made when it is not there."
+    )
     source_vectors: str | PathLike | None = option(
         None, "File of word vectors, word2vec or GloVe text, to begin the source embedding with."
     )
@@ -51,6 +63,7 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         validate(self)
+        Columns(self.source_column, self.target_column)
 
     def build(self, lines: Iterable[str], kind: str) -> Tokens:
         """The vocabulary of some lines."""

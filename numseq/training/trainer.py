@@ -3,8 +3,9 @@
 Everything random is drawn from (seed, what it is for, epoch, step), so where a run stands is three numbers, and a
 run that was resumed draws what the run that was never stopped would have drawn. Each update is made by `train_on`.
 
-The loop knows batches and an objective, and no text. A corpus is whatever has `plan(size, rng)`, which rows go together
-in an epoch; `batch(rows)`, what a model's `forward` takes, with its `weight` in a mean over batches; `padding(plan)`.
+The loop knows batches and an objective, and no text. A corpus is whatever has `plan(size, rng)`, which rows go
+together in an epoch (with by="tokens" too, if batches are asked for by tokens); `batch(rows)`, what a model's
+`forward` takes, with its `weight` in a mean over batches; `padding(plan)`.
 """
 
 import math
@@ -108,7 +109,7 @@ class Trainer:
             OSError, before training, when a file cannot be written.
         """
         keep_freed_memory()
-        threads = choose_threads(self.options.threads, self.model.params, self.options.batch)
+        threads = choose_threads(self.options.threads, self.model.params, self.options.rows)
         # numbers that overflow are reported once, with the step, as an error and not as warnings
         quiet = np.errstate(all="ignore")
         with locked(self.state.folder, self.say), ctrl_c() as pressed, quiet, blas_threads(threads):
@@ -161,7 +162,7 @@ class Trainer:
     def _groups_of(self, epoch):
         """(batches of an epoch in groups that make an update each, its share of padding), kept until the next."""
         if epoch not in self._planned:
-            plan = self.train.plan(self.options.batch, generator(self.options.seed, SHUFFLE, epoch))
+            plan = self.train.plan(**self.options.of_batches, rng=generator(self.options.seed, SHUFFLE, epoch))
             groups = [plan[k : k + self.options.accumulate] for k in range(0, len(plan), self.options.accumulate)]
             self._planned = {epoch: (groups, self.train.padding(plan))}
         groups, padding = self._planned[epoch]
@@ -222,7 +223,7 @@ class Trainer:
         clock.tick()
         speed = p.weight / max(p.seconds - p.since, 1e-9)
         model = self.model if self.average is None else Seq2Seq(self.model.config, self.average)
-        valid = mean_loss(model, self.valid, options.batch, self.objective)
+        valid = mean_loss(model, self.valid, **options.of_batches, objective=self.objective)
         self._refuse_divergence(valid, "validation")
         scores, samples = self.scorer(model) if self.scorer else ({}, [])
         known = {"loss": valid, "perplexity": float(np.exp(valid))} | scores

@@ -1,6 +1,6 @@
 """Metrics of a model by its translations: the validation pairs are decoded, and scored by `numseq.metrics`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numseq.training.progress import progress_bar
 
 
 def scorer_of_validation(
-    pairs: Sequence[tuple[str, str]],
+    pairs: Iterable[tuple[str, str]],
     tokens: tuple[Tokens, Tokens],
     options: TrainingOptions,
     max_length: int,
@@ -40,6 +40,7 @@ def scorer_of_validation(
     if figure.metric:
         corpus_scores(["a"], ["a"], figure.metric, options.tokenize)  # raises what it would raise an hour later
     source_tokens, target_tokens = tokens
+    pairs = list(pairs)
     lengths = [len(ids) for ids in source_tokens.encode([source for source, _ in pairs])]
     kept = [pair for pair, n in zip(pairs, lengths, strict=True) if 0 < n <= max_length]
     if not kept:
@@ -54,7 +55,7 @@ def scorer_of_validation(
         translator = Translator(model, source_tokens, target_tokens)
         lines = [kept[k][0] for k in decoded]
         found, bar = {}, progress_bar(len(lines), "line", "validation")
-        stream = translator.stream(lines, options.batch, max_length=max_length, threads=options.threads)
+        stream = translator.stream(lines, options.rows, max_length=max_length, threads=options.threads)
         for k, translation in zip(decoded, stream, strict=True):
             found[k] = translation.text
             bar.update()

@@ -163,7 +163,7 @@ SMALL = {"hidden": 4, "embedding": 3, "epochs": 1}
 GIVEN = {  # between them every option of numseq train that says how, each at a value that is not its default
     "plain": SMALL | {
         "source-tokens": "char", "min-count": 1, "max-length": 9, "attention": "none", "cell": "gru", "layers": 2,
-        "normalization": "nfkc",
+        "normalization": "nfkc", "max-vocabulary": 12, "lowercase": True, "long": "cut",
         "readout": "maxout", "readout-embedding": True, "tied": "target", "init": "uniform", "recurrent-init": "same",
         "dropout": 0.1, "variational": True, "word-dropout": 0.2, "weight-drop": 0.3, "batch": 7, "lr": 0.02,
         "optimizer": "adamw", "weight-decay": 0.2,
@@ -182,6 +182,8 @@ GIVEN = {  # between them every option of numseq train that says how, each at a 
                       "patience": 3, "keep-best": 2, "keep-last": 1, "show": 1, "tensorboard": True,
                       "freeze": "source,head.b"},
     "all tied": SMALL | {"source-tokens": "char", "target-tokens": "char", "tied": "all"},
+    "sub-words": SMALL | {"source-tokens": "bpe", "target-tokens": "bpe", "joint": True, "batch": 40,
+                          "batch-by": "tokens"},
 }  # fmt: skip
 
 
@@ -203,8 +205,25 @@ def test_every_option_of_training_reaches_the_run(room, tmp_path, case):
 
 def test_no_option_of_training_is_left_out_above():
     ours = {parameter.opts[0].removeprefix("--") for parameter in COMMANDS["train"].params}
-    files = {"experiment", "from", "out", "resume", "source", "target", "tsv", "val-source", "val-target", "val-tsv"}
+    files = {
+        "experiment",
+        "from",
+        "out",
+        "resume",
+        "source",
+        "target",
+        "tsv",
+        "val-source",
+        "val-target",
+        "val-tsv",
+        "jsonl",
+        "val-jsonl",
+        "source-column",
+        "target-column",
+        "cache",
+    }  # tests/cli/test_cli_corpora.py
     vectors = {"source-vectors", "target-vectors"}  # below
+    vectors |= {"source-vocabulary-file", "target-vocabulary-file"}
     assert set().union(*GIVEN.values()) == ours - files - vectors
 
 

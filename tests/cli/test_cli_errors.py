@@ -10,7 +10,7 @@ from numseq import plots
 from numseq.metrics.errors import analyse
 from numseq.search import Translator
 from numseq.training import load_model
-from numseq.training.run import hold_out
+from numseq.training.ids import hold_out
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def test_without_files_it_is_the_validation_data_of_the_run(room):
 
 
 def test_what_the_run_held_out_is_held_out_again(room):
-    rest, valid = hold_out(words(100), 0)
+    both = list(zip(words(100), hold_out(100, 0), strict=True))
+    rest, valid = [pair for pair, out in both if not out], [pair for pair, out in both if out]
     found = tables(room, room / "held")["errors"]
     assert found["overall"][0]["of"].endswith(f"of {len(valid)} lines")
     translator = Translator(*load_model(room / "held"))

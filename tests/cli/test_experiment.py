@@ -170,7 +170,11 @@ def test_the_file_of_a_run_repeats_it_to_the_bit(room, tmp_path, case):
 def test_the_file_of_a_run_says_every_option_that_is_not_left_open(room):
     said = tomllib.loads((room / "run" / "experiment.toml").read_text())
     config, training = load_config(room / "run")
-    for table, found in (("data", training["data"]), ("model", vars(config)), ("training", training["options"])):
+    for table, found in (
+        ("data", training["data"] | training["where"]),
+        ("model", vars(config)),
+        ("training", training["options"]),
+    ):
         open_ones = {name for name in EXPERIMENT.groups[table].options if found[name] is None}
         of_others = {"heads", "window"} if table == "model" else set()
         assert set(EXPERIMENT.groups[table].options) - open_ones - of_others <= set(said[table])

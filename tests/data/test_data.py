@@ -23,7 +23,7 @@ from numseq.data import (
 )
 from numseq.data.batches import Ragged
 from numseq.data.tokens import SPECIAL
-from numseq.training.run import hold_out
+from numseq.training.ids import hold_out
 
 quick = settings(max_examples=60, deadline=None)
 characters = st.characters(exclude_categories=["Cs"])  # no half surrogates: UTF-8 has none
@@ -121,12 +121,12 @@ def test_tsv_line_with_other_than_two_columns_is_named(tmp_path, line, columns):
 
 
 def test_hold_out_splits_by_the_seed_alone():
-    pairs = [(str(k), str(k)) for k in range(100)]
-    rest, held = hold_out(pairs, seed=1)
-    assert len(held) == 5 and sorted(rest + held) == sorted(pairs)
-    assert hold_out(pairs, seed=1) == (rest, held) != hold_out(pairs, seed=2)
+    held = hold_out(100, seed=1)
+    assert held.sum() == 5 and held.shape == (100,)
+    assert (hold_out(100, seed=1) == held).all() and (hold_out(100, seed=2) != held).any()
+    assert hold_out(10**6, seed=0).sum() == 1000 and hold_out(2, seed=0).sum() == 1
     with pytest.raises(DataError, match="validation"):
-        hold_out(pairs[:1], seed=0)
+        hold_out(1, seed=0)
 
 
 # tokens
@@ -339,3 +339,41 @@ def test_padding_share_counts_both_sides():
     source, target = np.array([1, 3, 2]), np.array([4, 2, 2])
     batches = [np.array([0, 1]), np.array([2])]  # cells 2 * (3 + 4) + 1 * (2 + 2), real 10 + 4
     assert padding_share(batches, source, target) == pytest.approx(1 - 14 / 18)
+
+
+@quick
+@given(lengths=lengths, size=st.integers(1, 400), seed=seeds)
+def test_batches_by_tokens_hold_as_many_as_were_asked_for_or_one_row(lengths, size, seed):
+    found = planned(lengths, size, seed, by="tokens")
+    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
+    for rows in found:
+        longest = (lengths[rows] + [0, 1]).max()  # <eos> of the target
+        assert len(rows) == 1 or len(rows) * longest <= size
+
+
+def test_batches_by_tokens_are_full_and_of_little_padding():
+    rng = np.random.default_rng(0)
+    source = rng.integers(5, 50, size=5000)
+    lengths = np.stack([source, source + rng.integers(-2, 3, size=5000)], axis=1)
+    batches = planned(lengths, 2000, 0, by="tokens")
+    assert padding_share(batches, *lengths.T) < 0.06
+    tokens = [len(rows) * (lengths[rows] + [0, 1]).max() for rows in batches]
+    assert np.mean(tokens) > 1800 and len({len(rows) for rows in batches}) > 20
+
+
+def test_a_plan_is_that_of_a_loop_over_the_rows():
+    """As it was computed row by row."""
+    rng = np.random.default_rng(0)
+    for n, size, cells in ((1, 1, 9e9), (300, 7, 9e9), (300, 30, 4000), (50, 100, 200)):
+        s, t = rng.integers(1, 40, n), rng.integers(0, 40, n)
+        [*found] = plan_batches(s, t, size, max_cells=cells)
+        rows, first = np.concatenate(found), 0
+        expected = []
+        for k in range(1, n + 1):
+            here = rows[first : k + 1]
+            real, cells_of_two = (s + t)[here].sum(), len(here) * (s[here].max() + t[here].max())
+            large = len(here) * s[here].max() * t[here].max() > cells
+            if k == n or len(here) > size or real < 0.75 * cells_of_two or large:
+                expected.append(rows[first:k].tolist())
+                first = k
+        assert [one.tolist() for one in found] == expected

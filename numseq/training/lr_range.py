@@ -102,7 +102,7 @@ def lr_range(
     tried = arguments.one_of(RangeOptions() if tried is None else tried, "tried", RangeOptions)
     copy = Seq2Seq(model.config, trees.copy(model.params))
     options = replace(options, metric="loss", ema=None)  # nothing is validated here
-    threads = choose_threads(options.threads, model.params, options.batch)
+    threads = choose_threads(options.threads, model.params, options.rows)
     bar, losses, smoothed, mean, ended = progress_bar(tried.steps, "update", "range test"), [], [], 0.0, None
     with TemporaryDirectory() as folder, np.errstate(all="ignore"), blas_threads(threads):
         trainer = _Rising(copy, corpus, corpus, folder, options, say=say)

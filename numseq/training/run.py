@@ -75,8 +75,7 @@ def train_run(
     model, origin = _model(model), _origin(origin)
     begin = None if begin is None else str(arguments.path(begin, "begin").resolve())
     arguments.one_of(data, "data", DataOptions)
-    train = corpus_of(train, "train", data.source_column, data.target_column)
-    valid = None if valid is None else corpus_of(valid, "valid", data.source_column, data.target_column)
+    train, valid = _corpora(train, valid, data)
     arguments.one_of(training, "training", TrainingOptions)
     arguments.one_of(resume, "resume", bool)
     arguments.function(say, "say")
@@ -184,14 +183,14 @@ def try_step_sizes(
     Args: those of `train_run`, and tried, a RangeOptions.
     Returns: an LRRange. Raises: ArgumentError, DataError, TokenError, ConfigError, DivergedError.
     """
-    train, model = arguments.pairs(train, "train"), _model(model)
+    model = _model(model)
     arguments.one_of(data, "data", DataOptions)
     arguments.one_of(training, "training", TrainingOptions)
-    if valid is None:
-        train, _ = hold_out(train, training.seed)
+    train, valid = _corpora(train, valid, data)
+    text = survey(train, valid, training.seed, say)
     model = (model_of(begin) if begin else {}) | model
-    tokens = _vocabularies(train, data, shared=model.get("tied") == "all")
-    pairs = _encode("training", train, tokens, data.max_length, say)
+    tokens = vocabularies(*text.columns(), data, data.joint or model.get("tied") == "all")
+    pairs = ids_of(text, "training", tokens, data, training.seed, say)
     with blas_threads(1):
         network = Seq2Seq.create(Seq2SeqConfig(len(tokens[0]), len(tokens[1]), **model), training.seed)
     if begin:
@@ -199,6 +198,12 @@ def try_step_sizes(
     _put_vectors(network, data, tokens, say)
     check_memory(network, pairs, training, say)
     return lr_range(network, pairs, training, tried)
+
+
+def _corpora(train, valid, data):
+    """Both as corpora, valid only if it is one."""
+    columns = data.source_column, data.target_column
+    return corpus_of(train, "train", *columns), None if valid is None else corpus_of(valid, "valid", *columns)
 
 
 def _begun_with(folder, described, begin):

@@ -90,6 +90,27 @@ def _dictionary(replace_unk, path):
     return dict(pairs)
 
 
+def to_score(source, references, tsv):
+    """(how messages call it, sources, the references of each line in lists): of files that go together line by line, or
+    of a table. Raises: BadParameter; DataError."""
+    from numseq.cli.notes import warn
+    from numseq.data.corpus import TsvFiles, read_columns
+
+    if bool(source) != bool(references):
+        raise BadParameter("--source and --reference go together")
+    if bool(source) == bool(tsv):
+        raise BadParameter("give --source and --reference, or --tsv")
+    if source:
+        name, (sources, *columns) = f"{source} and {references[0]}", read_columns(source, *references)
+    else:
+        table = TsvFiles(tsv)
+        pairs = list(table.pairs())
+        for note in table.notes:
+            warn(note)
+        name, (sources, *columns) = tsv, list(zip(*pairs, strict=True)) or ((), ())
+    return name, sources, [[line for line in lines if line] for lines in zip(*columns, strict=True)]
+
+
 def trained_length(folders):
     """The most tokens of a sentence that every one of these runs was trained on; None where that is not known."""
     from numseq.training.checkpoint import load_config

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from typer import BadParameter, Option
 
 from numseq.cli.common import Backend, Batch, Runs, Threads, can_write, choose, command, load, threads_of
-from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode
+from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode, to_score
 from numseq.cli.notes import tell_lines, warn, with_progress
 
 SMALL = 100  # tokens of a vocabulary whose confusions are drawn
@@ -97,20 +97,11 @@ def _can_make(folder):
 def _lines(translator, folder, source, reference, tsv, most):
     """(numbers, sources, references) of the lines that can be analysed."""
     from numseq.data import DataError
-    from numseq.data.corpus import read_columns, read_tsv
     from numseq.metrics.scores import fitting
 
-    if bool(source) != bool(reference):
-        raise BadParameter("--source and --reference go together")
-    if source and tsv:
-        raise BadParameter("give --source and --reference, or --tsv")
-    if source:
-        columns = read_columns(source, reference)
-        pairs, where = list(zip(*columns, strict=True)), f"{source} and {reference}"
-    elif tsv:
-        (pairs, skipped), where = read_tsv(tsv, say=warn), tsv
-        if skipped:
-            warn(f"{skipped:,} lines of {tsv} have an empty side: left out, and not counted in the numbers of lines")
+    if source or reference or tsv:
+        where, sources, right = to_score(source, reference and [reference], tsv)
+        pairs = [(line, found[0] if found else "") for line, found in zip(sources, right, strict=True)]
     else:
         pairs, where = _own(folder)
     real = [k for k, pair in enumerate(pairs) if all(pair)]

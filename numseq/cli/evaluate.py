@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Option
 
 from numseq.cli.common import Backend, Batch, Runs, Threads, can_write, choose, command, load, threads_of
-from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode
+from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode, to_score
 from numseq.cli.notes import tell_lines, tell_unknown, warn, with_progress
 from numseq.metrics import METRICS
 
@@ -15,12 +15,15 @@ from numseq.metrics import METRICS
 @command
 def evaluate(
     folders: Runs,
-    source: Annotated[Path, Option(help="Source sentences, one a line.")],
-    reference: Annotated[list[Path], Option(help="Their right translations; several times for several references.")],
     decoding: Annotated[dict, DECODING],
     bans: Annotated[dict, BANS],
     beam: Annotated[dict, BEAM],
     sampling: Annotated[dict, SAMPLING],
+    source: Annotated[Path | None, Option(help="Source sentences, one a line.")] = None,
+    reference: Annotated[
+        list[Path] | None, Option(help="Their right translations; several times for several references.")
+    ] = None,
+    tsv: Annotated[Path | None, Option(help="Both as two columns with a tab between.")] = None,
     metric: Annotated[
         str | None, Option(help=f"Figures, with commas: {','.join(METRICS)}. [default: bleu,chrf,exact,ppl]")
     ] = None,
@@ -48,7 +51,7 @@ def evaluate(
     how["threads"] = threads_of(threads, translator, batch)
     usual = "bleu,chrf,exact,ppl" if len(folders) == 1 else "bleu,chrf,exact"  # perplexity is of one model
     names = tuple(name.strip() for name in (metric or usual).split(","))
-    pairs, more, left_out = _lines(translator, source, reference, "ppl" in names, how["max_length"])
+    pairs, more, left_out = _lines(translator, source, reference, tsv, "ppl" in names, how["max_length"])
     ours, theirs = [], []
 
     def watch(found, total, texts=ours):
@@ -79,25 +82,23 @@ def evaluate(
         write_atomically(json_file, (json.dumps(scores, indent=2) + "\n").encode())
 
 
-def _lines(translator, source, reference, perplexity, most):
+def _lines(translator, source, reference, tsv, perplexity, most):
     """(pairs of source and first reference, the further references of each, how many lines are left out)."""
     from numseq.data import DataError
-    from numseq.data.corpus import read_columns
     from numseq.data.unknown import count_unknown
     from numseq.metrics.scores import composed, fitting
 
-    sources, *columns = read_columns(source, *reference)
-    right = [[line for line in lines if line] for lines in zip(*columns, strict=True)]
+    name, sources, right = to_score(source, reference, tsv)
     real = [k for k, line in enumerate(sources) if line and right[k]]
     if not real:
-        raise DataError(f"{source} and {reference[0]}: no sentence pair in it")
+        raise DataError(f"{name}: no sentence pair in it")
     pairs = [(sources[k], right[k][0]) for k in real]
     fit = set(fitting(translator, pairs, most, perplexity).tolist())
     kept = [k for n, k in enumerate(real) if n in fit]
     tell_lines([k + 1 for k, line in enumerate(sources) if not (line and right[k])], "a side is empty, so left out")
     tell_lines(sorted(k + 1 for k in {*real} - {*kept}), f"more than {most:,} tokens, so left out (see --max-length)")
     if not kept:
-        raise DataError(f"{source} and {reference[0]}: no pair is left to evaluate")
+        raise DataError(f"{name}: no pair is left to evaluate")
     if changed := sum(any(composed(line) != line for line in right[k]) for k in kept):
         warn(f"{changed:,} lines of the references have accents as code points of their own: composed (NFC) to compare")
     tell_unknown("source", count_unknown(translator.source_tokens, [sources[k] for k in kept]))

@@ -236,6 +236,25 @@ def test_scores_come_pool_by_pool(room):
     assert numbers[0] == pytest.approx(numbers[1], abs=1e-4) and len(numbers[0]) == 160
 
 
+def test_a_table_is_evaluated_as_two_files_are_and_its_lines_are_counted(room, tmp_path):
+    lines = ["a b\tb a", "", "b c\t", "c a\ta c"]
+    (tmp_path / "pairs.tsv").write_text("".join(f"{line}\n" for line in lines))
+    columns = zip(*(line.split("\t") if line else ("", "") for line in lines), strict=True)
+    for name, column in zip(("source", "target"), columns, strict=True):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in column))
+    two = numseq_cli("evaluate", room / "run", "--source", tmp_path / "source", "--reference", tmp_path / "target")
+    one = numseq_cli("evaluate", room / "run", "--tsv", tmp_path / "pairs.tsv")
+    assert (one.code, one.out, one.err) == (0, two.out, two.err)
+    assert "line 2 and 1 more: a side is empty" in one.err and ["left_out", "2"] in [
+        x.split() for x in one.out.splitlines()
+    ]
+    for given in ((), ("--source", tmp_path / "source"), ("--reference", tmp_path / "target")):
+        assert numseq_cli("evaluate", room / "run", *given).code == 2
+    (tmp_path / "none.tsv").write_text("")
+    nothing = numseq_cli("evaluate", room / "run", "--tsv", tmp_path / "none.tsv")
+    assert nothing.code == 1 and "no sentence pair in it" in nothing.err
+
+
 def test_evaluation_uses_the_references_that_a_line_has_and_says_what_it_leaves_out(room, tmp_path):
     run = (room / "run", "--min-length", 1)
     texts = done("translate", *run, "--input", put(tmp_path, "1 2\n3 4\n5 6\n")).out.splitlines()

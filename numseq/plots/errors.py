@@ -111,6 +111,8 @@ def error_comparison(comparison: "ErrorComparison", names: tuple[str, str] = ("f
     changed.set_ylabel("lines (%)")
     changed.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     changed.legend(frameon=False, fontsize=9)
+    for axes in (rates, changed):
+        axes.margins(y=0.2)  # room for the legend
     for axes in (rates, differences, changed):
         axes.set_xticks(places, bins)
         axes.set_xlabel("tokens of the source")

@@ -102,7 +102,7 @@ def learning_curves(
             axes.set_yscale("log")
             low, high = axes.get_ylim()
             axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("{x:g}" if high < 10 * low else "")
+            axes.yaxis.set_minor_formatter(_between_decades(low, high))
     for axes, name in zip(panels[-1], across, strict=True):
         axes.set_xlabel(name, parse_math=False)
     for axes in panels.flat:
@@ -126,6 +126,15 @@ def _several(run: Any, called: str) -> dict[str, Any]:
     if not several or isinstance(several[0], Mapping):
         return {called: several}
     return {f"{called}[{k}]": metrics for k, metrics in enumerate(several)}
+
+
+def _between_decades(low: float, high: float) -> Any:
+    """What is written between the powers of ten: all where the axis has less than a decade; where only one power is on
+    it, which is no scale yet, twice and five times; else nothing."""
+    if high < 10 * low:
+        return "{x:g}"
+    powers = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1
+    return "" if powers > 1 else lambda x, _: f"{x:g}" if f"{x:e}"[0] in "25" else ""
 
 
 def _is_loss(what: str) -> bool:

@@ -310,6 +310,7 @@ def test_a_table_fits_its_width_in_any_script():
     joined = "".join(line[16:] for line in example[3:-1])
     assert joined.replace(" ", "") == source.replace(" ", "") and "日 日" not in joined and example[-1].endswith(" -")
     assert len(Examples("E", [{"source": "x" * 10**6}]).text().splitlines()) < 20
+    assert repr(Examples("E", [{"line": 3, "source": "a"}])) == "E\n-\nline 3\n    source      a"
 
 
 def test_cells_have_signs_and_marks():

@@ -287,6 +287,16 @@ def test_learning_curves_draw_both_losses_of_each_run_in_its_colour():
     assert axes.get_title() == "two $runs" and not any(text.get_parse_math() for text in legend.get_texts())
 
 
+def test_an_axis_of_losses_has_more_than_one_number_to_read():
+    for last, wanted in ((1.5, "2 3"), (0.21, "0.2 0.5 1 2"), (0.04, "0.1 1")):
+        [axes] = plots.learning_curves({"run": metrics_of([3, last], [3, last])}).axes
+        axes.figure.draw_without_rendering()
+        low, high = axes.get_ylim()
+        ticks = [*axes.yaxis.get_major_ticks(), *axes.yaxis.get_minor_ticks()]
+        marks = [(tick.get_loc(), tick.label1.get_text()) for tick in ticks]
+        assert " ".join(text for at, text in sorted(marks) if low <= at <= high and text) == wanted
+
+
 def test_learning_curves_against_several_numbers_have_a_panel_each():
     run = metrics_of([3, 2], [4, 3], updates=[10, 20], seconds=[0.5, 1.5])
     figure = plots.learning_curves({"run": run}, x=("updates", "seconds"), log=False, title="both")

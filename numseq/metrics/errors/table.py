@@ -85,6 +85,7 @@ class Examples(Table):
     """A table whose rows are lines of text with what is known of them: shown as blocks, since they are long."""
 
     __slots__ = ()
+    __repr__ = Table.__repr__  # which a Record's subclass does not inherit
 
     def _body(self, width):
         lines = []

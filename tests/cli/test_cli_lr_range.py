@@ -6,7 +6,7 @@ from helpers_run import digits, numseq_cli, snapshot
 from numseq.data import Pairs, Tokens
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.training import RangeOptions, TrainingOptions, lr_range
-from numseq.training.run import hold_out
+from numseq.training.ids import hold_out
 
 SIZES = ("--hidden", 8, "--embedding", 6, "--batch", 8, "--source-tokens", "char", "--target-tokens", "char")
 
@@ -25,7 +25,7 @@ def test_what_is_suggested_is_that_of_the_run_that_would_begin(room):
     """The same pairs held out, vocabularies, first parameters and batches as numseq train has them."""
     result = tried(room, "--from-lr", 1e-3, "--steps", 25, "--seed", 4, "--dropout", 0.1)
     assert (result.code, result.err) == (0, "")
-    train, _ = hold_out(digits(60), 4)
+    train = [pair for pair, held in zip(digits(60), hold_out(60, 4), strict=True) if not held]
     tokens = [Tokens.train(side, "char", 1) for side in zip(*train, strict=True)]
     sizes = {"embedding": 6, "hidden": 8, "attention_size": 8, "dropout": 0.1}
     model = Seq2Seq.create(Seq2SeqConfig(*map(len, tokens), **sizes), 4)

@@ -183,12 +183,15 @@ class Trainer:
         Returns the loss and the gradient's norm before clipping.
         """
         p, model, options = self.progress, self.model, self.options
-        batches = [self.train.batch(rows) for rows in group]
-        weight, loss, grad = sum(batch.weight for batch in batches), 0.0, None
+        batches, losses, grad = [self.train.batch(rows) for rows in group], [], None
+        weight = sum(batch.weight for batch in batches)
         for k, batch in enumerate(batches, p.step * options.accumulate):
-            of_batch, more = self.gradient(batch, batch.weight / weight, k)
-            loss += of_batch * (batch.weight / weight)
+            loss, more = self.gradient(batch, batch.weight / weight, k)
+            losses.append(loss)
             grad = more if grad is None else trees.add(grad, more)
+            del more  # or it is held while the next one is computed
+        # looked at once all has been asked for: until then a GPU need not be waited for
+        loss = sum(float(loss) * (batch.weight / weight) for loss, batch in zip(losses, batches, strict=True))
         norm = clip_by_global_norm(grad, options.clip or math.inf)
         if options.clip_value:
             clip_by_value(grad, options.clip_value)
@@ -203,11 +206,11 @@ class Trainer:
             follow(self.trained(self.average), self.trained(model.params), options.ema, p.updates)
         return loss, norm
 
-    def gradient(self, batch: Any, share: float, number: int) -> tuple[float, Any]:
-        """(loss of a batch, the gradient of so great a share of it); number, of the batch in its epoch, from 0."""
+    def gradient(self, batch: Any, share: float, number: int) -> tuple[Array, Any]:
+        """(loss () of a batch, the gradient of so great a share of it); number, of the batch in its epoch, from 0."""
         noise = self.model.draw_noise(batch, self.options.seed, NOISE, self.progress.epoch, number)
         trace = self.model.forward(batch, noise, self.objective)
-        return float(trace.loss), self.trained(trace.backward(share).params)
+        return trace.loss, self.trained(trace.backward(share).params)
 
     def next_lr(self) -> float:
         """The step size of the next update."""

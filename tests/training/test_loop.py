@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -123,6 +124,37 @@ def test_one_batch_is_not_copied(tmp_path, monkeypatch):
     monkeypatch.setattr(ours.optimizer, "update", lambda params, grad: seen.append(grad) or update(params, grad))
     ours.train_on(np.arange(8))
     assert seen[1] is seen[0][1]
+
+
+def test_a_gpu_is_waited_for_once_all_gradients_of_a_group_have_been_asked_for(tmp_path, monkeypatch):
+    with strict_cupy.installed(), numseq.use("cupy"):
+        ours, waits = trainer(tmp_path, "float32"), []
+        gradient = ours.gradient
+
+        def counted(*given):
+            found = gradient(*given)
+            waits.append(strict_cupy.syncs)
+            return found
+
+        monkeypatch.setattr(ours, "gradient", counted)
+        strict_cupy.syncs = 0
+        ours.train_on(np.arange(8), np.arange(8, 16))
+    assert waits == [0, 0] and strict_cupy.syncs == 3  # for two losses and a norm
+
+
+def test_a_group_holds_the_sum_of_its_gradients_and_no_other(tmp_path, monkeypatch):
+    ours, made, held = trainer(tmp_path, "float32"), [], []
+    gradient = ours.gradient
+
+    def watched(*given):
+        held.append([array() is not None for array in made])
+        found = gradient(*given)
+        made.append(weakref.ref(trees.leaves(found[1])[0]))
+        return found
+
+    monkeypatch.setattr(ours, "gradient", watched)
+    ours.train_on(np.arange(8), np.arange(8, 16), np.arange(16, 24))
+    assert held == [[], [True], [True, False]]
 
 
 def test_groups_end_with_the_epoch(tmp_path):

@@ -91,12 +91,12 @@ def _done(said):
 
 def _figures(said):
     """The metric first, then the others that its validation has."""
-    from numseq.metrics.figures import FIGURES
+    from numseq.metrics.figures import FIGURES, column
 
     best = said["best"]
     yield f"{said['metric']} {best['value']:.4g}"
     for name in FIGURES:
-        value = best.get(f"valid_{name}", best.get(name))
+        value = best.get(column(name))
         if value is not None and name != said["metric"]:
             yield f"{name} {value:.4g}"
 

@@ -1,6 +1,5 @@
 """The command that compares runs: plot."""
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Literal
@@ -50,18 +49,15 @@ def _labels(folders):
 
 def _metrics(folder):
     """The lines of a run's metrics, a list of dicts."""
-    from numseq.training.checkpoint import METRICS
+    from numseq.training.checkpoint import METRICS, load_metrics
 
     path = folder / METRICS
     if not folder.is_dir():
         raise BadParameter(f"{folder}: there is no such folder")
     if not path.exists():
         raise BadParameter(f"{folder} has no {METRICS}: no run, or one that has not been validated yet")
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (ValueError, RecursionError) as error:
-        raise BadParameter(f"{path}: cannot be read ({error})") from None
-    if not lines or not all(isinstance(line, dict) for line in lines):
+    lines = load_metrics(folder)
+    if not lines:
         raise BadParameter(f"{path} holds no metrics of a run")
     return lines
 
@@ -72,18 +68,18 @@ def _is_number(value):
 
 def _table(runs):
     """Lines: the best value of each run by each metric that one has, and a star at the best of these."""
-    from numseq.metrics.figures import FIGURES
+    from numseq.metrics.figures import FIGURES, column
+    from numseq.training.info import best_validation
 
     columns = [["run", *runs]]
     for name, figure in FIGURES.items():
-        key, better = f"valid_{name}" if name in ("loss", "perplexity") else name, min if figure.lower else max
-        values = [[line[key] for line in lines if _is_number(line.get(key))] for lines in runs.values()]
-        best = [better(found) if found else None for found in values]
-        if any(values):
-            first = better(value for value in best if value is not None)
+        key = column(name)
+        best = [best_validation([one for one in run if _is_number(one.get(key))], name)[0] for run in runs.values()]
+        if found := [value for value in best if value is not None]:
+            first = min(found) if figure.lower else max(found)
             cells = ["-" if value is None else f"{value:.4g}{'*' if value == first else ' '}" for value in best]
             columns.append([f"{key} ", *cells])
-    wide = [max(map(len, column)) for column in columns]
+    wide = [max(map(len, cells)) for cells in columns]
     for label, *cells in zip(*columns, strict=True):
         aligned = [cell.rjust(n) for cell, n in zip(cells, wide[1:], strict=True)]
         yield "  ".join([label.ljust(wide[0]), *aligned]).rstrip()

@@ -17,6 +17,11 @@ class Figure:
         return best is None or (value < best if self.lower else value > best)
 
 
+def column(name: str) -> str:
+    """What a figure is called in a line of metrics.jsonl."""
+    return f"valid_{name}" if name in FIGURES and not FIGURES[name].metric else name
+
+
 FIGURES = {
     "loss": Figure(lower=True),
     "perplexity": Figure(lower=True),

@@ -207,6 +207,17 @@ def load_model(folder: str | PathLike) -> tuple[Seq2Seq, Tokens, Tokens]:
     return model, *tokens
 
 
+def load_metrics(folder: str | PathLike) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl, a list of dicts, [] where there is none. Raises: CheckpointError."""
+    path = Path(folder) / METRICS
+    try:
+        return [dict(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
+
+
 def load_part(model: Seq2Seq, folder: str | PathLike, prefix: str) -> None:
     """Take a part of another run's model over, to train on from there.
 

@@ -1,6 +1,5 @@
 """What a run is, how it was made, and how good it is."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from os import PathLike
@@ -10,11 +9,11 @@ from typing import Any
 from numseq import arguments
 from numseq import params as trees
 from numseq.errors import ConfigError
-from numseq.metrics.figures import FIGURES
+from numseq.metrics.figures import FIGURES, column
 from numseq.models import Seq2SeqConfig
 from numseq.options import options_of, validate
 from numseq.training.arrays import CheckpointError, load_arrays
-from numseq.training.checkpoint import METRICS, TRAINING, create_model, load_config
+from numseq.training.checkpoint import TRAINING, create_model, load_config, load_metrics
 from numseq.training.lock import writer
 from numseq.training.progress import Progress
 from numseq.training.run import resumed_options
@@ -34,7 +33,7 @@ def describe(folder: str | PathLike) -> dict[str, Any]:
     folder = arguments.path(folder, "folder")
     config, described = load_config(folder)
     _, data, training, origin = resumed_options(folder)
-    progress, lines = _progress(folder), _metrics(folder)
+    progress, lines = _progress(folder), load_metrics(folder)
     ending = progress and progress.ending(training)
     value, best = best_validation(lines, training.metric)
     tokens, last = [line.get("tokens") for line in lines], lines[-1] if lines else {}
@@ -62,7 +61,7 @@ def best_validation(lines: Sequence[Mapping[str, Any]], metric: str) -> tuple[fl
     """(the best value of a metric, its line) of a run's metrics; (None, None) where no line has it."""
     best = None, None
     for line in lines:
-        value = line.get(f"valid_{metric}" if metric in ("loss", "perplexity") else metric)
+        value = line.get(column(metric))
         if value is not None and FIGURES[metric].better(value, best[0]):
             best = value, line
     return best
@@ -102,14 +101,3 @@ def _progress(folder):
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from None
     return progress
-
-
-def _metrics(folder):
-    """The lines of metrics.jsonl, [] where there is none."""
-    path = Path(folder) / METRICS
-    try:
-        return [dict(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error})") from None

@@ -55,11 +55,6 @@ class State:
             check_writable(self.folder / name)
         self.kept.check(options)
 
-    def history(self) -> list[dict[str, Any]]:
-        """The metrics of the validations that were, a list of dicts."""
-        path = self.folder / METRICS
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
     def add_metrics(self, line: dict[str, Any], progress: Progress) -> None:
         """Add a line to the metrics. It is on the disk before the checkpoint that counts on it."""
         data = (json.dumps(line) + "\n").encode()

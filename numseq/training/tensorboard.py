@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from numseq.errors import ConfigError
+from numseq.training.checkpoint import load_metrics
 from numseq.training.options import TrainingOptions
 from numseq.training.state import State
 
@@ -36,7 +37,7 @@ def board(state: State, options: TrainingOptions) -> Iterator[Callable[[dict[str
                     writer.add_scalar(name, value, line["updates"])
             writer.flush()
 
-        for line in state.history():
+        for line in load_metrics(state.folder):
             write({"updates": line["epoch"]} | line)  # of earlier versions, which counted epochs alone
         yield write
 

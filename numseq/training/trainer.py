@@ -19,12 +19,13 @@ from numseq import arguments
 from numseq import params as trees
 from numseq.backend import Array, array_module, generator, keep_freed_memory
 from numseq.errors import ArgumentError, ConfigError, NumseqError, shown
-from numseq.metrics.figures import FIGURES
+from numseq.metrics.figures import FIGURES, column
 from numseq.metrics.loss import check_corpus, mean_loss
 from numseq.models import Seq2Seq
 from numseq.objectives import OBJECTIVES
 from numseq.threads import blas_threads, choose_threads
 from numseq.training.arrays import CheckpointError
+from numseq.training.checkpoint import load_metrics
 from numseq.training.ema import follow
 from numseq.training.lock import locked
 from numseq.training.memory import peak_memory
@@ -118,63 +119,29 @@ class Trainer:
             self.state.tidy(self.progress, self.options)
             if not self.state.begun:  # from here on, a state that is not there was lost
                 self.state.save(self.model, self.optimizer, self.progress, self.average)
-            clock = Clock(self.progress)
             with board(self.state, self.options) as self._show_on_board:
-                while self._due() or not self.ending():
-                    self._to_the_next_validation(pressed, clock)
-                    if self.progress.epoch <= self.options.epochs and (early := self.ending()):
-                        self.say(early)
-        return self.state.history()
+                self._loop(pressed, Clock(self.progress))
+        return load_metrics(self.state.folder)
 
-    def ending(self) -> str | None:
-        """Why the run ends where it stands, a line; None as long as it goes on."""
-        return self.progress.ending(self.options)
-
-    def _due(self):
-        """Is it time for a validation?"""
-        p, options = self.progress, self.options
-        if p.updates == p.validated:
-            return False
-        end_of_epoch = p.step == p.of
-        if options.validate_every is None:
-            regular = end_of_epoch
-        else:
-            regular = p.updates % options.validate_every == 0 or (end_of_epoch and p.epoch >= options.epochs)
-        return regular or (options.updates is not None and p.updates >= options.updates)
-
-    def _to_the_next_validation(self, pressed, clock):
-        """Or to the end of the epoch, whichever is first."""
-        p = self.progress
-        groups, padding = self._groups_of(p.epoch)
-        with Bar(p, self.options.epochs) as bar:
-            while p.step < p.of and not self._due():
-                loss, norm = self.train_on(*groups[p.step])
-                bar.show(loss, norm)
-                if pressed.is_set() or clock.due(SAVE_EVERY):
-                    self._save(clock)
-                if pressed.is_set():
-                    raise InterruptedTraining(f"stopped at epoch {p.epoch}, update {p.step} of {p.of}; saved")
-        if self._due():
-            self._validate(clock, padding)
-        elif p.step == p.of:
-            p.epoch_done()
-
-    def _groups_of(self, epoch):
-        """(batches of an epoch in groups that make an update each, its share of padding), kept until the next."""
-        if epoch not in self._planned:
-            plan = self.train.plan(**self.options.of_batches, rng=generator(self.options.seed, SHUFFLE, epoch))
-            groups = [plan[k : k + self.options.accumulate] for k in range(0, len(plan), self.options.accumulate)]
-            self._planned = {epoch: (groups, self.train.padding(plan))}
-        groups, padding = self._planned[epoch]
-        if self.progress.step > len(groups):
-            raise CheckpointError(
-                f"update {self.progress.step} of {len(groups)} is said to be done: not the state of these data"
-            )
-        self.progress.of = len(groups)
-        if not self._doubted and (line := doubt(self.lr, self.progress, self.options)):
-            self._doubted = True
-            self.say(line)
-        return groups, padding
+    def _loop(self, pressed, clock):
+        """Epochs of updates, with a validation after each or in between, and a save now and then."""
+        p, epochs = self.progress, self.options.epochs
+        while self._due() or not self.ending():
+            groups, padding = self._groups_of(p.epoch)
+            with Bar(p, epochs) as bar:
+                while p.step < p.of and not self._due():
+                    loss, norm = self.train_on(*groups[p.step])
+                    bar.show(loss, norm)
+                    if pressed.is_set() or clock.due(SAVE_EVERY):
+                        self._save(clock)
+                    if pressed.is_set():
+                        raise InterruptedTraining(f"stopped at epoch {p.epoch}, update {p.step} of {p.of}; saved")
+            if self._due():
+                self._validate(clock, padding)
+            else:
+                p.epoch_done()
+            if p.epoch <= epochs and (early := self.ending()):
+                self.say(early)
 
     def train_on(self, *group: Array) -> tuple[float, float]:
         """One update, on the rows of a batch or of several: forward, backward, clip, update. Their gradients are summed
@@ -212,6 +179,39 @@ class Trainer:
         trace = self.model.forward(batch, noise, self.objective)
         return trace.loss, self.trained(trace.backward(share).params)
 
+    def ending(self) -> str | None:
+        """Why the run ends where it stands, a line; None as long as it goes on."""
+        return self.progress.ending(self.options)
+
+    def _due(self):
+        """Is it time for a validation?"""
+        p, options = self.progress, self.options
+        if p.updates == p.validated:
+            return False
+        end_of_epoch = p.step == p.of
+        if options.validate_every is None:
+            regular = end_of_epoch
+        else:
+            regular = p.updates % options.validate_every == 0 or (end_of_epoch and p.epoch >= options.epochs)
+        return regular or (options.updates is not None and p.updates >= options.updates)
+
+    def _groups_of(self, epoch):
+        """(batches of an epoch in groups that make an update each, its share of padding), kept until the next."""
+        if epoch not in self._planned:
+            plan = self.train.plan(**self.options.of_batches, rng=generator(self.options.seed, SHUFFLE, epoch))
+            groups = [plan[k : k + self.options.accumulate] for k in range(0, len(plan), self.options.accumulate)]
+            self._planned = {epoch: (groups, self.train.padding(plan))}
+        groups, padding = self._planned[epoch]
+        if self.progress.step > len(groups):
+            raise CheckpointError(
+                f"update {self.progress.step} of {len(groups)} is said to be done: not the state of these data"
+            )
+        self.progress.of = len(groups)
+        if not self._doubted and (line := doubt(self.lr, self.progress, self.options)):
+            self._doubted = True
+            self.say(line)
+        return groups, padding
+
     def next_lr(self) -> float:
         """The step size of the next update."""
         return step_size(self.lr, self.progress, self.options)
@@ -229,21 +229,19 @@ class Trainer:
         valid = mean_loss(model, self.valid, **options.of_batches, objective=self.objective)
         self._refuse_divergence(valid, "validation")
         scores, samples = self.scorer(model) if self.scorer else ({}, [])
-        known = {"loss": valid, "perplexity": float(np.exp(valid))} | scores
-        if options.metric not in known:
+        figures = {"loss": valid, "perplexity": float(np.exp(valid))} | scores
+        if options.metric not in figures:
             raise ArgumentError(
                 f"scorer gives {', '.join(scores)}, and not {options.metric}, the metric of the options"
             )
-        figure, value = FIGURES[options.metric], known[options.metric]
-        improved = figure.better(value, p.best)
+        value = figures[options.metric]
+        improved = FIGURES[options.metric].better(value, p.best)
         clock.tick()
         line = {
             "epoch": p.epoch,
             "updates": p.updates,
             "train_loss": p.mean_loss,
-            "valid_loss": valid,
-            "valid_perplexity": known["perplexity"],
-            **scores,
+            **{column(name): number for name, number in figures.items()},
             "lr": self.next_lr() if p.lr is None else p.lr,  # of a state of an earlier version
             "tokens": p.weight,
             "tokens_per_second": round(speed, 1),

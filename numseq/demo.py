@@ -17,7 +17,8 @@ from numseq.training.checkpoint import METRICS
 from numseq.training.checkpoint import TRAINING as TRAINING_STATE
 from numseq.training.lock import locked
 from numseq.training.options import TrainingOptions
-from numseq.training.run import DataOptions, train_run
+from numseq.training.run import train_run
+from numseq.training.text import DataOptions
 
 MODEL = {"attention": "additive", "embedding": 64, "hidden": 128, "attention_size": 64}
 DATA = DataOptions(source_tokens="char", target_tokens="char")

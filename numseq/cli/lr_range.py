@@ -10,7 +10,7 @@ from numseq.cli.experiment import Experiment
 from numseq.cli.train import EXPERIMENT, as_asked, read_pairs
 from numseq.training.lr_range import RangeOptions
 from numseq.training.options import TrainingOptions
-from numseq.training.run import DataOptions
+from numseq.training.text import DataOptions
 
 RANGE = Group("Range", RangeOptions)
 

@@ -17,7 +17,7 @@ from numseq.cli.vary import draw, parse
 from numseq.errors import ConfigError, NumseqError
 from numseq.models.config import LARGEST_SIZE, Seq2SeqConfig
 from numseq.training.options import TrainingOptions
-from numseq.training.run import DataOptions
+from numseq.training.text import DataOptions
 
 VARIABLE = {table: group for table, group in EXPERIMENT.groups.items() if table != "files"}
 

@@ -91,78 +91,57 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
     if not going_on:
         check_vacant(folder)
     text = survey(train, valid, training.seed, say)
-    before, where = training, {name: getattr(data, name) for name in WHERE}
-
     if going_on:
-        config, described = load_config(folder)
-        if "averaged" in described:
-            raise CheckpointError(
-                f"{folder} holds the mean of models, and nothing to resume: resume the run they are of"
-            )
-        if described.get("fingerprint") != text.fingerprint:
-            raise CheckpointError(f"{folder}: the training data are not those that this run began with")
-        _, began_data, before, _ = resumed_options(folder)
-        given = {name: value for name, value in model.items() if value is not None}
-        of_data = {name: value for name, value in asdict(data).items() if name not in WHERE}
-        for began, now in ((config, given), (began_data, of_data), (before, asdict(training))):
-            refuse_changes(folder, asdict(began), now)
-        weights = _begun_with(folder, described, begin)
-        source_tokens, target_tokens = load_tokens(folder)
+        described = _as_begun(folder, text, model, data, training, begin)
+        config, tokens, before = load_config(folder)[0], load_tokens(folder), resumed_options(folder)[2]
     else:
-        weights = {"from": begin, "weights": weights_of(begin)} if begin else {}
-        model = (model_of(begin) if begin else {}) | model
-        joint = data.joint or model.get("tied") == "all"
-        source_tokens, target_tokens = vocabularies(*text.columns(), data, joint)
-        config = Seq2SeqConfig(len(source_tokens), len(target_tokens), **model)
+        described = {"from": begin, "weights": weights_of(begin)} if begin else {}
+        config, tokens = _new(text, model, data, begin)
+        before = training
     if text.held_out:
         say(f"held out {text.n_valid:,} of {text.n_train + text.n_valid:,} pairs for validation")
-    both = (source_tokens, target_tokens)
-    train, valid = (ids_of(text, part, both, data, training.seed, say) for part in ("training", "validation"))
+    train, valid = (ids_of(text, part, tokens, data, training.seed, say) for part in ("training", "validation"))
     with blas_threads(1):  # first values are the seed's alone, not those of a number of threads
         network = create_model(folder, config, training.seed) if going_on else Seq2Seq.create(config, training.seed)
-    kept = resumed_options(folder)[2].threads if going_on else None
-    threads = run_threads(training.threads, kept, network.params, training.rows, say)
-    training = replace(training, threads=threads)
+    threads = before.threads if going_on else None
+    training = replace(training, threads=run_threads(training.threads, threads, network.params, training.rows, say))
     not_frozen(network.params, training)
     if not (folder / TRAINING).exists():  # so too when the run was stopped before its first checkpoint
-        if weights:
-            begin_from(network, both, weights["from"], say)
-        _put_vectors(network, data, both, say)
+        _put_first_values(network, tokens, data, described.get("from"), say)
         if prepare:
             prepare(network)
-    scorer = scorer_of_validation(text.valid, both, training, data.max_length, say)
+    scorer = scorer_of_validation(text.valid, tokens, training, data.max_length, say)
     if training.tensorboard:
         check_installed()
-    with blas_threads(threads):
+    with blas_threads(training.threads):
         check_memory(network, train, training, say)
+    where = {name: getattr(data, name) for name in WHERE}
     if not going_on:
-        described = {
+        described = described | {
             "origin": origin,
             "fingerprint": text.fingerprint,
             "data": {name: value for name, value in asdict(data).items() if name not in WHERE},
             "options": asdict(training),
             "where": where,
-        } | weights
-        save_run(folder, config, source_tokens, target_tokens, described)
+        }
+        save_run(folder, config, tokens[0], tokens[1], described)
 
     trainer = Trainer(network, train, valid, folder, training, say=say, resume=going_on, scorer=scorer)
     now = described | {"changed": changed(described["options"], training), "origin": origin, "where": where}
-    if (
-        now != {"changed": {}, "where": dict.fromkeys(WHERE)} | described
-    ):  # more epochs, or files that moved: kept, so that the next --resume knows
+    if now != {"changed": {}, "where": dict.fromkeys(WHERE)} | described:  # kept, so that the next --resume knows
         replace(Description.load(folder), training=now).save(folder)
     _save_experiment(folder, config, data, training, now)
     attention = f"{config.attention} attention" if config.attends else "no attention"
     say(
         f"{config.cell}, {attention}, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
-        f"{len(source_tokens):,} source and {len(target_tokens):,} target tokens"
+        f"{len(tokens[0]):,} source and {len(tokens[1]):,} target tokens"
     )
     if tell_changes(before, training, say):
         say(f"step size of the next update: {trainer.next_lr():.2g}")
-    if (why := trainer.ending()) is None and trainer.progress.updates:
-        say(f"going on at epoch {trainer.progress.epoch}, update {trainer.progress.step + 1}")
-    elif why:
+    if why := trainer.ending():
         say(f"{why} already" if why.endswith("done") else why)
+    elif trainer.progress.updates:
+        say(f"going on at epoch {trainer.progress.epoch}, update {trainer.progress.step + 1}")
     metrics = trainer.run()
     return Translator(*load_model(folder)), metrics
 
@@ -188,14 +167,11 @@ def try_step_sizes(
     arguments.one_of(training, "training", TrainingOptions)
     train, valid = _corpora(train, valid, data)
     text = survey(train, valid, training.seed, say)
-    model = (model_of(begin) if begin else {}) | model
-    tokens = vocabularies(*text.columns(), data, data.joint or model.get("tied") == "all")
+    config, tokens = _new(text, model, data, begin)
     pairs = ids_of(text, "training", tokens, data, training.seed, say)
     with blas_threads(1):
-        network = Seq2Seq.create(Seq2SeqConfig(len(tokens[0]), len(tokens[1]), **model), training.seed)
-    if begin:
-        begin_from(network, tokens, begin, say)
-    _put_vectors(network, data, tokens, say)
+        network = Seq2Seq.create(config, training.seed)
+    _put_first_values(network, tokens, data, begin, say)
     check_memory(network, pairs, training, say)
     return lr_range(network, pairs, training, tried)
 
@@ -206,18 +182,43 @@ def _corpora(train, valid, data):
     return corpus_of(train, "train", *columns), None if valid is None else corpus_of(valid, "valid", *columns)
 
 
-def _begun_with(folder, described, begin):
-    """What config.json says of the run with whose weights this one begins, {} of none; as long as it is to begin, that
-    run must have them still."""
-    weights = {name: described[name] for name in ("from", "weights") if name in described}
-    if begin not in (None, weights.get("from")):
-        raise CheckpointError(f"{folder}: begin is {begin}, but the run began with {weights.get('from')}")
-    if weights and not (folder / TRAINING).exists() and weights_of(weights["from"]) != weights["weights"]:
+def _new(text, model, data, begin):
+    """(Seq2SeqConfig, (source tokens, target tokens)) of a run that begins."""
+    model = (model_of(begin) if begin else {}) | model
+    sources, targets = text.columns()
+    tokens = vocabularies(sources, targets, data, data.joint or model.get("tied") == "all")
+    return Seq2SeqConfig(len(tokens[0]), len(tokens[1]), **model), tokens
+
+
+def _as_begun(folder, text, model, data, training, begin):
+    """What config.json says of the training of a run that goes on. Raises: CheckpointError, when what is asked for now
+    is another run."""
+    config, described = load_config(folder)
+    if "averaged" in described:
+        raise CheckpointError(f"{folder} holds the mean of models, and nothing to resume: resume the run they are of")
+    if described.get("fingerprint") != text.fingerprint:
+        raise CheckpointError(f"{folder}: the training data are not those that this run began with")
+    _, began_data, before, _ = resumed_options(folder)
+    given = {name: value for name, value in model.items() if value is not None}
+    of_data = {name: value for name, value in asdict(data).items() if name not in WHERE}
+    for began, now in ((config, given), (began_data, of_data), (before, asdict(training))):
+        refuse_changes(folder, asdict(began), now)
+    there = described.get("from")
+    if begin not in (None, there):
+        raise CheckpointError(f"{folder}: begin is {begin}, but the run began with {there}")
+    if there and not (folder / TRAINING).exists() and weights_of(there) != described["weights"]:
         raise CheckpointError(
-            f"{folder} was stopped before its first step, and {weights['from']}, with whose weights it begins, has "
-            "others by now: begin in another folder"
+            f"{folder} was stopped before its first step, and {there}, with whose weights it begins, has others by "
+            "now: begin in another folder"
         )
-    return weights
+    return described
+
+
+def _put_first_values(network, tokens, data, begin, say):
+    """Give a new model the weights of another run, and the vectors of files, where these are asked for."""
+    if begin:
+        begin_from(network, tokens, begin, say)
+    _put_vectors(network, data, tokens, say)
 
 
 def _save_experiment(folder, config, data, training, described):

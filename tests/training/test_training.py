@@ -34,7 +34,8 @@ from numseq.training import (
 )
 from numseq.training.arrays import load_arrays, save_arrays
 from numseq.training.optimizers import OPTIMIZERS, Optimizer
-from numseq.training.run import DataOptions, resumed_options, train_run
+from numseq.training.run import resumed_options, train_run
+from numseq.training.text import DataOptions
 
 MODEL = {"embedding": 5, "hidden": 6, "attention_size": 4, "dropout": 0.2}
 DATA = DataOptions(source_tokens="char", target_tokens="char")

@@ -38,6 +38,8 @@ def tune(
     """
     choose(asked.backend)
     varied = parse(vary, VARIABLE)
+    if ("training", "metric") in varied:
+        raise BadParameter("metric is what runs are compared by, so it is one for all", param_hint="--vary")
     for table, name in varied:
         if asked.said.get((table, name)) == flag(name):
             raise BadParameter(f"{name} is varied, and {flag(name)} says what it is", param_hint="--vary")

@@ -202,6 +202,7 @@ def test_nothing_is_made_where_a_search_makes_no_sense(room, tmp_path):
         ((), ["--vary"]),
         (("--vary", "hidden=7,9"), ["hidden is", "even"]),
         (("--vary", "lr=1..2", "--lr", 1), ["lr is varied, and --lr says what it is"]),
+        (("--vary", "metric=loss,bleu"), ["metric is what runs are compared by"]),
         (("--vary", "lr=1..2", "--window", 3), ["it is of --attention local-p"]),
         (("--vary", "lr=1..2", "--trials", 0), ["--trials"]),
     ):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.memory import write
-from numseq.backend import generator
+from numseq.backend import generator, keep_freed_memory
 from numseq.data import Pairs
 from numseq.data.batches import Ragged
 from numseq.data.corpus import TsvFiles
@@ -40,6 +40,7 @@ def corpus(pairs):
 
 def shares(pairs, steps):
     """Seconds of a step for (the plan, making the batch, forward to update)."""
+    keep_freed_memory()  # as the trainer does
     data = corpus(pairs)
     model = Seq2Seq.create(
         Seq2SeqConfig(VOCABULARY, VOCABULARY, embedding=HIDDEN, hidden=HIDDEN, attention_size=HIDDEN, dropout=0.3)

@@ -9,7 +9,7 @@ import numpy as np
 from numseq import arguments
 from numseq.backend import Array, Generator, asarray
 from numseq.data.tokens import BOS, EOS, PAD, Tokens
-from numseq.errors import ArgumentError
+from numseq.errors import ArgumentError, shown
 from numseq.record import Record
 
 BY = ("sentences", "tokens")  # what the size of a batch counts
@@ -138,7 +138,10 @@ def plan_batches(
     Args: source_lengths, target_lengths, (N,) tokens. size, of a batch: rows; or, `by` "tokens", rows times the longest
         side, <eos> of the target and padding included, of which one row may have more. rng, a generator; None keeps
         everything sorted, for evaluation.
+    Raises: ArgumentError, when `by` is something else.
     """
+    if by not in BY:
+        raise ArgumentError(f"by is {shown(by)}: choose {' or '.join(BY)}")
     order = np.arange(len(source_lengths))
     pool_rows = len(order)
     if rng is not None:

@@ -23,6 +23,7 @@ from numseq.data import (
 )
 from numseq.data.batches import Ragged
 from numseq.data.tokens import SPECIAL
+from numseq.errors import ArgumentError
 from numseq.training.ids import hold_out
 
 quick = settings(max_examples=60, deadline=None)
@@ -349,6 +350,11 @@ def test_batches_by_tokens_hold_as_many_as_were_asked_for_or_one_row(lengths, si
     for rows in found:
         longest = (lengths[rows] + [0, 1]).max()  # <eos> of the target
         assert len(rows) == 1 or len(rows) * longest <= size
+
+
+def test_batches_are_counted_by_sentences_or_by_tokens():
+    with pytest.raises(ArgumentError, match="by is 'token': choose sentences or tokens"):
+        planned(np.ones((2, 3), dtype=int), 2, 0, by="token")
 
 
 def test_batches_by_tokens_are_full_and_of_little_padding():

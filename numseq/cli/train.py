@@ -38,12 +38,7 @@ WAYS = (  # to say the same
     ({"val_tsv"}, {"val_jsonl"}, {"val_source", "val_target"}),
 )
 NEW_FILES = ("jsonl", "val_jsonl")  # which runs of earlier versions do not name
-CUT = (
-    "source_tokens",
-    "target_tokens",
-    "normalization",
-    "lowercase",
-)  # how text is cut, which decides what a token means
+CUT = ("source_tokens", "target_tokens", "normalization", "lowercase")  # which decide what a token means
 FILES = Group("Files", Files)
 DATA = Group("Data", DataOptions)
 MODEL = Group(

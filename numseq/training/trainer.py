@@ -229,19 +229,19 @@ class Trainer:
         valid = mean_loss(model, self.valid, **options.of_batches, objective=self.objective)
         self._refuse_divergence(valid, "validation")
         scores, samples = self.scorer(model) if self.scorer else ({}, [])
-        figures = {"loss": valid, "perplexity": float(np.exp(valid))} | scores
-        if options.metric not in figures:
+        known = {"loss": valid, "perplexity": float(np.exp(valid))} | scores
+        if options.metric not in known:
             raise ArgumentError(
                 f"scorer gives {', '.join(scores)}, and not {options.metric}, the metric of the options"
             )
-        value = figures[options.metric]
-        improved = FIGURES[options.metric].better(value, p.best)
+        figure, value = FIGURES[options.metric], known[options.metric]
+        improved = figure.better(value, p.best)
         clock.tick()
         line = {
             "epoch": p.epoch,
             "updates": p.updates,
             "train_loss": p.mean_loss,
-            **{column(name): number for name, number in figures.items()},
+            **{column(name): number for name, number in known.items()},
             "lr": self.next_lr() if p.lr is None else p.lr,  # of a state of an earlier version
             "tokens": p.weight,
             "tokens_per_second": round(speed, 1),

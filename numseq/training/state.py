@@ -31,6 +31,7 @@ class State:
         self.kept = Kept(folder)
         self.updates = 0  # of the optimiser, in the state that is on the disk
         self.seen: tuple[int, int] | None = None  # which file that is
+        self.ahead: tuple[str, float] | None = None  # checksum and value of a model that was kept, but not counted
 
     @property
     def begun(self) -> bool:
@@ -85,6 +86,9 @@ class State:
         described = {"run": self.run, "validation": progress.validations + 1} | said
         if best:
             progress.model_crc32 = save_arrays(self.folder / MODEL, dict(trees.walk(model.params)), described)
+        elif self.ahead:  # it took the place of the best one before, so it is the best
+            progress.model_crc32, progress.best = self.ahead
+        self.ahead = None
         self.kept.add(model.params, described, options)
 
     def save(self, model: Seq2Seq, optimizer: Optimizer, progress: Progress, average: trees.Tree | None = None) -> None:
@@ -142,6 +146,8 @@ class State:
         number = kept.get("validation", kept.get("epoch"))  # before there were others, validations were epochs' ends
         if kept["crc32"] != progress.model_crc32 and number != progress.validations + 1:
             raise CheckpointError(f"{path}: not the model that {TRAINING} belongs to: take both from one copy")
+        if kept["crc32"] != progress.model_crc32:
+            self.ahead = kept["crc32"], kept.get("value", kept.get("valid_loss"))
 
     def _check_metrics(self, progress):
         """The metrics begin with the lines that the state knows; without a file at all they begin anew."""

@@ -236,6 +236,8 @@ class Trainer:
             )
         figure, value = FIGURES[options.metric], known[options.metric]
         improved = figure.better(value, p.best)
+        if self.state.ahead and not improved:  # then as now, but with other options or on another machine
+            self.say("the best model stays that of this validation as it was made before the run was stopped")
         clock.tick()
         line = {
             "epoch": p.epoch,

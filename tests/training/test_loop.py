@@ -355,6 +355,29 @@ def test_a_model_from_after_where_the_run_stands_goes(tmp_path, monkeypatch):
     assert kept(tmp_path / "run") == [4, 6]
 
 
+def test_a_model_kept_before_a_crash_stays_the_best_where_its_validation_is_then_a_worse_one(tmp_path, monkeypatch):
+    """The process dies between the model and the state that knows it; then the run goes on in another way."""
+    replace, lost = os.replace, iter(range(1, 1000))
+
+    def crashing(part, path):
+        if path.name == TRAINING and next(lost) == 3:  # the second validation's: the first is the beginning's
+            raise KeyboardInterrupt
+        replace(part, path)
+
+    options, said = {"validate_every": 2, "epochs": 1}, []
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "replace", crashing)
+        train(tmp_path / "run", **options | {"lr": 0.01})
+    model = (tmp_path / "run" / "model.safetensors").read_bytes()
+    _, described = load_arrays(tmp_path / "run" / "model.safetensors")
+    train(tmp_path / "run", resume=True, say=said.append, **options | {"lr": 1.0})
+    assert [line["valid_loss"] for line in history(tmp_path / "run")][1:] > [described["value"]]
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == model
+    assert [wrong for _, wrong in verify(tmp_path / "run") if wrong] == []
+    assert any("made before the run was stopped" in line for line in said)
+    assert load_arrays(tmp_path / "run" / TRAINING)[1]["best"] == described["value"]
+
+
 def test_the_mean_of_kept_models_is_a_folder_to_translate_with(several, tmp_path):
     values = {line["updates"]: line["valid_loss"] for line in history(several)}
     for how, chosen in (("best", sorted(values, key=values.get)[:3]), ("last", sorted(values)[-2:])):

@@ -58,6 +58,9 @@ def _told(said):
 def _state(said):
     if said["state"] == "finished":
         return f"finished, {said['ending']}"
+    if said["state"] == "averaged":
+        updates = [f"{n:,}" for n in said["averaged"]["updates"]]
+        return f"the mean of {len(updates)} model{'s' if len(updates) > 1 else ''}, after {', '.join(updates)} updates"
     if said["state"] == "training":
         return "in training now"
     return f"not finished; to go on: {program()} train --out {shlex.quote(said['folder'])} --resume"

@@ -23,7 +23,8 @@ def describe(folder: str | PathLike) -> dict[str, Any]:
     """What the files of a run say of it; it may be under way, or of a version that said less: then there is None.
 
     Args: folder, of the run.
-    Returns: a JSON-able dict: "folder"; "state", "finished", "stopped" or "training" (`ending`, why it has finished);
+    Returns: a JSON-able dict: "folder"; "state", "finished", "stopped" or "training" (`ending`, why it has finished),
+        or "averaged" of a mean of models ("averaged" has the "updates" that these come after);
         "model", its configuration; "parameters", how many numbers; "files", where the data are; "from", the run with
         whose weights it began; "data" and "training", the options; "epochs", "updates", "seconds" that are done;
         "tokens_per_second" on the whole, "peak_memory" in MB; "metric", what says which model is the best; "best", the
@@ -39,8 +40,9 @@ def describe(folder: str | PathLike) -> dict[str, Any]:
     tokens, last = [line.get("tokens") for line in lines], lines[-1] if lines else {}
     return {
         "folder": str(folder),
-        "state": "training" if writer(folder) else "finished" if ending else "stopped",
+        "state": _state(folder, described, ending),
         "ending": ending,
+        "averaged": described.get("averaged"),
         "model": asdict(config),
         "parameters": trees.count(create_model(folder, config).params),
         "files": {name: path for name, path in (origin or {}).items() if path},
@@ -55,6 +57,12 @@ def describe(folder: str | PathLike) -> dict[str, Any]:
         "metric": training.metric,
         "best": {**best, "value": value} if best else None,
     }
+
+
+def _state(folder, described, ending):
+    if "averaged" in described:
+        return "averaged"
+    return "training" if writer(folder) else "finished" if ending else "stopped"
 
 
 def best_validation(lines: Sequence[Mapping[str, Any]], metric: str) -> tuple[float | None, Mapping[str, Any] | None]:

@@ -90,6 +90,15 @@ def test_a_run_that_was_stopped_says_how_to_go_on_and_one_under_way_that_it_is(r
         assert told(tmp_path / "its-own run")["run"].endswith(": in training now")
 
 
+def test_the_mean_of_models_says_that_it_is_one(room, tmp_path):
+    experiment = room / "run" / "experiment.toml"
+    assert numseq_cli("train", experiment, "--keep-last", 2, "--out", tmp_path / "run").code == 0
+    assert numseq_cli("average", tmp_path / "run", "--last", 1, "--out", tmp_path / "mean").code == 0
+    assert describe(tmp_path / "mean")["state"] == "averaged"
+    said = told(tmp_path / "mean")
+    assert "the mean of 1 model, after " in said["run"] and "resume" not in said["run"]
+
+
 def test_what_a_run_does_not_say_is_left_out(room, tmp_path):
     run = shutil.copytree(room / "run", tmp_path / "run")
     less = [{name: line[name] for name in ("epoch", "valid_loss", "valid_perplexity")} for line in lines(run)]

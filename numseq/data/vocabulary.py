@@ -15,11 +15,14 @@ def read_vocabulary(path: str | PathLike, kind: str, normalization: str, lowerca
     Raises: TokenError, DataError, when it cannot be read, is none, or is of another kind.
     """
     if not str(path).endswith(".json"):
-        return Tokens.of([line.strip() for line in read_lines(path)], kind, normalization, lowercase)
+        try:
+            return Tokens.of([line.strip() for line in read_lines(path)], kind, normalization, lowercase)
+        except TokenError as error:
+            raise TokenError(f"{path}: {error} (tokens[0] is its first line)") from None
     tokens = Tokens.load(path)
     wanted = {"tokens": kind, "normalization": normalization, "lowercase": lowercase}
     found = {"tokens": tokens.kind, "normalization": tokens.normalization, "lowercase": tokens.lowercase}
     for name, value in found.items():
         if value != wanted[name]:
-            raise TokenError(f"{path}: its {name} is {value}, and {wanted[name]} is asked for: say the same")
+            raise TokenError(f"{path}: made with {name} {value}, and {wanted[name]} is asked for: say the same")
     return tokens

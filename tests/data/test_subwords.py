@@ -164,9 +164,9 @@ def test_a_list_of_words_is_a_vocabulary_in_its_order(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "kind", "says"), [
-    ("a\nb c\n", "word", r"tokens\[1\] is 'b c': not one word"), ("a\n\n", "word", r"tokens\[1\] is '': not one word"),
+    ("a\nb c\n", "word", r"words.txt: .*tokens\[1\] is 'b c': not one word"), ("a\n\n", "word", r"tokens\[1\] is '': not one word"),
     ("ab\n", "char", "not one character"), ("a\n", "bpe", "does not say how bpe cuts words"),
-    ("", "word", "none")])  # fmt: skip
+    ("", "word", "words.txt: .*none")])  # fmt: skip
 def test_a_list_that_is_no_vocabulary_is_refused(tmp_path, text, kind, says):
     with pytest.raises(TokenError, match=says):
         read_vocabulary(put(tmp_path, text), kind, "nfc", False)
@@ -176,9 +176,9 @@ def test_a_file_of_tokens_is_refused_where_the_options_say_otherwise(tmp_path):
     path = put(tmp_path, trained("bpe", normalization="nfc").to_json(), "source.tokens.json")
     assert read_vocabulary(path, "bpe", "nfc", False).kind == "bpe"
     for options, says in (
-        (("word", "nfc", False), "its tokens is bpe, and word is asked for"),
-        (("bpe", "nfd", False), "its normalization is nfc, and nfd"),
-        (("bpe", "nfc", True), "its lowercase is False, and True"),
+        (("word", "nfc", False), "made with tokens bpe, and word is asked for"),
+        (("bpe", "nfd", False), "made with normalization nfc, and nfd"),
+        (("bpe", "nfc", True), "made with lowercase False, and True"),
     ):
         with pytest.raises(TokenError, match=says):
             read_vocabulary(path, *options)

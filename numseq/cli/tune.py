@@ -11,6 +11,7 @@ from typer import BadParameter, Option
 from numseq.backend import generator
 from numseq.cli.common import choose, command, flag, how_to_resume, program
 from numseq.cli.experiment import Experiment
+from numseq.cli.notes import warn
 from numseq.cli.train import EXPERIMENT, completed, read_pairs, refuse_of_another_attention
 from numseq.cli.trials import Trials
 from numseq.cli.vary import draw, parse
@@ -19,6 +20,10 @@ from numseq.models.config import LARGEST_SIZE, Seq2SeqConfig
 from numseq.training.options import TrainingOptions
 from numseq.training.text import DataOptions
 
+VOCABULARY = (  # options that decide what the target's tokens are, so what a loss is of
+    "target_tokens", "joint", "tied", "min_count", "max_vocabulary", "lowercase", "normalization",
+    "target_vocabulary_file",
+)  # fmt: skip
 VARIABLE = {table: group for table, group in EXPERIMENT.groups.items() if table != "files"}
 
 
@@ -51,6 +56,8 @@ def tune(
     known = Trials(out, {"vary": vary, "from": asked.begin} | asked.parts, resume)
     pairs = read_pairs(asked.parts["files"], asked.parts["data"])
     known.begin()
+    if known.metric in ("loss", "perplexity") and any(name in VOCABULARY for _, name in varied):
+        warn("losses of different vocabularies cannot be compared: choose by another --metric, as chrf or wer")
     with how_to_resume(f"{program()} {shlex.join(sys.argv[1:])}{'' if resume else ' --resume'}"):
         for number, values in enumerate(drawn, 1):
             if not known.has(number):
@@ -86,6 +93,8 @@ def _refused(asked, values):
 
 def _trained(asked, values, pairs, folder):
     """{"metric", "updates", "seconds"} of a trial, or {"failed": why}."""
+    from numseq.data.kinds import TokenError
+    from numseq.data.reading import DataError
     from numseq.training.arrays import CheckpointError
     from numseq.training.info import best_validation
     from numseq.training.run import train_run
@@ -101,6 +110,8 @@ def _trained(asked, values, pairs, folder):
     except (InterruptedTraining, CheckpointError):  # of the search, and not of what was drawn
         raise
     except (NumseqError, MemoryError) as error:
+        if isinstance(error, DataError | TokenError) and not any(table == "data" for table, _ in values):
+            raise  # it would be the same whatever is drawn
         why = " ".join(str(error).split()) or "not enough memory"
         print(f"failed: {why}")
         return {"failed": why}

@@ -183,6 +183,26 @@ def test_a_trial_that_fails_is_a_row_that_says_so(room, tmp_path):
     assert again.code == 0 and "trial " not in again.out.replace("trial  ", "")
 
 
+def test_what_fails_whatever_is_drawn_ends_the_search(room, tmp_path):
+    given = ("--val-tsv", tmp_path / "valid.tsv", "--vary", "hidden=4,6", "--trials", 2)
+    result = tune(room, tmp_path / "s", *given)
+    assert result.code == 1 and result.err.endswith("valid.tsv: no such file\n"), result
+    (tmp_path / "valid.tsv").write_text("1 2\t2 1\n")
+    again = tune(room, tmp_path / "s", *given, "--resume")
+    assert again.code == 0 and len(rows_of(tmp_path / "s")) == 1 + 2
+    # what a trial can draw may be why there is no text left, so others are tried
+    result = tune(room, tmp_path / "t", "--vary", "max_length=1,50", "--trials", 2)
+    assert result.code == 0 and "no training pair is left" in result.out
+
+
+def test_losses_over_other_vocabularies_are_said_to_be_no_comparison(room, tmp_path):
+    vary = ("--vary", "max_vocabulary=6,8", "--trials", 1)
+    word = "losses of different vocabularies"
+    assert word in tune(room, tmp_path / "a", *vary).err
+    assert word not in tune(room, tmp_path / "b", *vary, "--metric", "exact").err
+    assert word not in tune(room, tmp_path / "c", "--vary", "max_length=40,50", "--trials", 1).err
+
+
 def test_more_trials_can_be_asked_of_a_search_but_nothing_else(room, tmp_path):
     assert tune(room, tmp_path / "s", "--vary", "hidden=4,6,8", "--trials", 1).code == 0
     again = tune(room, tmp_path / "s", "--vary", "hidden=4,6,8", "--trials", 9, "--resume")

@@ -43,7 +43,8 @@ class Option:
     or a class whose instances are taken as they are. choices, the names that a string may be: a tuple, or a
     registry, which is looked at only when a value comes. least, above, most, below: bounds of a number, which is
     finite besides, and of 64 bits where it is whole. several: a list of such values may be given too, and is kept
-    as a list. otherwise, what None stands for. source, the paper that it is from.
+    as a list. numbered: a text that may be given as a whole number, and is kept as its digits. otherwise, what None
+    stands for. source, the paper that it is from.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Option:
     most: float | None = None
     below: float | None = None
     several: bool = False
+    numbered: bool = False
     otherwise: str = ""
     source: str = ""
 
@@ -85,6 +87,8 @@ class Option:
                 if number and math.isfinite(kept := _float(value)) and self._within(kept):
                     return kept
             elif kind is str:
+                if self.numbered and number and isinstance(value, Integral):
+                    return str(int(value))
                 if isinstance(value, str) and (self.choices is None or value in tuple(self.choices)):
                     return str(value)
             elif isinstance(value, kind):

@@ -165,6 +165,8 @@ def _checked(known, value, path, called):
 def _as_paths(value, called):
     """The names of files as paths; whatever else as it is."""
     if isinstance(value, list):
+        if "" in value:
+            raise ConfigError(f"{called} is {shown(value)}: an empty name is none of a file")
         return [_as_paths(one, called) for one in value]
     if isinstance(value, str) and "\0" in value:
         raise ConfigError(f"{called} is {shown(value)}: no file can be called so")

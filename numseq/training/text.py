@@ -48,9 +48,11 @@ class DataOptions:
     )
     target_vocabulary_file: str | PathLike | None = option(None, "The same for the target's.")
     source_column: str | None = option(
-        None, "The source's column, of a table or of JSON: a number from 1, or a name, as translation.en."
+        None,
+        "The source's column, of a table or of JSON: a number from 1, or a name, as translation.en.",
+        numbered=True,
     )
-    target_column: str | None = option(None, "The same for the target.")
+    target_column: str | None = option(None, "The same for the target.", numbered=True)
     max_length: int = option(150, "Most tokens of a side of a pair to train on.", least=1)
     long: str = option("drop", "What becomes of a pair with a longer side.", choices=LONG)
     cache: str | PathLike | None = option(

@@ -118,6 +118,7 @@ WRONG = {
     "[model]\ncell = 'qrnn'": ("no such choice", "model.cell is 'qrnn': choose one of lstm"),
     "[model.cell]\na = 1": ("a table for a value", "model.cell is {'a': 1}: choose one of lstm"),
     "[files]\ntsv = 3": ("a number for a file", "files.tsv is 3: it must be a text"),
+    '[files]\ntsv = ["a", ""]': ("no name among names", "files.tsv is ['a', '']: an empty name is none of a file"),
     '[files]\ntsv = "a\\u0000"': ("no name of a file", "files.tsv is 'a\\x00': no file can be called so"),
     "[data]\nmin-count = 2\nmin_count = 2": ("said twice, otherwise", "data.min_count: it is said twice"),
     "[model]\nwindow = 2": ("of another attention", "model.window: it is of --attention local-p, not of additive"),

@@ -13,6 +13,7 @@ from numseq.data import DataError
 from numseq.data.columns import Columns
 from numseq.data.corpus import JsonFiles, ParallelFiles, Part, Rows, TsvFiles
 from numseq.errors import ArgumentError, ConfigError
+from numseq.training import DataOptions
 
 PAIRS = [("a b", "x"), ("c", "y z"), ("é", "ž")]
 
@@ -66,6 +67,14 @@ def test_a_table_without_the_columns_is_refused(tmp_path, text, columns, says):
     else:
         with pytest.raises(DataError, match=says):
             list(corpus)
+
+
+def test_a_number_of_a_column_may_be_a_number():
+    found = DataOptions(source_column=2, target_column=1)
+    assert (found.source_column, found.target_column) == ("2", "1")
+    for wrong in (True, 1.0, 0):
+        with pytest.raises(ConfigError, match="source_column is"):
+            DataOptions(source_column=wrong, target_column=1)
 
 
 @pytest.mark.parametrize("columns", [("1", None), (None, "a"), ("0", "1"), ("", "1")])

@@ -1,6 +1,7 @@
 """What all commands share: the program, how a dataclass becomes options, and loading a run."""
 
 import contextlib
+import errno
 import functools
 import inspect
 import shlex
@@ -19,6 +20,8 @@ from typer.core import TyperCommand
 from numseq import backend
 from numseq.options import options_of
 from numseq.threads import THREADS, choose_threads
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a system calls it when there is no room for more of a file
 
 app = typer.Typer(
     name="numseq",
@@ -199,7 +202,7 @@ def can_draw(**pictures):
 
 @contextlib.contextmanager
 def how_to_resume(command):
-    """Say how to go on after Ctrl-C."""
+    """Say how to go on after Ctrl-C, and where the disk is full."""
     from numseq.training.trainer import InterruptedTraining
 
     try:
@@ -207,3 +210,8 @@ def how_to_resume(command):
     except InterruptedTraining as stop:
         print(f"{stop}\nto go on: {command}", file=sys.stderr)
         raise typer.Exit(130) from None
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        said = "what was saved before is whole: make room, and the same command with --resume goes on"
+        raise OSError(error.errno, f"{error.strerror}; {said}", error.filename) from None

@@ -1,5 +1,6 @@
 """The command line: every command from end to end, and what it says when it cannot do what was asked."""
 
+import errno
 import json
 import math
 import os
@@ -28,7 +29,7 @@ from helpers_run import (
 )
 
 import numseq
-from numseq import demo, layers
+from numseq import demo, files, layers
 from numseq.cli import commands
 from numseq.data import EOS
 from numseq.layers import DotAttention
@@ -910,6 +911,28 @@ def test_bad_input_is_one_clear_line_and_changes_nothing(room, case, monkeypatch
     assert len(said) == 1, result.err
     for needle in needles:
         assert needle.format(room=room) in said[0]
+
+
+def test_a_disk_that_fills_up_while_training_leaves_a_run_that_goes_on(room, tmp_path, monkeypatch):
+    """The disk is full when the second state is saved."""
+    given = ("train", "--tsv", room / "tiny.tsv", *TINY, "--epochs", 2, "--out", tmp_path / "run")
+    save, saved = files._again, []
+
+    def full(function, *args):
+        if function is os.replace and args[1].name == "training.safetensors":
+            saved.append(args)
+            if len(saved) == 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        return save(function, *args)
+
+    (room / "tiny.tsv").write_text("a b\tb a\n" * 8)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_again", full)
+        result = numseq_cli(*given)
+    assert result.code == 1 and result.err.count("\n") == 1, result
+    assert "training.safetensors: No space left on device; what was saved before is whole: make room, " in result.err
+    assert numseq_cli("verify", tmp_path / "run").code == 0
+    assert numseq_cli(*given, "--resume").code == 0
 
 
 def test_full_disk_names_the_file(room, tmp_path, monkeypatch):

@@ -164,7 +164,8 @@ def test_a_list_of_words_is_a_vocabulary_in_its_order(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "kind", "says"), [
-    ("a\nb c\n", "word", r"words.txt: .*tokens\[1\] is 'b c': not one word"), ("a\n\n", "word", r"tokens\[1\] is '': not one word"),
+    ("a\nb c\n", "word", r"words.txt: .*tokens\[1\] is 'b c': not one word"),
+    ("a\n\n", "word", r"tokens\[1\] is '': not one word"),
     ("ab\n", "char", "not one character"), ("a\n", "bpe", "does not say how bpe cuts words"),
     ("", "word", "words.txt: .*none")])  # fmt: skip
 def test_a_list_that_is_no_vocabulary_is_refused(tmp_path, text, kind, says):

@@ -18,6 +18,7 @@ from numseq.data.columns import Columns, as_text, at, counted
 from numseq.data.reading import Again, DataError, as_they_come, kept, read_bytes
 from numseq.errors import ConfigError, shown
 
+ONE_ARRAY = "where all pairs are in one array, jq -c '.[]' FILE makes a line of each"
 Paths = str | PathLike | Sequence[str | PathLike]
 
 
@@ -122,9 +123,10 @@ class TsvFiles(Corpus):
             row = line.split("\t")
             width = width or (3 if len(row) == 3 else 2)
             if len(row) != width:
+                more = "; to choose two: cut -f 1,2, or of numseq train --source-column 1 --target-column 2"
                 raise DataError(
                     f"{file.name}, line {number:,}: {counted(len(row))} where {width} were expected, with a tab "
-                    "between; to choose two: cut -f 1,2, or of numseq train --source-column 1 --target-column 2"
+                    f"between{more if len(row) > 1 else ''}"
                 )
             yield row[0].strip(), row[1].strip()
         if width == 3:
@@ -311,11 +313,15 @@ def _listed(files):
 
 def _json(line, where):
     try:
-        return json.loads(line)
+        row = json.loads(line)
     except ValueError as error:
-        raise DataError(f"{where}: not JSON ({error})") from None
+        hint = f"; {ONE_ARRAY}" if line.lstrip().startswith("[") or line.rstrip().endswith(",") else ""
+        raise DataError(f"{where}: not JSON ({error}){hint}") from None
     except RecursionError:
         raise DataError(f"{where}: not JSON that can be read (nested too deeply)") from None
+    if isinstance(row, list) and row and all(isinstance(one, dict | list) for one in row):
+        raise DataError(f"{where}: an array of {'objects' if isinstance(row[0], dict) else 'arrays'}; {ONE_ARRAY}")
+    return row
 
 
 def _pair_of(row, columns, where):

@@ -103,7 +103,7 @@ def test_a_run_of_a_version_that_knew_fewer_kinds_of_files_goes_on(room, tmp_pat
     ("--jsonl {r}/named.tsv", 1, "named.tsv, line 1: not JSON"),
     ("--jsonl {r}/rows.jsonl --cache {r}/source.txt", 1, "source.txt: cannot be used as a cache"),
     ("--jsonl {r}/rows.jsonl --source-vocabulary-file {r}/run/source.tokens.json --source-tokens bpe", 1,
-     "its tokens is word, and bpe is asked for")])  # fmt: skip
+     "made with tokens word, and bpe is asked for")])  # fmt: skip
 def test_files_that_cannot_be_used_are_refused_in_a_line(room, tmp_path, given, code, says):
     result = train(tmp_path / "run", *given.format(r=room).split())
     assert result.code == code and says in " ".join(result.err.split()), result

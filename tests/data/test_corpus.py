@@ -55,6 +55,17 @@ def test_columns_are_chosen_by_number_or_by_name(tmp_path, source, target):
         assert twice(Rows(rows, "train", source, target)) == PAIRS
 
 
+@pytest.mark.parametrize("text", ['[{"s": "a", "t": "b"}, {"s": "c", "t": "d"}]', "[\n {\n", '[\n["a", "b"],\n'])
+def test_json_of_one_array_is_told_what_makes_lines_of_it(tmp_path, text):
+    with pytest.raises(DataError, match=r"line [12]: .*one array.*jq -c '\.\[\]'"):
+        list(JsonFiles(put(tmp_path, "j", text)))
+
+
+def test_a_line_of_one_column_is_not_told_to_choose_two(tmp_path):
+    with pytest.raises(DataError, match="line 2: 1 column where 2 were expected, with a tab between$"):
+        list(TsvFiles(put(tmp_path, "t", "a\tb\nc\n")))
+
+
 @pytest.mark.parametrize(("text", "columns", "says"), [
     ("a\tb\n", ("1", "x"), "t, line 1: no column is called 'x'; there are a, b"),
     ("a\tb\n\nc\n", ("1", "2"), "t, line 3: 1 column, and column 2 is asked for"),

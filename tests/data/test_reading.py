@@ -177,7 +177,6 @@ def test_a_third_column_is_left_out_and_said(tmp_path):
         ("a\tb\nc\td\te\n", "line 2: 3 columns where 2"),
         ("a\tb\te\n\nc\td\n", "line 3: 2 columns where 3"),
         ("1\ta\t2\tb\n", "line 1: 4 columns where 2"),
-        ("a b\n", "line 1: 1 column where 2"),
     ],
 )
 def test_other_columns_are_refused_with_what_to_do(tmp_path, text, message):

@@ -1,6 +1,7 @@
 """What a training run keeps on disk while it goes on: metrics, the best model, and all that resuming needs."""
 
 import json
+import math
 import zlib
 from dataclasses import asdict, fields
 from os import PathLike
@@ -143,11 +144,13 @@ class State:
         arrays, kept = load_arrays(path)
         self._check_run(path, kept)
         restore(path, model.params, arrays)  # it can be used, or all would be trained for nothing
-        number = kept.get("validation", kept.get("epoch"))  # before there were others, validations were epochs' ends
-        if kept["crc32"] != progress.model_crc32 and number != progress.validations + 1:
+        if kept["crc32"] == progress.model_crc32:
+            return
+        # before there were others, validations were epochs' ends, and the metric was the loss
+        number, value = kept.get("validation", kept.get("epoch")), kept.get("value", kept.get("valid_loss"))
+        if number != progress.validations + 1 or not isinstance(value, float | int) or not math.isfinite(value):
             raise CheckpointError(f"{path}: not the model that {TRAINING} belongs to: take both from one copy")
-        if kept["crc32"] != progress.model_crc32:
-            self.ahead = kept["crc32"], kept.get("value", kept.get("valid_loss"))
+        self.ahead = kept["crc32"], value
 
     def _check_metrics(self, progress):
         """The metrics begin with the lines that the state knows; without a file at all they begin anew."""

@@ -15,10 +15,10 @@ from numseq.tasks.dates import make_dates
 from numseq.training.arrays import load_arrays
 from numseq.training.checkpoint import METRICS
 from numseq.training.checkpoint import TRAINING as TRAINING_STATE
+from numseq.training.data_options import DataOptions
 from numseq.training.lock import locked
 from numseq.training.options import TrainingOptions
 from numseq.training.run import train_run
-from numseq.training.text import DataOptions
 
 MODEL = {"attention": "additive", "embedding": 64, "hidden": 128, "attention_size": 64}
 DATA = DataOptions(source_tokens="char", target_tokens="char")

@@ -32,7 +32,7 @@ from numseq.training import (
     mean_loss,
     train_run,
 )
-from numseq.training.ids import hold_out
+from numseq.training.text import hold_out
 
 LINES = ["1 2 3", "4 5", "6 7 8 9 0"]
 PAIRS = words(20)

@@ -178,8 +178,8 @@ def _origin(folder):
 
 def _held_out(folder, pairs):
     """(the rest, those that were held out) of a run's training pairs."""
-    from numseq.training.ids import hold_out
     from numseq.training.run import resumed_options
+    from numseq.training.text import hold_out
 
     held = hold_out(len(pairs), resumed_options(folder)[2].seed).tolist()
     return [[pair for pair, out in zip(pairs, held, strict=True) if out == wanted] for wanted in (False, True)]

@@ -8,9 +8,9 @@ from typer import Option
 from numseq.cli.common import Group, can_draw, choose, command
 from numseq.cli.experiment import Experiment
 from numseq.cli.train import EXPERIMENT, as_asked, read_pairs
+from numseq.training.data_options import DataOptions
 from numseq.training.lr_range import RangeOptions
 from numseq.training.options import TrainingOptions
-from numseq.training.text import DataOptions
 
 RANGE = Group("Range", RangeOptions)
 

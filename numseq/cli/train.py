@@ -13,8 +13,8 @@ from numseq.cli.experiment import Experiment, ExperimentOptions
 from numseq.models.config import Seq2SeqConfig
 from numseq.models.registry import ATTENTIONS
 from numseq.options import option
+from numseq.training.data_options import DataOptions
 from numseq.training.options import TrainingOptions
-from numseq.training.text import DataOptions
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ def _as_begun(asked, out):
     """The parts as the run in a folder began with; what is said now may only repeat them, but for those that may
     change, and moved files."""
     from numseq.training.checkpoint import CHANGEABLE, load_config
+    from numseq.training.data_options import WHERE
     from numseq.training.run import resumed_options
-    from numseq.training.text import WHERE
 
     model, data, training, files = resumed_options(out)
     begin = load_config(out)[1].get("from")

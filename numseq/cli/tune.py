@@ -17,8 +17,8 @@ from numseq.cli.trials import Trials
 from numseq.cli.vary import draw, parse
 from numseq.errors import ConfigError, NumseqError
 from numseq.models.config import LARGEST_SIZE, Seq2SeqConfig
+from numseq.training.data_options import DataOptions
 from numseq.training.options import TrainingOptions
-from numseq.training.text import DataOptions
 
 VOCABULARY = (  # options that decide what the target's tokens are, so what a loss is of
     "target_tokens", "joint", "tied", "min_count", "max_vocabulary", "lowercase", "normalization",

@@ -4,6 +4,7 @@ from numseq.metrics.loss import mean_loss
 from numseq.training.arrays import CheckpointError
 from numseq.training.begin_from import begin_from
 from numseq.training.checkpoint import load_config, load_model, load_part, load_tokens, save_run
+from numseq.training.data_options import DataOptions
 from numseq.training.lr_range import LRRange, RangeOptions, lr_range
 from numseq.training.optimizers import (
     OPTIMIZERS,
@@ -21,7 +22,6 @@ from numseq.training.optimizers import (
 from numseq.training.options import TrainingOptions
 from numseq.training.run import train_run
 from numseq.training.schedules import SCHEDULES, step_sizes
-from numseq.training.text import DataOptions
 from numseq.training.trainer import DivergedError, InterruptedTraining, Trainer
 
 __all__ = [

@@ -31,14 +31,14 @@ from numseq.training.checkpoint import (
     load_tokens,
     save_run,
 )
+from numseq.training.data_options import WHERE, DataOptions, vocabularies
 from numseq.training.experiment import save_experiment
-from numseq.training.ids import ids_of, survey
 from numseq.training.lock import locked
 from numseq.training.lr_range import LRRange, RangeOptions, lr_range
 from numseq.training.memory import check_memory
 from numseq.training.options import TrainingOptions
 from numseq.training.tensorboard import check_installed
-from numseq.training.text import WHERE, DataOptions, vocabularies
+from numseq.training.text import ids_of, survey
 from numseq.training.trainer import Trainer, not_frozen
 from numseq.training.validation import scorer_of_validation
 

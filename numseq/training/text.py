@@ -1,116 +1,167 @@
-"""How text becomes tokens: the options, and the vocabularies that follow from them."""
+"""The text of a run, gone over pair by pair: counted and known again, parted, and put into ids."""
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from os import PathLike
+from typing import Any
 
-from numseq.data.columns import Columns
-from numseq.data.encoding import LONG
-from numseq.data.kinds import KINDS, NORMALIZATIONS
+import numpy as np
+
+from numseq import arguments
+from numseq.backend import generator
+from numseq.data.batches import Pairs
+from numseq.data.cache import cached
+from numseq.data.corpus import Corpus, Part, Rows
+from numseq.data.encoding import Counts, encode, id_type, in_memory
+from numseq.data.reading import DataError
 from numseq.data.tokens import Tokens
-from numseq.data.vocabulary import read_vocabulary
-from numseq.errors import ConfigError
-from numseq.options import option, validate
+from numseq.errors import ArgumentError
+from numseq.training.data_options import DataOptions
+from numseq.training.progress import progress_bar
 
-WHERE = ("source_column", "target_column", "cache")  # options that say where text is: the same may be elsewhere later
+HELD_OUT = 1000  # at most so many pairs, and at most one in twenty, when no validation data are given
+MANY = 0.05  # a share of unknown tokens that something should be done about
+Say = Callable[[str], Any]
 
 
 @dataclass(frozen=True)
-class DataOptions:
-    """How text becomes tokens.
+class Text:
+    """The text of a run: training and validation pairs, and how many; a digest of all; whether the validation pairs
+    were held out."""
 
-    Raises: ConfigError, naming the option, when a value makes no sense.
+    train: Corpus
+    valid: Corpus
+    n_train: int
+    n_valid: int
+    fingerprint: str
+    held_out: bool
+
+    def columns(self) -> tuple[Iterable[str], Iterable[str]]:
+        """The sources, and the targets, to learn vocabularies from."""
+        source, target = self.train.columns()
+        names = "vocabulary of the source", "vocabulary of the target"
+        return Shown(source, self.n_train, names[0]), Shown(target, self.n_train, names[1])
+
+
+def survey(train: Corpus, valid: Corpus | None, seed: int, say: Say) -> Text:
+    """Go over all text once. Args: valid, None to hold a seeded part of train out.
+
+    Raises: DataError, ArgumentError, when a pair cannot be read, or there are too few.
     """
-
-    source_tokens: str = option(
-        "word",
-        "What the source is cut into; bpe and unigram learn pieces of words.",
-        choices=KINDS,
-        source="Sennrich et al. 2016; Kudo 2018",
-    )
-    target_tokens: str = option("word", "What the target is cut into.", choices=KINDS)
-    joint: bool = option(False, "One vocabulary of both sides, as --tied all has it.")
-    min_count: int | None = option(
-        None, "Rarer words become <unk>, of sub-words rarer characters.", least=1, otherwise="2 for words, else 1"
-    )
-    max_vocabulary: int | None = option(
-        None, "Most tokens of a vocabulary, 4 special ones included.", least=6, otherwise="8000 for sub-words, else all"
-    )
-    lowercase: bool = option(False, "Make small letters of all text.")
-    normalization: str = option(
-        "nfc",
-        "Unicode form: nfc composes, nfkc also makes one of what looks alike, nfd decomposes, Korean syllables too.",
-        choices=NORMALIZATIONS,
-        source="Unicode Standard Annex 15",
-    )
-    source_vocabulary_file: str | PathLike | None = option(
-        None, "Take the source's vocabulary from a *.tokens.json of a run, or from text with a token a line."
-    )
-    target_vocabulary_file: str | PathLike | None = option(None, "The same for the target's.")
-    source_column: str | None = option(
-        None,
-        "The source's column, of a table or of JSON: a number from 1, or a name, as translation.en.",
-        numbered=True,
-    )
-    target_column: str | None = option(None, "The same for the target.", numbered=True)
-    max_length: int = option(150, "Most tokens of a side of a pair to train on.", least=1)
-    long: str = option("drop", "What becomes of a pair with a longer side.", choices=LONG)
-    cache: str | PathLike | None = option(
-        None, "Folder to keep the text's tokens in, on the disk instead of in memory; made when it is not there."
-    )
-    source_vectors: str | PathLike | None = option(
-        None, "File of word vectors, word2vec or GloVe text, to begin the source embedding with."
-    )
-    target_vectors: str | PathLike | None = option(None, "The same for the target embedding.")
-
-    def __post_init__(self) -> None:
-        validate(self)
-        Columns(self.source_column, self.target_column)
-
-    def build(self, lines: Iterable[str], kind: str) -> Tokens:
-        """The vocabulary of some lines."""
-        rarest = self.min_count or (2 if kind == "word" else 1)
-        return Tokens.train(lines, kind, rarest, self.normalization, self.max_vocabulary, self.lowercase)
+    digest = hashlib.sha256()
+    n_train = _count(train, digest, say)
+    digest.update(b"\t\n")
+    n_valid = 0 if valid is None else _count(valid, digest, say)
+    if valid is not None:
+        return Text(train, valid, n_train, n_valid, digest.hexdigest(), False)
+    held = hold_out(n_train, seed)
+    n_valid = int(held.sum())
+    return Text(Part(train, ~held), Part(train, held), n_train - n_valid, n_valid, digest.hexdigest(), True)
 
 
-def vocabularies(
-    sources: Iterable[str], targets: Iterable[str], data: DataOptions, joint: bool
-) -> tuple[Tokens, Tokens]:
-    """The two vocabularies, learnt or given; of `joint` twice the same of both sides.
+def hold_out(n: int, seed: int) -> np.ndarray:
+    """Which of n pairs are for validation, (n,) booleans: a seeded sample. Raises: DataError, when n is below two."""
+    seed = arguments.whole(seed, "seed", least=0)
+    if n < 2:
+        raise DataError("one sentence pair cannot be split into training and validation: give validation files")
+    held = np.zeros(n, dtype=bool)
+    held[generator(seed).permutation(n)[: min(HELD_OUT, max(1, n // 20))]] = True
+    return held
 
-    Raises: ConfigError, when one vocabulary is asked for and the sides differ; TokenError, DataError.
+
+def _escaped(text):
+    """A text in which a tab is told from the one between the sides, and a line feed from the one between pairs."""
+    return text.replace("\0", "\0\0").replace("\t", "\0\t").replace("\n", "\0\n")
+
+
+def _count(corpus, digest, say):
+    n = 0
+    for pair in Shown(corpus, None, "reading"):
+        digest.update("\t".join(map(_escaped, pair)).encode() + b"\n")
+        n += 1
+    for note in corpus.notes:
+        say(note)
+    if not n:
+        if isinstance(corpus, Rows) and not corpus.skipped:
+            raise ArgumentError(f"{corpus.name} has no pair in it")
+        raise DataError(f"{corpus.name}: no sentence pair in it")
+    if corpus.skipped:
+        say(f"skipped {corpus.skipped:,} pairs with an empty side in {corpus.name}")
+    return n
+
+
+class Shown:
+    """What can be gone over again, with its progress each time."""
+
+    def __init__(self, given: Iterable, total: int | None, what: str):
+        self.given, self.total, self.what = given, total, what
+
+    def __iter__(self) -> Iterator:
+        bar, step = progress_bar(self.total, "pair", self.what), 1000
+        try:
+            for k, one in enumerate(self.given, 1):
+                yield one
+                if k % step == 0:
+                    bar.update(step)
+        finally:
+            bar.close()
+
+
+def ids_of(text: Text, part: str, tokens: tuple[Tokens, Tokens], data: DataOptions, seed: int, say: Say) -> Pairs:
+    """The ids of a part of the text, "training" or "validation", in memory or in the cache that the options name.
+
+    Raises: DataError, when no pair is left, or the cache cannot be written.
     """
-    sides = [
-        (sources, data.source_tokens, data.source_vocabulary_file),
-        (targets, data.target_tokens, data.target_vocabulary_file),
-    ]
-    if joint:
-        kinds, files = {kind for _, kind, _ in sides}, {path for _, _, path in sides if path}
-        if len(kinds) > 1:
-            raise ConfigError(
-                "one vocabulary of both sides (joint, or tied is all): both must be cut alike, not into "
-                f"{data.source_tokens} and {data.target_tokens} tokens"
-            )
-        if len(files) > 1:
-            raise ConfigError("one vocabulary of both sides (joint, or tied is all): give one vocabulary file, not two")
-        one = _vocabulary(_Both(sources, targets), data.source_tokens, next(iter(files), None), data)
-        return one, one
-    source, target = (_vocabulary(*side, data) for side in sides)
-    return source, target
+    corpus, n = (text.train, text.n_train) if part == "training" else (text.valid, text.n_valid)
+    bar = progress_bar(n, "pair", f"tokens of the {part} pairs")
+    how = data.max_length, data.long, bar.update
+    try:
+        if data.cache is None:
+            pairs, counts = in_memory(corpus, tokens, *how)
+            lines = _lines(part, counts, tokens, data)
+        else:
+
+            def make(stores):
+                return _lines(part, encode(corpus, tokens, stores, *how), tokens, data)
+
+            key = {
+                "text": text.fingerprint, "part": part, "held out": [seed, HELD_OUT] if text.held_out else None,
+                "vocabularies": [hashlib.sha256(one.to_json().encode()).hexdigest() for one in tokens],
+                "max_length": data.max_length, "long": data.long,
+            }  # fmt: skip
+            pairs, lines = cached(data.cache, key, (id_type(tokens[0]), id_type(tokens[1])), make, say)
+    finally:
+        bar.close()
+    for line in lines:
+        say(line)
+    return pairs
 
 
-def _vocabulary(lines, kind, path, data):
-    if path:
-        return read_vocabulary(path, kind, data.normalization, data.lowercase)
-    return data.build(lines, kind)
+def _lines(part, counts: Counts, tokens, data):
+    """What is to be said of the ids that were made. Raises: DataError, when there are none."""
+    if not counts.kept:
+        raise DataError(
+            f"no {part} pair is left: all are without a source or of more than {data.max_length} tokens (see "
+            "--max-length)"
+        )
+    lines = []
+    if counts.empty:
+        lines.append(f"left out {counts.empty:,} {part} pairs without a source")
+    if counts.long:
+        done = "left out {:,} {} pairs of" if data.long == "drop" else "cut {:,} {} pairs of"
+        lines.append(f"{done.format(counts.long, part)} more than {data.max_length} tokens")
+    for side, kind, unknown in zip(("source", "target"), tokens, counts.unknown, strict=True):
+        if unknown:
+            lines.append(f"{part} pairs, {side} tokens that are unknown: {unknown}")
+            if part == "training" and unknown.share > MANY:
+                lines.append(_advice(side, kind, data))
+    return lines
 
 
-class _Both:
-    """The lines of one side, then those of the other."""
-
-    def __init__(self, *sides):
-        self.sides = sides
-
-    def __iter__(self) -> Iterator[str]:
-        for lines in self.sides:
-            yield from lines
+def _advice(side, tokens, data):
+    """What keeps more tokens."""
+    more = ["a lower --min-count"] if data.min_count != 1 else []
+    more += ["a larger --max-vocabulary"] if data.max_vocabulary else []
+    if tokens.kind == "word":
+        more.append(f"--{side}-tokens bpe, which cuts rare words into pieces")
+    return f"so many unknown {side} tokens teach little; what keeps more: {', or '.join(more)}"

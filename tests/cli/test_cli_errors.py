@@ -10,7 +10,7 @@ from numseq import plots
 from numseq.metrics.errors import analyse
 from numseq.search import Translator
 from numseq.training import load_model
-from numseq.training.ids import hold_out
+from numseq.training.text import hold_out
 
 
 @pytest.fixture(scope="module")

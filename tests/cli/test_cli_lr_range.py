@@ -6,7 +6,7 @@ from helpers_run import digits, numseq_cli, snapshot
 from numseq.data import Pairs, Tokens
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.training import RangeOptions, TrainingOptions, lr_range
-from numseq.training.ids import hold_out
+from numseq.training.text import hold_out
 
 SIZES = ("--hidden", 8, "--embedding", 6, "--batch", 8, "--source-tokens", "char", "--target-tokens", "char")
 

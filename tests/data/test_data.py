@@ -24,7 +24,7 @@ from numseq.data import (
 from numseq.data.batches import Ragged
 from numseq.data.tokens import SPECIAL
 from numseq.errors import ArgumentError
-from numseq.training.ids import hold_out
+from numseq.training.text import hold_out
 
 quick = settings(max_examples=60, deadline=None)
 characters = st.characters(exclude_categories=["Cs"])  # no half surrogates: UTF-8 has none

@@ -11,7 +11,7 @@ from numseq.data.kinds import SPECIAL, UNK
 from numseq.data.vocabulary import read_vocabulary
 from numseq.errors import ConfigError
 from numseq.training import DataOptions
-from numseq.training.text import vocabularies
+from numseq.training.data_options import vocabularies
 
 SUBWORDS = ("bpe", "unigram")
 KINDS = ("word", "char", *SUBWORDS)

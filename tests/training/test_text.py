@@ -7,11 +7,12 @@ import pytest
 from helpers_run import digits, edit_config, words
 
 from numseq.data import DataError
-from numseq.data.corpus import TsvFiles
+from numseq.data.corpus import Rows, TsvFiles
 from numseq.errors import ConfigError
 from numseq.training import CheckpointError, DataOptions, TrainingOptions, train_run
 from numseq.training.checkpoint import Description, load_tokens
 from numseq.training.run import resumed_options
+from numseq.training.text import survey
 
 PAIRS = words(60)
 MODEL = {"embedding": 4, "hidden": 4, "attention_size": 4}
@@ -46,6 +47,20 @@ def test_the_form_of_the_corpus_changes_no_bit(tmp_path):
     assert all(one == found[0] for one in found)
 
 
+def test_texts_that_differ_in_where_a_tab_or_a_line_feed_stands_are_told_apart():
+    corpora = [
+        [("a\tb", "c"), ("d", "e")],
+        [("a", "b\tc"), ("d", "e")],
+        [("a\0", "b\tc"), ("d", "e")],
+        [("a", "b\tc\nd\te"), ("d", "e")],
+        [("a", "b\tc"), ("d", "e"), ("d", "e")],
+    ]
+    found = {survey(Rows(pairs, "train"), None, 0, print).fingerprint for pairs in corpora}
+    assert len(found) == len(corpora)
+    parts = survey(Rows(PAIRS[:9], "train"), Rows(PAIRS[9:], "valid"), 0, print)
+    assert parts.fingerprint != survey(Rows(PAIRS[:8], "train"), Rows(PAIRS[8:], "valid"), 0, print).fingerprint
+
+
 @pytest.mark.parametrize(
     "data", [{}, {"source_tokens": "bpe", "target_tokens": "char", "max_length": 9, "long": "cut"}]
 )
@@ -54,7 +69,7 @@ def test_a_cache_changes_no_number_and_the_second_time_nothing_is_cut_into_token
     told = [[], []]
     for k, said in enumerate(told):
         if k:
-            monkeypatch.setattr("numseq.training.ids.encode", None)
+            monkeypatch.setattr("numseq.training.text.encode", None)
         train(tmp_path / str(k), data=data | {"cache": str(tmp_path / "cache")}, say=said.append)
         assert bits(tmp_path / str(k), ["config.json"]) == bits(tmp_path / "plain", ["config.json"])
         assert Description.load(tmp_path / str(k)).run == Description.load(tmp_path / "plain").run

@@ -16,8 +16,8 @@ from numseq.search import BeamOptions, Translator
 from numseq.threads import blas_threads, choose_threads, in_force
 from numseq.training import Adam, DivergedError, InterruptedTraining, TrainingOptions
 from numseq.training.checkpoint import load_model
+from numseq.training.data_options import DataOptions
 from numseq.training.run import resumed_options, train_run
-from numseq.training.text import DataOptions
 
 pytestmark = pytest.mark.skipif(in_force() is None, reason="NumPy's BLAS is none that threadpoolctl knows")
 

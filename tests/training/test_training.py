@@ -33,9 +33,9 @@ from numseq.training import (
     trainer,
 )
 from numseq.training.arrays import load_arrays, save_arrays
+from numseq.training.data_options import DataOptions
 from numseq.training.optimizers import OPTIMIZERS, Optimizer
 from numseq.training.run import resumed_options, train_run
-from numseq.training.text import DataOptions
 
 MODEL = {"embedding": 5, "hidden": 6, "attention_size": 4, "dropout": 0.2}
 DATA = DataOptions(source_tokens="char", target_tokens="char")

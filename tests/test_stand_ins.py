@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from numseq.data.tokens import Tokens
+from numseq.data.tokens import TokenError, Tokens
 
 ROOT = Path(__file__).parent.parent
 BROWSER = ROOT / "docs" / "browser"
@@ -54,23 +54,43 @@ def stand_in(monkeypatch):
             del sys.modules[known]
 
 
-@pytest.mark.parametrize("normalization", ["none", "nfc", "nfkc"])
+FORMS = [("none", False), ("nfc", False), ("nfkc", False), ("nfd", False), ("none", True), ("nfd", True)]
+
+
+@pytest.mark.parametrize(("normalization", "lowercase"), FORMS)
 @pytest.mark.parametrize("kind", ["word", "char"])
-def test_tokens_are_those_of_the_library(stand_in, kind, normalization):
+def test_tokens_are_those_of_the_library(stand_in, kind, normalization, lowercase):
+    form = {"normalization": normalization, "lowercase": lowercase}
+    lines = [*LINES, "A bC ǰ"]
+
     def everything(tokens):
         again = Tokens.from_json(tokens.to_json())
         said = [json.loads(tokens.to_json()), json.loads(again.to_json())]
         for one in (tokens, again):
-            coded = one.encode([*LINES, "new a"])
-            said += [coded, [one.decode(ids) for ids in coded], [one.split(line) for line in LINES], len(one)]
-            said += [one.join(one.split("bc a")), one.normalize(LINES[-1]), one.token(5)]
+            coded = one.encode([*lines, "new a"])
+            said += [coded, [one.decode(ids) for ids in coded], [one.split(line) for line in lines], len(one)]
+            said += [one.join(one.split("bc a")), one.normalize(lines[3]), one.token(5), one.id("a"), one.id("no")]
+            said += [one.read(["new é", "a"])]
         return said
 
-    right, text = everything(Tokens.train(LINES, kind, 1, normalization)), LINES[0]
-    theirs = Tokens.train(LINES, kind, 1, normalization).to_json()
+    def trained():
+        return [Tokens.train(lines, kind, least, **form, max_vocabulary=most) for least, most in ((1, None), (2, 8))]
+
+    right, text = [everything(tokens) for tokens in trained()], LINES[0]
+    theirs = trained()[0].to_json()
     stand_in("tokenizers")
-    assert everything(Tokens.train(LINES, kind, 1, normalization)) == right
-    assert Tokens.from_json(theirs).encode([text]) == [right[2][0]]
+    assert [everything(tokens) for tokens in trained()] == right
+    assert Tokens.from_json(theirs).encode([text]) == [right[0][2][0]]
+
+
+def test_sub_words_are_refused_with_the_reason(stand_in):
+    theirs = Tokens.train(LINES, "bpe").to_json()
+    stand_in("tokenizers")
+    for call in (lambda: Tokens.train(LINES, "bpe"), lambda: Tokens.train(LINES, "unigram")):
+        with pytest.raises(NotImplementedError, match="sub-words need the library tokenizers"):
+            call()
+    with pytest.raises(TokenError, match="sub-words need the library tokenizers"):
+        Tokens.from_json(theirs)
 
 
 def test_arrays_are_kept_as_the_library_keeps_them(stand_in):

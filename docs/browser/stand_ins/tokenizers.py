@@ -15,7 +15,14 @@ class Part:
         self.said = said
 
     def normalize_str(self, text):
-        return unicodedata.normalize(self.said["type"], text)
+        if self.said["type"] == "Sequence":
+            for step in self.said["normalizers"]:
+                text = Part(**step).normalize_str(text)
+            return text
+        return text.lower() if self.said["type"] == "Lowercase" else unicodedata.normalize(self.said["type"], text)
+
+    def decode(self, tokens):
+        return "".join(tokens)
 
 
 def part(kind):
@@ -26,34 +33,50 @@ def Regex(pattern):
     return {"Regex": pattern}
 
 
-models = SimpleNamespace(WordLevel=lambda unk_token: unk_token)
-normalizers = SimpleNamespace(NFC=part("NFC"), NFKC=part("NFKC"))
-decoders = SimpleNamespace(Fuse=part("Fuse"))
+def sub_words(**options):
+    raise NotImplementedError(
+        "sub-words need the library tokenizers, which browsers do not have: words or characters do"
+    )
+
+
+models = SimpleNamespace(
+    WordLevel=lambda unk_token: {"type": "WordLevel", "vocab": {}, "unk_token": unk_token},
+    BPE=sub_words,
+    Unigram=sub_words,
+)
+normalizers = SimpleNamespace(
+    NFC=part("NFC"),
+    NFKC=part("NFKC"),
+    NFD=part("NFD"),
+    Lowercase=part("Lowercase"),
+    Sequence=lambda steps: Part(type="Sequence", normalizers=[step.said for step in steps]),
+)
 pre_tokenizers = SimpleNamespace(
     WhitespaceSplit=part("WhitespaceSplit"),
     Split=lambda pattern, behavior: Part(type="Split", pattern=pattern, behavior=behavior.capitalize(), invert=False),
+    Metaspace=sub_words,
 )
 trainers = SimpleNamespace(WordLevelTrainer=lambda **options: SimpleNamespace(**options))
 
 
 class Tokenizer:
-    """A vocabulary, {token: id}, and how text is cut. A token that it does not have is `unknown`."""
+    """A vocabulary, {token: id}, and how text is cut. A token that it does not have is unknown."""
 
     normalizer = pre_tokenizer = decoder = None
 
-    def __init__(self, unknown):
-        self.unknown, self.special, self.ids = unknown, [], {}
+    def __init__(self, model):
+        self.model = model
+        self._number(sorted(model["vocab"], key=model["vocab"].get))
 
     def train_from_iterator(self, lines, trainer):
         counts = Counter(text for line in lines for text, _ in self._cut(line))
-        often = [
-            text for text, n in counts.items() if n >= trainer.min_frequency and text not in trainer.special_tokens
-        ]
-        self.special = trainer.special_tokens
-        self._number([*self.special, *sorted(often, key=lambda text: (-counts[text], text))])
+        special = trainer.special_tokens
+        often = [text for text, n in counts.items() if n >= trainer.min_frequency and text not in special]
+        self._number([*special, *sorted(often, key=lambda text: (-counts[text], text))][: trainer.vocab_size])
 
     def _number(self, tokens):
         self.tokens, self.ids = tokens, {token: k for k, token in enumerate(tokens)}
+        self.model["vocab"] = self.ids
 
     def _cut(self, line):
         """Each token of a line, and from where to where it goes."""
@@ -63,16 +86,15 @@ class Tokenizer:
 
     def encode(self, line):
         cut = self._cut(line)
-        unknown = self.ids[self.unknown]
-        return SimpleNamespace(
-            ids=[self.ids.get(text, unknown) for text, _ in cut], offsets=[place for _, place in cut]
-        )
+        ids = [self.ids.get(text, self.ids[self.model["unk_token"]]) for text, _ in cut]
+        return SimpleNamespace(ids=ids, tokens=[self.tokens[k] for k in ids], offsets=[place for _, place in cut])
 
     def encode_batch(self, lines):
         return [self.encode(line) for line in lines]
 
     def decode(self, ids, skip_special_tokens):
-        return ("" if self.decoder else " ").join(self.tokens[k] for k in ids)
+        tokens = [self.tokens[k] for k in ids]
+        return self.decoder.decode(tokens) if self.decoder else " ".join(tokens)
 
     def get_vocab_size(self):
         return len(self.ids)
@@ -80,25 +102,18 @@ class Tokenizer:
     def id_to_token(self, k):
         return self.tokens[k]
 
-    def to_str(self, pretty):
-        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False) | {"special": True}
-        added = [{"id": k, "content": token, **flags} for k, token in enumerate(self.special)]
-        parts = {name: one and one.said for name, one in self._parts().items()}
-        model = {"type": "WordLevel", "vocab": self.ids, "unk_token": self.unknown}
-        said = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added}
-        said |= {"normalizer": parts["normalizer"], "pre_tokenizer": parts["pre_tokenizer"], "post_processor": None}
-        return json.dumps(said | {"decoder": parts["decoder"], "model": model}, indent=2, ensure_ascii=False)
+    def token_to_id(self, token):
+        return self.ids.get(token)
 
-    def _parts(self):
-        return {name: getattr(self, name) for name in ("normalizer", "pre_tokenizer", "decoder")}
+    def to_str(self):
+        return json.dumps({"model": self.model}, ensure_ascii=False)
 
     @classmethod
     def from_str(cls, text):
         said = json.loads(text)
-        made = cls(said["model"]["unk_token"])
-        for name in made._parts():
+        if said["model"]["type"] != "WordLevel":
+            sub_words()
+        made = cls(said["model"])
+        for name in ("normalizer", "pre_tokenizer", "decoder"):
             setattr(made, name, said[name] and Part(**said[name]))
-        made.special = [token["content"] for token in said["added_tokens"]]
-        vocabulary = said["model"]["vocab"]
-        made._number(sorted(vocabulary, key=vocabulary.get))
         return made

@@ -116,6 +116,7 @@ def _linear():
     return case.inputs, case.covers
 
 
+@pytest.mark.slow
 def test_a_model_that_is_wrong_is_looked_at_number_by_number(monkeypatch):
     name = "seq2seq, vector, gru"
     right = next(run_cases([name]))

@@ -28,7 +28,8 @@ from numseq.objectives import OBJECTIVES
 from numseq.training.optimizers import OPTIMIZERS
 from numseq.training.options import TrainingOptions
 
-SMALL = ((4, 4, 8), (8, 4, 8), (4, 8, 8), (8, 8, 8), (4, 4, 16))  # S, T, B
+# S, T, B: well apart, as some kilobytes that have nothing to do with a batch grow with the distance to the large one
+SMALL = ((8, 8, 4), (24, 8, 4), (8, 24, 4), (24, 24, 4), (8, 8, 8))
 SMALLER = "a smaller model or vocabulary, or an optimiser that keeps less, as --optimizer sgd"
 BOXES = ("objective", "decoder", "encoder", "source", "target")
 

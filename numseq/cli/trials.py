@@ -43,8 +43,16 @@ class Trials:
 
     def begin(self):
         """Make the folder, and write what is searched, so that it can go on from here."""
+        self._made = not self.folder.exists()
         make_folder(self.folder)
         self._save()
+
+    def withdraw(self):
+        """Take back what `begin` wrote, if no trial has begun: a search that is refused leaves nothing behind."""
+        if not self.rows and not self.run(1).exists():
+            (self.folder / SEARCH).unlink()
+            if self._made:
+                self.folder.rmdir()
 
     def _refuse_another(self, before):
         """Raise CheckpointError, unless a search is the one that was begun."""

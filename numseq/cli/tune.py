@@ -62,7 +62,11 @@ def tune(
         for number, values in enumerate(drawn, 1):
             if not known.has(number):
                 print(f"trial {number} of {len(drawn)}: {_words(values)}", flush=True)
-                known.add(number, _named(values), **_trained(asked, values, pairs, known.run(number)))
+                try:
+                    known.add(number, _named(values), **_trained(asked, values, pairs, known.run(number)))
+                except NumseqError:
+                    known.withdraw()
+                    raise
     print(known.table())
     if (best := known.best()) is None:
         raise NumseqError("every trial failed")

@@ -187,9 +187,13 @@ def test_what_fails_whatever_is_drawn_ends_the_search(room, tmp_path):
     given = ("--val-tsv", tmp_path / "valid.tsv", "--vary", "hidden=4,6", "--trials", 2)
     result = tune(room, tmp_path / "s", *given)
     assert result.code == 1 and result.err.endswith("valid.tsv: no such file\n"), result
+    assert not (tmp_path / "s").exists()
     (tmp_path / "valid.tsv").write_text("1 2\t2 1\n")
     again = tune(room, tmp_path / "s", *given, "--resume")
     assert again.code == 0 and len(rows_of(tmp_path / "s")) == 1 + 2
+    (tmp_path / "of-another").mkdir()
+    assert tune(room, tmp_path / "of-another", *given, "--target-vectors", tmp_path / "none").code == 1
+    assert [*(tmp_path / "of-another").iterdir()] == []
     # what a trial can draw may be why there is no text left, so others are tried
     result = tune(room, tmp_path / "t", "--vary", "max_length=1,50", "--trials", 2)
     assert result.code == 0 and "no training pair is left" in result.out

@@ -42,7 +42,7 @@ def files(room, name="val-"):
 
 def tables(room, *arguments):
     said(*arguments, "--json", room / "tables.json")
-    return json.loads((room / "tables.json").read_text())
+    return json.loads((room / "tables.json").read_text(encoding="utf-8"))
 
 
 def test_without_files_it_is_the_validation_data_of_the_run(room):
@@ -73,7 +73,7 @@ def test_it_searches_as_evaluate_does(room):
     result = numseq_cli("evaluate", room / "run", room / "second", *files(room), "--beam", 3, "--json", room / "e.json",
                         "--metric", "exact,wer,bleu")  # fmt: skip
     assert result.code == 0, result
-    expected = json.loads((room / "e.json").read_text())
+    expected = json.loads((room / "e.json").read_text(encoding="utf-8"))
     found = tables(room, room / "run", room / "second", *files(room), "--beam", 3)["errors"]["overall"]
     found = {row["figure"]: row["value"] for row in found}
     assert found["exact match"]["value"] == expected["exact_match"] and expected["wer"] > 0
@@ -94,7 +94,7 @@ def test_pictures_and_tables_go_into_a_folder(room, monkeypatch):
     names = ["errors.md", "errors.png", "confusions.png", "worst.png", "comparison.png"]
     assert result.out.splitlines()[-1] == f"{room / 'new' / 'out'}: {', '.join(names)}"
     assert {path.name for path in (room / "new" / "out").iterdir()} == {*names}
-    page = (room / "new" / "out" / "errors.md").read_text()
+    page = (room / "new" / "out" / "errors.md").read_text(encoding="utf-8")
     assert "## By length of the source" in page and "## Better by the second" in page and "](worst.png)" in page
 
 

@@ -1,6 +1,7 @@
 """What goes into the commands and comes out: pipes, packed files, a row for each line, notes beside the rows."""
 
 import bz2
+import gc
 import gzip
 import json
 import lzma
@@ -456,6 +457,8 @@ def test_long_work_says_where_it_is_though_nobody_watches(room, tmp_path, case, 
 def test_attention_of_many_lines_does_not_stay_in_memory(room, tmp_path):
     def peak(times):
         source = put(tmp_path, (room / "source.txt").read_text() * times)
+        gc.collect()
+        gc.freeze()  # among many objects of other tests rubbish would be collected seldom
         tracemalloc.start()
         try:
             done(
@@ -471,6 +474,7 @@ def test_attention_of_many_lines_does_not_stay_in_memory(room, tmp_path):
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
+            gc.unfreeze()
 
     with mock.patch("numseq.search.translate.POOL", 1):
         peak(1)

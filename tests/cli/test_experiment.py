@@ -47,7 +47,7 @@ def room(tmp_path_factory):
 
 def train(room, text, *arguments):
     """Train as a file of this text in the room says."""
-    (room / "given.toml").write_text(text)
+    (room / "given.toml").write_text(text, encoding="utf-8")
     return numseq_cli("train", room / "given.toml", *arguments)
 
 

@@ -33,6 +33,8 @@ def info(
 
 def _told(said):
     """(title, text) of what there is to tell."""
+    from numseq.cli.train import FILES
+
     model, data = said["model"], said["data"]
     yield "run", f"{said['folder']}: {_state(said)}"
     attention = f"{model['attention']} attention" if model["attention"] != "none" else "no attention"
@@ -44,8 +46,10 @@ def _told(said):
     )
     sides = (f"{model[f'{s}_vocabulary']:,} {s} tokens ({data[f'{s}_tokens']})" for s in ("source", "target"))
     yield "tokens", " and ".join(sides)
-    if said["files"]:
+    if said["files"] and said["files"].keys() <= FILES.options.keys():
         yield "files", _typed(said["files"])
+    elif said["files"]:  # of a run from Python: what it was told of its data, which no option says
+        yield "data", ", ".join(f"{name} {value}" for name, value in said["files"].items())
     if said["from"]:
         yield "from", f"began with the weights of {said['from']}"
     yield "options", _typed(_differing(said)) or "all as they are by default"

@@ -99,6 +99,13 @@ def test_the_mean_of_models_says_that_it_is_one(room, tmp_path):
     assert "the mean of 1 model, after " in said["run"] and "resume" not in said["run"]
 
 
+def test_data_that_no_option_names_are_not_told_as_one(room, tmp_path):
+    run = shutil.copytree(room / "run", tmp_path / "run")
+    edit_config(run, lambda said: said["training"].update(origin={"task": "dates"}))
+    said = told(run)
+    assert said["data"] == "task dates" and "files" not in said
+
+
 def test_what_a_run_does_not_say_is_left_out(room, tmp_path):
     run = shutil.copytree(room / "run", tmp_path / "run")
     less = [{name: line[name] for name in ("epoch", "valid_loss", "valid_perplexity")} for line in lines(run)]

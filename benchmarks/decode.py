@@ -18,7 +18,7 @@ from benchmarks.torch_model import Attentive
 from numseq import params as trees
 from numseq.backend import keep_freed_memory
 from numseq.data.batches import Ragged, plan_batches
-from numseq.data.corpus import read_lines
+from numseq.data.lines import read_lines
 from numseq.data.tokens import BOS, EOS, PAD
 from numseq.search import BeamOptions, beam_search, greedy
 from numseq.training.checkpoint import load_model

@@ -2,7 +2,7 @@
 
 A table stands between two comments, of which the first says whose options it has, and which if not all:
 
-    <!-- options of numseq.cli.train.MODEL: dropout variational -->
+    <!-- options of numseq.cli.asked.MODEL: dropout variational -->
     <!-- end of options -->
 """
 

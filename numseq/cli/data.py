@@ -56,7 +56,7 @@ def _lines(lines):
 
 def _write(folder, files):
     """Write {name: bytes} into a folder, unless a file is there that holds something else: then none is written."""
-    from numseq.data.corpus import DataError
+    from numseq.data.reading import DataError
     from numseq.files import write_atomically
 
     if folder.exists() and not folder.is_dir():

@@ -94,7 +94,8 @@ def to_score(source, references, tsv):
     """(how messages call it, sources, the references of each line in lists): of files that go together line by line, or
     of a table. Raises: BadParameter; DataError."""
     from numseq.cli.notes import warn
-    from numseq.data.corpus import TsvFiles, read_columns
+    from numseq.data.corpus import TsvFiles
+    from numseq.data.lines import read_columns
 
     if bool(source) != bool(references):
         raise BadParameter("--source and --reference go together")

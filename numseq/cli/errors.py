@@ -187,7 +187,7 @@ def _held_out(folder, pairs):
 
 def _pairs(folder, side):
     """(pairs, files that are gone) of the files that a run names, which are "" or "val_"; pairs None without any."""
-    from numseq.cli.train import corpus_of_files, several
+    from numseq.cli.files import corpus_of_files, several
     from numseq.training.run import resumed_options
 
     origin, data = _origin(folder), resumed_options(folder)[1]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from typer import Option
 
+from numseq.cli.asked import EXPERIMENT
 from numseq.cli.common import Run, app, flag, program
-from numseq.cli.train import EXPERIMENT
 
 WIDTH = 100
 
@@ -33,7 +33,7 @@ def info(
 
 def _told(said):
     """(title, text) of what there is to tell."""
-    from numseq.cli.train import FILES
+    from numseq.cli.files import FILES
 
     model, data = said["model"], said["data"]
     yield "run", f"{said['folder']}: {_state(said)}"

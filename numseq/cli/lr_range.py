@@ -5,9 +5,10 @@ from typing import Annotated
 
 from typer import Option
 
+from numseq.cli.asked import EXPERIMENT, as_asked
 from numseq.cli.common import Group, can_draw, choose, command
 from numseq.cli.experiment import Experiment
-from numseq.cli.train import EXPERIMENT, as_asked, read_pairs
+from numseq.cli.files import read_pairs
 from numseq.training.data_options import DataOptions
 from numseq.training.lr_range import RangeOptions
 from numseq.training.options import TrainingOptions

@@ -33,7 +33,7 @@ def score(
     """
     from numseq.data import DataError, Pairs
     from numseq.data.batches import Ragged
-    from numseq.data.corpus import read_columns
+    from numseq.data.lines import read_columns
     from numseq.data.unknown import count_unknown
     from numseq.search import score
     from numseq.search.translate import POOL

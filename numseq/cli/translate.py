@@ -40,7 +40,7 @@ def translate(
     Each line has as many rows as --nbest says, in the order of the lines. A row without a hypothesis, as of an empty
     line, is empty, and nan are its scores. What is typed or comes through a pipe is translated as it comes.
     """
-    from numseq.data.corpus import lines_as_they_come
+    from numseq.data.lines import lines_as_they_come
     from numseq.data.reading import is_on_disk
     from numseq.files import write_atomically
     from numseq.search.translate import POOL

@@ -9,10 +9,11 @@ from typing import Annotated
 from typer import BadParameter, Option
 
 from numseq.backend import generator
+from numseq.cli.asked import EXPERIMENT, completed, refuse_of_another_attention
 from numseq.cli.common import choose, command, flag, how_to_resume, program
 from numseq.cli.experiment import Experiment
+from numseq.cli.files import read_pairs
 from numseq.cli.notes import warn
-from numseq.cli.train import EXPERIMENT, completed, read_pairs, refuse_of_another_attention
 from numseq.cli.trials import Trials
 from numseq.cli.vary import draw, parse
 from numseq.errors import ConfigError, NumseqError

@@ -1,7 +1,8 @@
 """Text to batches: corpora, tokens, pretrained word vectors."""
 
 from numseq.data.batches import Batch, Pairs, padding_share, plan_batches
-from numseq.data.corpus import JsonFiles, ParallelFiles, TsvFiles, read_lines, read_parallel, read_tsv
+from numseq.data.corpus import JsonFiles, ParallelFiles, TsvFiles, read_parallel, read_tsv
+from numseq.data.lines import read_lines
 from numseq.data.reading import DataError
 from numseq.data.tokens import BOS, EOS, PAD, UNK, TokenError, Tokens
 from numseq.data.unknown import Unknown, count_unknown

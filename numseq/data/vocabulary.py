@@ -2,8 +2,8 @@
 
 from os import PathLike
 
-from numseq.data.corpus import read_lines
 from numseq.data.kinds import TokenError
+from numseq.data.lines import read_lines
 from numseq.data.tokens import Tokens
 
 

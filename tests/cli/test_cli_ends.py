@@ -10,7 +10,7 @@ import pytest
 from helpers_run import ENVIRONMENT, TINY, numseq_cli, numseq_process, words, write_parallel
 
 from numseq import cli
-from numseq.cli import decode, train
+from numseq.cli import asked, decode
 from numseq.cli.common import flag, program
 from numseq.errors import ConfigError, NumseqError
 
@@ -197,7 +197,7 @@ def test_nobody_who_reads_the_errors_is_no_reason_to_hang_or_to_crash(tmp_path):
 
 WHOLE = [
     (command, name)
-    for command, groups in (("train", (train.DATA, train.MODEL, train.TRAINING)), ("translate", (decode.BEAM,)))
+    for command, groups in (("train", (asked.DATA, asked.MODEL, asked.TRAINING)), ("translate", (decode.BEAM,)))
     for group in groups
     for name, known in group.options.items()
     if int in known.kinds

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers_run import TINY, digits, numseq_cli, words, write_parallel
 
-from numseq.cli.train import EXPERIMENT
+from numseq.cli.asked import EXPERIMENT
 from numseq.training import DataOptions, TrainingOptions, train_run
 from numseq.training.arrays import load_arrays
 from numseq.training.checkpoint import load_config

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from numseq.data import DataError, Tokens, load_vectors, read_lines, read_parallel, read_tsv, reading
-from numseq.data.corpus import lines_as_they_come
+from numseq.data.lines import lines_as_they_come
 
 PACKED = {"gzip": lambda data: gzip.compress(data, mtime=0), "bzip2": bz2.compress, "xz": lzma.compress}
 PACKINGS = {"plain": bytes} | PACKED

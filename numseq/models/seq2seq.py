@@ -32,10 +32,9 @@ from numseq import arguments
 from numseq import params as trees
 from numseq.backend import Array, DType, generator
 from numseq.data.batches import Batch
-from numseq.layers.attention.base import Attention
 from numseq.layers.init import Zeros
 from numseq.models.config import Seq2SeqConfig
-from numseq.models.decoders.base import DecoderParams, DecoderState, Start
+from numseq.models.decoders.base import DecoderParams, DecoderState, Reading
 from numseq.models.noise import Draws, Noise
 from numseq.models.tying import tie, untie, untie_gradients
 from numseq.objectives import CrossEntropy
@@ -165,16 +164,14 @@ class Seq2Seq(Record):
         """What is random in training on this batch; see `numseq.models.noise`."""
         return draw_noise(self.config, self.params, batch, *seed)
 
-    def start(self, source: Array, source_mask: Array | None) -> tuple[Attention | None, DecoderState]:
+    def start(self, source: Array, source_mask: Array | None) -> tuple[Reading, DecoderState]:
         """Read the source (S, B); returns (memory, state) for `step`. The state's arrays begin with the batch axis."""
         p, boxes = tie(self.params, self.config.tied), boxes_of(self.config)
         x = boxes.source.forward(source, p.source).x
         start = boxes.decoder.start(boxes.encoder.forward(x, source_mask, p.encoder).memory, p.decoder)
-        return start.attention, start.state
+        return Reading(start.attention, start.copying), start.state
 
-    def step(
-        self, ids: Array, state: DecoderState, memory: Attention | None
-    ) -> tuple[Array, DecoderState, Array | None]:
+    def step(self, ids: Array, state: DecoderState, memory: Reading) -> tuple[Array, DecoderState, Array | None]:
         """One decoding step on the previous tokens (B,).
 
         Returns: log-probabilities (B, V), the next state, and the attention weights (B, S), None where there is no
@@ -182,13 +179,11 @@ class Seq2Seq(Record):
         """
         p, boxes = tie(self.params, self.config.tied), boxes_of(self.config)
         y = boxes.target.forward(ids[None], p.target).x
-        decoded = boxes.decoder.forward(y, Start(memory, state), p.decoder)
+        decoded = boxes.decoder.forward(y, memory.start(state), p.decoder)
         logp = boxes.head.log_probabilities(decoded, p.head)
         return logp[0], decoded.state, None if decoded.alpha is None else decoded.alpha[0]
 
     @staticmethod
-    def select_rows(
-        memory: Attention | None, state: DecoderState, rows: Array
-    ) -> tuple[Attention | None, DecoderState]:
+    def select_rows(memory: Reading | None, state: DecoderState, rows: Array) -> tuple[Reading | None, DecoderState]:
         """(memory, state) of other rows, (N,) integers; a search keeps, repeats and drops rows with it."""
         return memory and memory.select_rows(rows), trees.map(lambda part: part[rows], state)

@@ -46,7 +46,7 @@ class Beginnings:
         self.xp, self.bans, self.copies, self.keep_alpha = array_module(source), bans, copies, keep_alpha
         self.models = models if isinstance(models, list | tuple) else [models]
         self.under_way = [model.start(source, source_mask) for model in self.models]  # (memory, state) of each
-        real = [memory.real for memory, _ in self.under_way if memory is not None and memory.real is not None]
+        real = [memory.places for memory, _ in self.under_way if memory.places is not None]
         self.places = to_numpy(real[0]) if real else None  # (B, S), which of the memory are real; None for all
         self.sentence, self.limits = np.arange(B), to_numpy(limits)
         lengths = np.full(B, S) if source_mask is None else to_numpy(source_mask).sum(axis=0)

@@ -63,7 +63,7 @@ class Intervened:
         state, steps = state
         t = int(steps[0])  # the rows of a search are all at one step
         if t in self.looks:
-            memory = Directed(memory, self.looks[t])
+            memory = memory._replace(attention=Directed(memory.attention, self.looks[t]))
         logp, state, alpha = self.model.step(ids, state, memory)
         if t <= self.last:
             logp = self._told(logp, t)
@@ -137,9 +137,9 @@ def what_if(
     model = translator.model
     given, mask = asarray(np.array(ids)[:, None]), asarray(np.ones((len(ids), 1), bool))
     memory, _ = model.start(given, mask)
-    if looks and memory is None:
+    if looks and memory.attention is None:
         raise ArgumentError("looks: a plain model attends to nothing")
-    places = 0 if memory is None else len(memory.values)
+    places = 0 if memory.attention is None else len(memory.attention.values)
     turned = {_step(t, "looks", limit): _weights(alpha, f"looks[{t}]", places) for t, alpha in (looks or {}).items()}
 
     under_orders: Any = Intervened(model, told, turned)  # which a search calls as a Seq2Seq

@@ -205,7 +205,7 @@ def test_the_vector_is_how_the_reading_ended_and_every_step_sees_it():
     _, state, _ = model.step(given.target_in[0], state, memory)
     other = state._replace(carried=(state.carried[0] + 1,))
     found, moved = (model.step(given.target_in[1], start, memory)[0] for start in (state, other))
-    assert memory is None and (found != moved).any(axis=-1).all()
+    assert memory.attention is None and (found != moved).any(axis=-1).all()
 
 
 # an encoder of one's own, whose memory has fewer places than the source
@@ -315,7 +315,7 @@ def test_a_shorter_memory_is_decoded_with(kind, attention):
     beam = beam_search(model, given.source, given.source_mask, limits, BeamOptions(beam=1))
     assert (beam.ids[: len(said.ids)].reshape(said.ids.shape) == said.ids).all()
     assert said.alpha.shape[-1] == beam.alpha.shape[-1] == 3
-    looked = [look[memory.real[b]] for b, look in enumerate(beam.alpha[:, :, 0].sum(axis=0))]  # place by place
+    looked = [look[memory.places[b]] for b, look in enumerate(beam.alpha[:, :, 0].sum(axis=0))]  # place by place
     seen = beam_search(model, given.source, given.source_mask, limits, BeamOptions(beam=1, coverage_penalty=0.3))
     missed = [np.log(np.clip(look, 1e-10, 1)).sum() for look in looked]
     assert_close(seen.scores[:, 0], beam.scores[:, 0] + 0.3 * np.array(missed))

@@ -876,14 +876,14 @@ def test_other_rows_of_a_model_go_on_as_those_rows_did(kind, depth):
     assert_close(picked_logp, logp[rows])
     assert_close(trees.leaves(picked_after), [part[rows] for part in trees.leaves(after)])
     if kind == "plain":
-        assert memory is picked_alpha is model.select_rows(memory, state, rows)[0] is None
+        assert memory.attention is picked_alpha is model.select_rows(memory, state, rows)[0].attention is None
     else:
         assert_close(picked_alpha, alpha[rows])
 
 
 def test_other_rows_of_an_attention_are_another_attention():
     model, (source, mask, _) = small("attention"), arrays(SOURCES, LIMITS)
-    memory, _ = model.start(source, mask)
+    memory = model.start(source, mask)[0].attention
     before = [np.copy(memory.values), np.copy(memory.keys), np.copy(memory.real)]
     for with_large_numbers in (False, True):  # beyond its bound tanh is computed in another way
         memory.exp_2k = None if with_large_numbers else memory.exp_2k

@@ -40,7 +40,7 @@ def told_by_hand(one, words, steps, looks):
     memory, state = one.model.start(source, None)
     found = []
     for t, token in enumerate([BOS, *steps[:-1]]):
-        directed = Directed(memory, looks[t]) if t in looks else memory
+        directed = memory._replace(attention=Directed(memory.attention, looks[t])) if t in looks else memory
         logp, state, _ = one.model.step(np.array([token]), state, directed)
         found.append(logp[0])
     return np.array(found)

@@ -34,6 +34,26 @@ class DecoderParams(Record):
     combine: LinearParams | None  # of the readout; None when it is linear
 
 
+class Reading(NamedTuple):
+    """What all steps of a search read of the sources: those parts of a Start that no step changes."""
+
+    attention: Attention | None
+    copying: Any = None  # what a head that copies reads of the source
+
+    @property
+    def places(self) -> Array | None:
+        """Which places of the memory are real, (B, S); None for all, and without an attention."""
+        return None if self.attention is None else self.attention.real
+
+    def select_rows(self, rows: Array) -> "Reading":
+        """The same of other rows of the batch, (N,) integers."""
+        return Reading(*(None if part is None else part.select_rows(rows) for part in self))
+
+    def start(self, state: "DecoderState") -> "Start":
+        """What is there before the next step, after which there is this state."""
+        return Start(self.attention, state, copying=self.copying)
+
+
 class DecoderState(NamedTuple):
     """What a decoder carries from step to step; its arrays begin with the batch axis."""
 
@@ -57,6 +77,7 @@ class Start(Trace):
     state: DecoderState
     memory: Memory | None = None  # None in a search, which goes on from a state
     bridge: BridgeTrace | None = None  # None where the encoder's final states are the first ones
+    copying: Any = None  # what a head that copies reads of the source
 
     def backward(self, dlayers: list, look: AttentionGrad | None = None) -> tuple[Memory, list | None]:
         """Returns (gradient of the memory, of the bridge's parameters). dlayers, of the first states, a list. look, the

@@ -79,7 +79,7 @@ def padded(given, steps=3, rows=2, seed=0):
     fields = {}
     for field in dataclasses.fields(Batch):
         array = getattr(given, field.name)
-        if isinstance(array, int):
+        if array is None or isinstance(array, int):
             fields[field.name] = array
         elif array.dtype == bool:
             fields[field.name] = np.pad(array, [(0, steps), (0, rows)])

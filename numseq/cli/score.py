@@ -31,8 +31,9 @@ def score(
 
     Each pair has its row; where a side is empty or too long, both numbers are nan.
     """
-    from numseq.data import DataError, Pairs
-    from numseq.data.batches import Ragged
+    import numpy as np
+
+    from numseq.data import DataError
     from numseq.data.lines import read_columns
     from numseq.data.unknown import count_unknown
     from numseq.search import score
@@ -44,28 +45,30 @@ def score(
     translator = load(folder)
     number = threads_of(threads, translator, batch)
     columns, sides = read_columns(source, target), (translator.source_tokens, translator.target_tokens)
-    coded = [tokens.encode(column) for tokens, column in zip(sides, columns, strict=True)]
     unknown = [count_unknown(*given) for given in zip(sides, columns, strict=True)]
-    empty = [k for k, pair in enumerate(zip(*columns, strict=True)) if not all(pair)]
-    if len(empty) == len(columns[0]):
+    pairs = [pair if all(pair) else ("", "") for pair in zip(*columns, strict=True)]  # to "" nothing can be scored
+    empty = [k for k, (line, _) in enumerate(pairs) if not line]
+    if len(empty) == len(pairs):
         raise DataError(f"{source} and {target}: no sentence pair in it")
-    for k in empty:
-        coded[0][k] = []  # to which no translation can be scored
+    lengths = []
 
     def scored():
-        for start in range(0, len(columns[0]), POOL * batch):
-            some = Pairs(*(Ragged(side[start : start + POOL * batch]) for side in coded))
+        for start in range(0, len(pairs), POOL * batch):
+            some = translator.encode(pairs[start : start + POOL * batch])
+            lengths.extend(np.maximum(some.source.lengths, some.target.lengths).tolist())
             with blas_threads(number):
                 found = score(translator.model, some, batch, most)
             yield from found
 
     with json_list(json_file) as keep:
-        for one in with_progress(scored(), lambda: len(columns[0]), hidden=sys.stdout.isatty()):
+        for one in with_progress(scored(), lambda: len(pairs), hidden=sys.stdout.isatty()):
             print(f"{one.total:.6f}\t{one.perplexity:.6f}")
             figures = {"logp": one.logp.tolist(), "rank": one.rank.tolist(), "entropy": one.entropy.tolist()}
             keep(figures if len(one.logp) else dict.fromkeys(figures))
     tell_lines([k + 1 for k in empty], "a side is empty, so there is nothing to score")
-    long = [k for k, pair in enumerate(zip(*coded, strict=True), start=1) if all(pair) and max(map(len, pair)) > most]
-    tell_lines(long, f"more than {most:,} tokens, so not scored (see --max-length)")
+    tell_lines(
+        [k for k, length in enumerate(lengths, start=1) if length > most],
+        f"more than {most:,} tokens, so not scored (see --max-length)",
+    )
     for side, found in zip(("source", "target"), unknown, strict=True):
         tell_unknown(side, found)

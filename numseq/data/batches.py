@@ -8,6 +8,7 @@ import numpy as np
 
 from numseq import arguments
 from numseq.backend import Array, Generator, asarray
+from numseq.data.copying import Copier
 from numseq.data.tokens import BOS, EOS, PAD, Tokens
 from numseq.errors import ArgumentError, shown
 from numseq.record import Record
@@ -29,6 +30,7 @@ class Batch(Record):
     target_out: Array  # (T, B)
     target_mask: Array  # (T, B)
     weight: int  # what it counts in a mean over batches: real target tokens, <eos> included
+    copies: Array | None = None  # (S, B) integers: what a copy of each place says, see `numseq.data.copying`
 
 
 class Ragged:
@@ -72,22 +74,34 @@ class Ragged:
 
 @dataclass(slots=True)
 class Pairs:
-    """A corpus as ids."""
+    """A corpus as ids; copies, for a head that copies: what each place of the sources says (`numseq.data.copying`)."""
 
     source: Ragged
     target: Ragged
+    copies: Ragged | None = None
 
     @classmethod
-    def encode(cls, pairs: Iterable[tuple[str, str]], source_tokens: Tokens, target_tokens: Tokens) -> Self:
-        """From (source, target) strings. Raises: ArgumentError, when they are none, or there is none."""
+    def encode(
+        cls, pairs: Iterable[tuple[str, str]], source_tokens: Tokens, target_tokens: Tokens, copying: bool = False
+    ) -> Self:
+        """From (source, target) strings. copying: for a head that copies. Raises: ArgumentError, when they are none, or
+        there is none; ConfigError, see `numseq.data.copying.Copier`."""
         sources, targets = zip(*arguments.pairs(pairs, "pairs"), strict=True)
-        return cls(Ragged(source_tokens.encode(sources)), Ragged(target_tokens.encode(targets)))
+        source = Ragged(source_tokens.encode(sources))
+        if not copying:
+            return cls(source, Ragged(target_tokens.encode(targets)))
+        copier = Copier(source_tokens, target_tokens)
+        each = [copier.read(line) for line in sources]
+        coded = map(copier.targets, *target_tokens.read(targets), each)
+        return cls(source, Ragged(coded), Ragged([one.ids for one in each]))
 
     def __len__(self) -> int:
         return len(self.source)
 
     def fit(self, called: str, source_vocabulary: int, target_vocabulary: int) -> None:
         """Raise ArgumentError, unless vocabularies of these sizes have all ids."""
+        if self.copies is not None:
+            target_vocabulary += int(self.source.lengths.max(initial=0))  # words that only a source has
         for side, ids, size in (("source", self.source, source_vocabulary), ("target", self.target, target_vocabulary)):
             if ids.flat.size and (most := ids.flat.max()) >= size:
                 raise ArgumentError(f"{called} has the {side} id {most:,}: the model knows those below {size:,}")
@@ -116,6 +130,7 @@ class Pairs:
             target_out=asarray(ends),
             target_mask=asarray(np.concatenate([one, real])),
             weight=int(self.target.lengths[rows].sum()) + len(rows),
+            copies=None if self.copies is None else asarray(self.copies.pad(rows)[0]),
         )
 
 

@@ -3,7 +3,7 @@
     DIR/KEY.vN/             KEY: a digest of text, vocabularies and what is left out; N: the version of the format
         source.ids          numbers, one sequence after the other
         source.lengths      how many each sequence has
-        target.ids, target.lengths
+        target.ids, target.lengths, and perhaps copies.ids, copies.lengths
         about.json          what the others are and their checksums, and what was said when they were made
 
 It is made in a folder of another name, which takes its place in one step once all is there. So whoever looks finds all
@@ -23,7 +23,7 @@ import sys
 import time
 import zlib
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from numseq.data.reading import DataError
 
 FORMAT = 1
 ABOUT = "about.json"
-SIDES = ("source", "target")
+SIDES = ("source", "target", "copies")  # the last for a head that copies alone
 PART = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8,9}\.part")
 OLD = 7 * 24 * 3600  # seconds after which what another machine left behind is taken for dead
 PIECE = 1 << 20
@@ -70,14 +70,14 @@ class InFile:
 def cached(
     folder: str | PathLike,
     key: dict[str, Any],
-    kinds: tuple[np.dtype, np.dtype],
-    make: Callable[[tuple[InFile, InFile]], Made],
+    kinds: Sequence[np.dtype],
+    make: Callable[[Sequence[InFile]], Made],
     say: Callable[[str], Any] = print,
 ) -> tuple[Pairs, Made]:
     """The corpus of a key: found in a folder, or made there.
 
     Args: folder, of the cache. key, a JSON-able dict of all that the ids follow from. kinds, the types of the ids of
-        both sides. make, called where there is none with a store for each side; what it returns is kept. say: called
+        each side. make, called where there is none with a store for each side; what it returns is kept. say: called
         with a line, where what is there cannot be used.
     Returns: (Pairs, what make returned, now or then).
     Raises: DataError, where the folder cannot be written, as when the disk is full.
@@ -109,10 +109,10 @@ def _make(place, kinds, make):
     part.mkdir()
     try:
         with contextlib.ExitStack() as stack:
-            stores = [InFile(part, side, kind) for side, kind in zip(SIDES, kinds, strict=True)]
+            stores = [InFile(part, side, kind) for side, kind in zip(SIDES, kinds, strict=False)]
             for store in stores:
                 stack.callback(store.close)
-            made = make((stores[0], stores[1]))
+            made = make(stores)
         files = {path.name: [path.stat().st_size, _crc32(path)] for path in sorted(part.iterdir())}
         about = {"format": FORMAT, "types": [kind.str for kind in kinds], "files": files, "made": made}
         with open(part / ABOUT, "w", encoding="utf-8") as file:
@@ -149,7 +149,7 @@ def _open(place):
         if about["format"] != FORMAT:
             raise DamagedError(f"of format {about['format']}")
         sides = []
-        for side, kind in zip(SIDES, about["types"], strict=True):
+        for side, kind in zip(SIDES, about["types"], strict=False):
             ids = np.memmap(place / f"{side}.ids", dtype=kind, mode="r").view(np.ndarray)
             sides.append(Ragged.of(ids, np.fromfile(place / f"{side}.lengths", dtype=np.int64)))
         return Pairs(*sides), about["made"]

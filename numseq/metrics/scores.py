@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numseq import arguments
-from numseq.data.batches import Pairs
 from numseq.errors import ConfigError
 from numseq.metrics.loss import mean_loss
 from numseq.search.scoring import MAX_LENGTH
@@ -68,7 +67,7 @@ def evaluate(
     pairs, wanted = [pairs[k] for k in kept], [wanted[k] for k in kept]
     scored = [name for name in metrics if name != "ppl"]
     if "ppl" in metrics:
-        coded = Pairs.encode(pairs, translator.source_tokens, translator.target_tokens)
+        coded = translator.encode(pairs)
         if not coded.source.lengths.all():
             line = int(kept[np.argmin(coded.source.lengths)]) + 1
             raise ConfigError(f"pairs has an empty source, number {line:,}: there is no perplexity (ppl) given nothing")

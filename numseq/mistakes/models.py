@@ -154,7 +154,19 @@ def _batch(rng, source_real, real):
         target_in=ids([UNK, BOS], real),
         target_out=ids([UNK, EOS], real),
         target_mask=real,
+        copies=None,
     )
+
+
+def _with_copies(batch, V):
+    """The same batch with words to copy: those of the source, and V in the place of 5, which is said where its source
+    has it."""
+    batch.copies = np.where(batch.source == 5, V, batch.source)
+    there = ((batch.copies == V) & batch.source_mask).any(axis=0)
+    for name in ("target_in", "target_out"):
+        ids = getattr(batch, name)
+        setattr(batch, name, np.where((ids == 5) & there, V, ids))
+    return batch
 
 
 def _config(said) -> "Seq2SeqConfig":
@@ -168,6 +180,8 @@ def _config(said) -> "Seq2SeqConfig":
 def _case(config, batch, rng, training):
     from numseq.models import Seq2Seq, draw_noise, forward
 
+    if config.copies:
+        batch = _with_copies(batch, config.target_vocabulary)
     params = Seq2Seq.create(config, dtype=np.float64).params
     noise = draw_noise(config, params, batch, 0) if training else None
     function = lambda params: forward(params, batch, config, noise)  # noqa: E731

@@ -55,7 +55,12 @@ class Seq2SeqConfig:
     )
     source: Part = option("tokens", "What is read.", choices=SOURCES)
     target: Part = option("tokens", "What was said before.", choices=TARGETS)
-    head: Part = option("vocabulary", "How probabilities are made.", choices=HEADS)
+    head: Part = option(
+        "vocabulary",
+        "How probabilities are made; the others can copy words of the source.",
+        choices=HEADS,
+        source="See et al. 2017, Gu et al. 2016",
+    )
     embedding: int = option(256, "Numbers for a token.", least=1, most=LARGEST_SIZE)
     hidden: int = option(
         256,
@@ -179,6 +184,11 @@ class Seq2SeqConfig:
     def attends(self) -> bool:
         """Does the decoder look at the source? If not, one fixed vector is all that it sees of it."""
         return self.attention != "none"
+
+    @property
+    def copies(self) -> bool:
+        """Can words of the source be copied?"""
+        return getattr(HEADS.find(self.head), "copies", False)
 
     @property
     def initializer(self) -> initial.Initializer:

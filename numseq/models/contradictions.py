@@ -67,6 +67,16 @@ def _contradictions(config):
         "one or the other",
     )
     yield (
+        c.head == "pointer-generator" and not attends,
+        "head pointer-generator copies what the attention looks at, but attention is none: choose an attention, or "
+        "another head",
+    )
+    yield (
+        c.copies and (c.samples or c.label_smoothing or c.confidence_penalty),
+        "samples, label_smoothing and confidence_penalty are of a softmax over the vocabulary alone, but head "
+        f"{c.head} copies words besides: leave them out, or choose head vocabulary",
+    )
+    yield (
         c.tied == "all" and c.source_vocabulary != c.target_vocabulary,
         f"tied is all, so source and target must share one vocabulary, but theirs have {c.source_vocabulary} and "
         f"{c.target_vocabulary} tokens",

@@ -9,6 +9,7 @@ from numseq.models.decoders.luong import LuongDecoder
 from numseq.models.decoders.luong_feeding import FeedingDecoder
 from numseq.models.decoders.plain import PlainDecoder, VectorDecoder
 from numseq.models.encoders.recurrent import BackwardEncoder, BidirectionalEncoder, ForwardEncoder
+from numseq.models.heads.copying import CopyNetHead, PointerHead
 from numseq.models.heads.vocabulary import VocabularyHead
 from numseq.models.sources.tokens import TokenSource
 from numseq.models.targets.tokens import TokenTarget
@@ -65,4 +66,8 @@ DECODERS = Registry(
     },
     offers=("attends", "shows_vector", "init", "draw", "start", "forward"),
 )
-HEADS = Registry("head", {"vocabulary": VocabularyHead}, offers=("init", "draw", "loss", "log_probabilities"))
+HEADS = Registry(
+    "head",
+    {"vocabulary": VocabularyHead, "pointer-generator": PointerHead, "copynet": CopyNetHead},
+    offers=("init", "draw", "loss", "log_probabilities"),
+)

@@ -17,9 +17,12 @@ and what it does: a trace, whose `backward` gives the gradients of what went in.
     encoder.forward(x, mask, params, noise)    memory; backward(dmemory): an EncoderGrad
     target.forward(target_in, params, noise)   x, which is y here; backward(dy): of the parameters
     decoder.start(memory, params)              what is there before the first step; `numseq.models.decoders.base`
-    decoder.forward(y, start, params, noise)   h, context, alpha, r, state; backward(dr, dh, ...): a DecoderGrad
+    decoder.forward(y, start, params, noise)   y, h, context, alpha, r, state; backward(dr, dh, ...): a DecoderGrad
     head.loss(decoded, targets, weights, params, noise)    loss, and logp; backward(dloss): a HeadGrad
     head.log_probabilities(decoded, params)    those of all tokens at every step, for a search
+
+A head that `copies` also offers `read(memory, copies, params)`: what there is to copy, which `decoded.start.copying` is
+then (`numseq.models.heads.copying`).
 
 A kind of encoder also says how many numbers a state of its memory has, `width(config)`, and whether it reads
 `two_ways`. Which kinds there are is in `numseq.models.registry`; an object of one's own will do as well.
@@ -34,7 +37,7 @@ from numseq.backend import Array, DType, generator
 from numseq.data.batches import Batch
 from numseq.layers.init import Zeros
 from numseq.models.config import Seq2SeqConfig
-from numseq.models.decoders.base import DecoderParams, DecoderState, Reading
+from numseq.models.decoders.base import DecoderParams, DecoderState, Reading, summed
 from numseq.models.noise import Draws, Noise
 from numseq.models.tying import tie, untie, untie_gradients
 from numseq.objectives import CrossEntropy
@@ -84,8 +87,9 @@ class Seq2SeqTrace(Trace):
         """Objective, decoder, target, encoder, source. Returns a Seq2SeqGrad."""
         o = self.objective.backward(dloss)
         decoder = self.decoder.backward(o.dr, dh=o.dh, dcontext=o.dcontext, dalpha=o.dalpha)
+        decoder.dmemory.states = summed(decoder.dmemory.states, o.dstates)
         encoder = self.encoder.backward(decoder.dmemory)
-        source, target = self.source.backward(encoder.dx), self.target.backward(decoder.dy)
+        source, target = self.source.backward(encoder.dx), self.target.backward(summed(decoder.dy, o.dy))
         grad = Seq2SeqParams(source, encoder.params, target, decoder.params, o.params)
         return Seq2SeqGrad(params=untie_gradients(grad, self.config.tied))
 
@@ -124,6 +128,8 @@ def forward(
     encoder = boxes.encoder.forward(source.x, batch.source_mask, p.encoder, n.encoder)
     target = boxes.target.forward(batch.target_in, p.target, n.target)
     start = boxes.decoder.start(encoder.memory, p.decoder)
+    if config.copies:
+        start.copying = boxes.head.read(encoder.memory, batch.copies, p.head)
     decoder = boxes.decoder.forward(target.x, start, p.decoder, n.decoder)
     objective = (objective or CrossEntropy(config)).forward(boxes.head, decoder, batch, p.head, noise)
     return Seq2SeqTrace(params, config, source, encoder, target, decoder, objective, objective.loss)
@@ -164,11 +170,19 @@ class Seq2Seq(Record):
         """What is random in training on this batch; see `numseq.models.noise`."""
         return draw_noise(self.config, self.params, batch, *seed)
 
-    def start(self, source: Array, source_mask: Array | None) -> tuple[Reading, DecoderState]:
-        """Read the source (S, B); returns (memory, state) for `step`. The state's arrays begin with the batch axis."""
+    def start(
+        self, source: Array, source_mask: Array | None, copies: Array | None = None
+    ) -> tuple[Reading, DecoderState]:
+        """Read the source (S, B); returns (memory, state) for `step`. The state's arrays begin with the batch axis.
+
+        copies, (S, B), on the host: what stands at each place, for a head that copies.
+        """
         p, boxes = tie(self.params, self.config.tied), boxes_of(self.config)
         x = boxes.source.forward(source, p.source).x
-        start = boxes.decoder.start(boxes.encoder.forward(x, source_mask, p.encoder).memory, p.decoder)
+        memory = boxes.encoder.forward(x, source_mask, p.encoder).memory
+        start = boxes.decoder.start(memory, p.decoder)
+        if self.config.copies:
+            start.copying = boxes.head.read(memory, copies, p.head)
         return Reading(start.attention, start.copying), start.state
 
     def step(self, ids: Array, state: DecoderState, memory: Reading) -> tuple[Array, DecoderState, Array | None]:

@@ -80,19 +80,20 @@ def beam_search(
     *,
     keep_alpha: bool = True,
     keep_steps: bool = False,
+    copies: Array | None = None,
 ) -> Hypotheses:
     """Search a batch of sentences.
 
     Equations: those of the module.
 
-    Args: models, source, source_mask, limits: as of `greedy`. options, BeamOptions. keep_alpha, keep_steps: whether the
-        result has `alpha` and `steps`.
+    Args: models, source, source_mask, limits, copies: as of `greedy`. options, BeamOptions. keep_alpha, keep_steps:
+        whether the result has `alpha` and `steps`.
     Returns: Hypotheses, K = the beam, best first.
     """
     options = options or BeamOptions()
     B, K, limits = source.shape[1], options.beam, to_numpy(limits)
     looks = keep_alpha or options.coverage_penalty > 0
-    rows = Beginnings(models, source, source_mask, limits, options, copies=K, keep_alpha=looks)  # sentence by sentence
+    rows = Beginnings(models, source, source_mask, limits, options, K, looks, copies)  # sentence by sentence
     best, steps = NBest(options, limits, rows.places), []
     score = np.full((B, K), -np.inf)  # what beams compete by
     score[:, :: K // options.groups] = 0  # one empty beginning a group, from which its beams are filled

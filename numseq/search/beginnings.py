@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Beginnings:
-    """N rows under way, at first `copies` of each sentence, sentence by sentence.
+    """N rows under way, at first `each` of each sentence, sentence by sentence.
 
     sentence (N,): whose beginning each is. said (t, N): its tokens so far. looked: of each step, where it looked,
     (N, S); empty where some model does not attend, where their memories have different places, or when not asked for.
@@ -34,26 +34,28 @@ class Beginnings:
         source_mask: Array | None,
         limits: Array,
         bans: Bans,
-        copies: int = 1,
+        each: int = 1,
         keep_alpha: bool = True,
+        copies: Array | None = None,
     ):
         """Read the sources.
 
         Args: models, a Seq2Seq, or a list of them with the same vocabularies. source, (S, B) ids. source_mask, (S, B).
-            limits, (B,) integers: the most tokens of each sentence, <eos> not counted. bans, Bans.
+            limits, (B,) integers: the most tokens of each sentence, <eos> not counted. bans, Bans. each, beginnings of
+            a sentence. copies, (S, B): what stands at each place of the sources, for heads that copy.
         """
-        S, B = source.shape
-        self.xp, self.bans, self.copies, self.keep_alpha = array_module(source), bans, copies, keep_alpha
+        (S, B), given = source.shape, () if copies is None else (copies,)
+        self.xp, self.bans, self.each, self.keep_alpha = array_module(source), bans, each, keep_alpha
         self.models = models if isinstance(models, list | tuple) else [models]
-        self.under_way = [model.start(source, source_mask) for model in self.models]  # (memory, state) of each
+        self.under_way = [model.start(source, source_mask, *given) for model in self.models]  # (memory, state) of each
         real = [memory.places for memory, _ in self.under_way if memory.places is not None]
         self.places = to_numpy(real[0]) if real else None  # (B, S), which of the memory are real; None for all
         self.sentence, self.limits = np.arange(B), to_numpy(limits)
         lengths = np.full(B, S) if source_mask is None else to_numpy(source_mask).sum(axis=0)
         self.fewest = bans.fewest(lengths)
         self.said, self.looked = np.empty((0, B), dtype=np.int64), []
-        if copies > 1:
-            self._select(np.repeat(self.sentence, copies))
+        if each > 1:
+            self._select(np.repeat(self.sentence, each))
 
     def step(self) -> Array:
         """Log-probabilities of the next token, (N, V), -inf where it is banned."""

@@ -30,6 +30,8 @@ def greedy(
     source_mask: Array | None,
     limits: Array,
     options: GreedyOptions | None = None,
+    *,
+    copies: Array | None = None,
 ) -> Hypotheses:
     """Decode a batch greedily.
 
@@ -37,10 +39,11 @@ def greedy(
 
     Args: models, a Seq2Seq, or a list of them with the same vocabularies, whose probabilities are averaged.
         source, (S, B) ids. source_mask, (S, B). limits, (B,) integers: the most tokens of each sentence, <eos> not
-        counted. options, GreedyOptions.
+        counted. options, GreedyOptions. copies, (S, B), for heads that copy: what stands at each place of the sources,
+        see `numseq.data.copying`.
     Returns: Hypotheses, K = 1, with the scores of a beam of 1: logp by the length.
     """
-    rows = Beginnings(models, source, source_mask, limits, options or GreedyOptions())
+    rows = Beginnings(models, source, source_mask, limits, options or GreedyOptions(), copies=copies)
     found = follow(rows, lambda logp, t, numbers: logp.argmax(axis=1))
     found.scores = found.logp / (found.lengths + 1)
     return found
@@ -53,7 +56,7 @@ def follow(rows: Beginnings, choose: Callable[[Array, int, Array], Array]) -> Hy
         which rows of the first step these are, (N,), to the token that each says, (N,).
     Returns: Hypotheses, in the order of the rows; scores are logp.
     """
-    K, N = rows.copies, len(rows.sentence)
+    K, N = rows.each, len(rows.sentence)
     found: list[Hypothesis] = [None] * N
     numbers, total = np.arange(N), np.zeros(N)
     while len(numbers):

@@ -46,11 +46,13 @@ def sample(
     limits: Array,
     options: SamplingOptions | None = None,
     numbers: Array | None = None,
+    *,
+    copies: Array | None = None,
 ) -> Hypotheses:
     """Draw translations of a batch of sentences.
 
-    Args: models, source, source_mask, limits: as of `greedy`. options, SamplingOptions. numbers, (B,) integers that
-        tell sentences apart: the same number, seed and sentence give the same draws; by default 0 .. B-1.
+    Args: models, source, source_mask, limits, copies: as of `greedy`. options, SamplingOptions. numbers, (B,)
+        integers that tell sentences apart: the same number, seed and sentence give the same draws; by default 0 .. B-1.
     Returns: Hypotheses with K = samples, in the order of drawing. logp, and scores too, are sums of the models' own
         log-probabilities, whatever the temperature.
     """
@@ -61,7 +63,7 @@ def sample(
     for b in range(B):
         uniform[: limits[b] + 1, b] = generator(options.seed, int(numbers[b])).random((limits[b] + 1, K))
     uniform = uniform.reshape(-1, B * K)
-    rows = Beginnings(models, source, source_mask, limits, options, copies=K)
+    rows = Beginnings(models, source, source_mask, limits, options, each=K, copies=copies)
     return follow(rows, lambda logp, t, numbers: draw(logp, uniform[t, numbers], options))
 
 

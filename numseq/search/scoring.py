@@ -63,6 +63,7 @@ def score(model: "Seq2Seq", pairs: Pairs, batch_size: int = 64, max_length: int 
         xp = array_module(logp)
         said = xp.take_along_axis(logp, one.target_out[:, :, None], axis=2)
         rank = (logp >= said).sum(axis=2)
+        logp = xp.maximum(logp, np.finfo(logp.dtype).min)  # what is impossible has no part in the entropy
         entropy = -(xp.exp(logp) * logp).sum(axis=2)
         said, rank, entropy = (to_numpy(x) for x in (said[:, :, 0], rank, entropy))
         for b, k in enumerate(rows):

@@ -12,9 +12,11 @@ import numpy as np
 from numseq import arguments
 from numseq.backend import Array, asarray
 from numseq.data.batches import Pairs, Ragged, plan_batches
+from numseq.data.copying import Copier, Sources
 from numseq.data.tokens import EOS, SPECIAL, UNK, Tokens
 from numseq.errors import ArgumentError, ConfigError
 from numseq.search.beam import BeamOptions, beam_search
+from numseq.search.copied import copied_from
 from numseq.search.greedy import GreedyOptions, greedy
 from numseq.search.sampling import SamplingOptions, sample
 from numseq.search.scoring import MAX_LENGTH, score
@@ -30,7 +32,8 @@ class Translation:
 
     score, what hypotheses are ordered by, and logp, log p(target | source) in nats; None of a line that is empty or too
     long. others: the next best Translations, or the other samples, of the same line. unknown: the tokens of source that
-    the model does not know.
+    the model does not know. copied, by a head that copies: for each token said the place in source from which it was
+    copied, None where it was generated.
     """
 
     text: str
@@ -41,6 +44,7 @@ class Translation:
     logp: float | None = None
     others: list["Translation"] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    copied: list[int | None] | None = None
 
     @property
     def too_long(self) -> bool:
@@ -84,6 +88,8 @@ class Translator:
             raise ArgumentError("translators holds none: an ensemble has at least one")
         first = translators[0]
         for other in translators[1:]:
+            if other.copies != first.copies:
+                raise ConfigError("a model that copies and one that does not cannot decode together")
             for side in ("source_tokens", "target_tokens"):
                 if getattr(first, side).to_json() != getattr(other, side).to_json():
                     raise ConfigError(
@@ -93,6 +99,15 @@ class Translator:
         return cls(
             first.model, first.source_tokens, first.target_tokens, [translator.model for translator in translators[1:]]
         )
+
+    @property
+    def copies(self) -> bool:
+        """Does the model copy words of the source?"""
+        return self.model.config.copies
+
+    def encode(self, pairs: Iterable[tuple[str, str]]) -> Pairs:
+        """The ids of (source, target) strings, as the model takes them."""
+        return Pairs.encode(pairs, self.source_tokens, self.target_tokens, self.copies)
 
     def translate(
         self, lines: Iterable[str], batch_size: int = 64, search: Any = None, **options: Any
@@ -180,7 +195,7 @@ class Translator:
         lists = [[first, *first.others] if first.target else [] for first in translations]
         flat = [one for found in lists for one in found]
         pairs = [(self.source_tokens.join(one.source), self.target_tokens.join(one.target[:-1])) for one in flat]
-        coded = Pairs.encode(pairs, self.source_tokens, self.target_tokens) if pairs else Pairs(Ragged([]), Ragged([]))
+        coded = self.encode(pairs) if pairs else Pairs(Ragged([]), Ragged([]))
         with blas_threads(choose_threads(None, self.model.params, batch_size)):
             scored = iter(score(self.model, coded, batch_size, max_length=sys.maxsize))  # none is too long
         results = []
@@ -192,34 +207,53 @@ class Translator:
         return results
 
     def _batch(self, sources, rows, lines, search, replace_unk, limits, first, threads):
-        source, mask = sources.pad(rows)
+        source, mask = (asarray(array) for array in sources.pad(rows))
+        copier = Copier(self.source_tokens, self.target_tokens) if self.copies else None
+        copyable = Sources.of([copier.read(lines[k]) for k in rows]) if copier else None
         with blas_threads(threads):
-            found = self._search(search, asarray(source), asarray(mask), limits, first + rows)
+            found = self._search(search, source, mask, limits, first + rows, copyable and copyable.copies)
+            copied = copied_from(self.model, source, mask, copyable.copies, found) if copyable else None
         for b, k in enumerate(rows):
             words = self.source_tokens.split(lines[k])
-            unknown = [word for word, known in zip(words, source[:, b].tolist(), strict=False) if known == UNK]
+            known = source[: len(words), b].tolist()
+            unknown = [word for word, k in zip(words, known, strict=True) if k == UNK]
             real = slice(None) if found.places is None else found.places[b]
-            hypotheses = [self._translation(words, unknown, one, real) for one in found.of_sentence(b)]
+            hypotheses = []
+            for n, one in enumerate(found.of_sentence(b)):
+                origin = (copyable.each[b], copied[:, b, n]) if copyable else None
+                hypotheses.append(self._translation(words, unknown, one, real, origin))
             if replace_unk is not None:
                 for hypothesis in hypotheses:
                     self._replace(hypothesis, replace_unk)
             hypotheses[0].others = hypotheses[1:]
             yield k, hypotheses[0]
 
-    def _search(self, options, source, mask, limits, numbers):
+    def _search(self, options, source, mask, limits, numbers, copies):
         given = [self.model, *self.others], source, mask, limits
         if isinstance(options, BeamOptions):
-            return beam_search(*given, options)
+            return beam_search(*given, options, copies=copies)
         if isinstance(options, SamplingOptions):
-            return sample(*given, options, numbers)
-        return greedy(*given, options)
+            return sample(*given, options, numbers, copies=copies)
+        return greedy(*given, options, copies=copies)
 
-    def _translation(self, words, unknown, found, real):
-        said = found.tokens.tolist()
+    def _translation(self, words, unknown, found, real, origin):
+        """origin: of a head that copies (Copyable, the place from which each token was copied), else None."""
+        said, tokens = found.tokens.tolist(), self.target_tokens
+        if origin is None:
+            text, target, copied = tokens.decode(said), [tokens.token(k) for k in said], None
+        else:
+            copyable, places = origin
+            copied = [None if place < 0 else place for place in places[: len(said)].tolist()]
+            target = [
+                tokens.token(k) if place is None else copyable.written[place]
+                for k, place in zip(said, copied, strict=True)
+            ]
+            text = tokens.join(target)
         return Translation(
-            text=self.target_tokens.decode(said),
+            text=text,
             source=words,
-            target=[self.target_tokens.token(t) for t in said] + [SPECIAL[EOS]],
+            target=[*target, SPECIAL[EOS]],
+            copied=copied,
             alpha=None if found.alpha is None else found.alpha[:, real],
             score=found.score,
             logp=found.logp,

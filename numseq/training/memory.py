@@ -174,7 +174,8 @@ def _random_batch(model, S, T, B):
     )
     source_mask, target_mask = np.ones((S, B), bool), np.ones((T, B), bool)
     source_mask[S // 2 :, 0] = target_mask[T // 2 :, 0] = False
-    return Batch(source, source_mask, target, target, target_mask, int(target_mask.sum()))
+    copies = rng.integers(config.target_vocabulary, size=(S, B)) if config.copies else None
+    return Batch(source, source_mask, target, target, target_mask, int(target_mask.sum()), copies)
 
 
 def _size(tree):

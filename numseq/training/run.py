@@ -100,7 +100,8 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
         before = training
     if text.held_out:
         say(f"held out {text.n_valid:,} of {text.n_train + text.n_valid:,} pairs for validation")
-    train, valid = (ids_of(text, part, tokens, data, training.seed, say) for part in ("training", "validation"))
+    how = tokens, data, training.seed, say, config.copies
+    train, valid = (ids_of(text, part, *how) for part in ("training", "validation"))
     with blas_threads(1):  # first values are the seed's alone, not those of a number of threads
         network = create_model(folder, config, training.seed) if going_on else Seq2Seq.create(config, training.seed)
     threads = before.threads if going_on else None
@@ -168,7 +169,7 @@ def try_step_sizes(
     train, valid = _corpora(train, valid, data)
     text = survey(train, valid, training.seed, say)
     config, tokens = _new(text, model, data, begin)
-    pairs = ids_of(text, "training", tokens, data, training.seed, say)
+    pairs = ids_of(text, "training", tokens, data, training.seed, say, config.copies)
     with blas_threads(1):
         network = Seq2Seq.create(config, training.seed)
     _put_first_values(network, tokens, data, begin, say)

@@ -12,7 +12,7 @@ from numseq.backend import generator
 from numseq.data.batches import Pairs
 from numseq.data.cache import cached
 from numseq.data.corpus import Corpus, Part, Rows
-from numseq.data.encoding import Counts, encode, id_type, in_memory
+from numseq.data.encoding import Counts, encode, id_types, in_memory
 from numseq.data.reading import DataError
 from numseq.data.tokens import Tokens
 from numseq.errors import ArgumentError
@@ -107,9 +107,12 @@ class Shown:
             bar.close()
 
 
-def ids_of(text: Text, part: str, tokens: tuple[Tokens, Tokens], data: DataOptions, seed: int, say: Say) -> Pairs:
+def ids_of(
+    text: Text, part: str, tokens: tuple[Tokens, Tokens], data: DataOptions, seed: int, say: Say, copying: bool = False
+) -> Pairs:
     """The ids of a part of the text, "training" or "validation", in memory or in the cache that the options name.
 
+    copying: with what can be copied of the sources.
     Raises: DataError, when no pair is left, or the cache cannot be written.
     """
     corpus, n = (text.train, text.n_train) if part == "training" else (text.valid, text.n_valid)
@@ -117,7 +120,7 @@ def ids_of(text: Text, part: str, tokens: tuple[Tokens, Tokens], data: DataOptio
     how = data.max_length, data.long, bar.update
     try:
         if data.cache is None:
-            pairs, counts = in_memory(corpus, tokens, *how)
+            pairs, counts = in_memory(corpus, tokens, *how, copying)
             lines = _lines(part, counts, tokens, data)
         else:
 
@@ -129,7 +132,8 @@ def ids_of(text: Text, part: str, tokens: tuple[Tokens, Tokens], data: DataOptio
                 "vocabularies": [hashlib.sha256(one.to_json().encode()).hexdigest() for one in tokens],
                 "max_length": data.max_length, "long": data.long,
             }  # fmt: skip
-            pairs, lines = cached(data.cache, key, (id_type(tokens[0]), id_type(tokens[1])), make, say)
+            key |= {"copying": True} if copying else {}
+            pairs, lines = cached(data.cache, key, id_types(tokens, data.max_length, copying), make, say)
     finally:
         bar.close()
     for line in lines:

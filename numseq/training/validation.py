@@ -62,7 +62,8 @@ def scorer_of_validation(
         bar.close()
         scores = {}
         if figure.metric:
-            all_scores = corpus_scores([*found.values()], references, figure.metric, options.tokenize)
+            texts = [target_tokens.normalize(text) for text in found.values()]  # a copied word has a form of its own
+            all_scores = corpus_scores(texts, references, figure.metric, options.tokenize)
             scores = {name: all_scores[f.key] for name, f in FIGURES.items() if f.metric == figure.metric}
         samples = [{"source": kept[k][0], "translation": found[k], "reference": references[k]} for k in shown]
         return scores, samples

@@ -12,11 +12,11 @@ from helpers_run import words
 
 from numseq.data import DataError, Tokens, cache
 from numseq.data.cache import cached
-from numseq.data.encoding import encode, id_type, in_memory
+from numseq.data.encoding import encode, id_types, in_memory
 
 PAIRS = words(60)
 TOKENS = Tokens.train([s for s, _ in PAIRS], "word"), Tokens.train([t for _, t in PAIRS], "char")
-KINDS = id_type(TOKENS[0]), id_type(TOKENS[1])
+KINDS = id_types(TOKENS, 100, False)
 
 
 def make(stores):
@@ -153,5 +153,5 @@ def test_large_vocabularies_have_larger_numbers(tmp_path):
         def __len__(self):
             return 70_000
 
-    assert id_type(Large()) == np.uint32 and id_type(TOKENS[0]) == np.uint16
+    assert id_types((Large(), TOKENS[0]), 100, False) == [np.uint32, np.uint16]
     assert json.loads((place(tmp_path) / "about.json").read_text())["types"] == ["<u2", "<u2"] if use(tmp_path) else 0

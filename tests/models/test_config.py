@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from numseq import params as trees
 from numseq.errors import NumseqError
-from numseq.models import ATTENTIONS, CELLS, DECODERS, ENCODERS, ConfigError, Seq2Seq, Seq2SeqConfig
+from numseq.models import ATTENTIONS, CELLS, DECODERS, ENCODERS, HEADS, ConfigError, Seq2Seq, Seq2SeqConfig
 from numseq.models.config import INITS, PARTS, READOUTS, RECURRENT_INITS, TIED
 from numseq.search import BeamOptions, beam_search
 from numseq.training import Adam, clip_by_global_norm
@@ -197,6 +197,8 @@ def trains_and_decodes(**options):
     made = Seq2SeqConfig(**({"source_vocabulary": 13, "target_vocabulary": 13} | SIZES | options))
     assert Seq2SeqConfig(**json.loads(json.dumps(dataclasses.asdict(made)))) == made
     model, data, moved = Seq2Seq.create(made, seed=1), batch(), set()
+    if made.copies:
+        data.copies = np.where(data.source == data.source[0, 0], 13, data.source)
     optimizer = Adam(model.params, lr=0.01)
     for step in range(2):
         trace = model.forward(data, model.draw_noise(data, 0, step))
@@ -207,12 +209,12 @@ def trains_and_decodes(**options):
     for name, now in trees.walk(model.params):
         assert now.dtype == np.float32 and np.isfinite(now).all() and name in moved, name
     limits = np.array([5, 3, 4, 2])
-    found = beam_search(model, data.source, data.source_mask, limits, BeamOptions(beam=2))
+    found = beam_search(model, data.source, data.source_mask, limits, BeamOptions(beam=2), copies=data.copies)
     assert np.isfinite(found.scores[:, 0]).all() and (found.lengths[:, 0] <= limits).all()
     trace = model.forward(data)
     real = data.target_mask
     assert_close(np.exp(trace.logp.astype(np.float64)).sum(axis=-1), np.ones(real.shape), 1e-5)
-    if made.head == "vocabulary":  # others may have another loss
+    if made.head in HEADS:  # others may have another loss
         assert_close(trace.loss, -trace.logp[real][np.arange(real.sum()), data.target_out[real]].mean(), 1e-5)
 
 

@@ -139,6 +139,23 @@ def cross_entropy(
     xp = array_module(logits)
     scores, ids = rows(logits), targets.reshape(-1)
     weights, real = as_weights(weights, targets.shape, logits)
+    e, z, m = exponentials(scores)
+    nll = xp.where(real.reshape(-1), xp.log(z) + m - scores[xp.arange(len(ids)), ids], 0).reshape(targets.shape)
+    plain = {"logits": logits, "targets": targets, "weights": weights, "e": e, "z": z, "nll": nll}
+    if not (smoothing or confidence_penalty):
+        return CrossEntropyTrace(**plain, loss=(nll * weights).sum())
+    return _regularised(plain, m, real.reshape(-1), smoothing, confidence_penalty)
+
+
+def exponentials(scores: Array) -> tuple[Array, Array, Array]:
+    """What a softmax is made of, of each row of scores (N, V).
+
+    Equations: m = max_k scores_k;  e = exp(scores - m);  z = sum_k e_k;  so softmax = e / z, and its log
+        scores - m - log z.
+
+    Returns: (e (N, V), z (N,), m (N,)).
+    """
+    xp = array_module(scores)
     e = xp.empty_like(scores)
     z, m = xp.empty(len(e), dtype=e.dtype), xp.empty(len(e), dtype=e.real.dtype)
 
@@ -148,11 +165,7 @@ def cross_entropy(
         e[block].sum(axis=-1, out=z[block])
 
     for_each(xp, of_block, _blocks(scores))
-    nll = xp.where(real.reshape(-1), xp.log(z) + m - scores[xp.arange(len(ids)), ids], 0).reshape(targets.shape)
-    plain = {"logits": logits, "targets": targets, "weights": weights, "e": e, "z": z, "nll": nll}
-    if not (smoothing or confidence_penalty):
-        return CrossEntropyTrace(**plain, loss=(nll * weights).sum())
-    return _regularised(plain, m, real.reshape(-1), smoothing, confidence_penalty)
+    return e, z, m
 
 
 def _regularised(plain, m, real, smoothing, confidence_penalty):

@@ -113,4 +113,4 @@ class BahdanauDecoder(Decoder):
         state = DecoderState([lowest.run.final, *(upper.final if upper else [])], carried)
         looks, readout = Steps(looks), Readout(self.config, params.combine)
         read = readout.forward(h, looks.context, y)
-        return BahdanauTrace(start, params, looks, readout, read, state, lowest, dropped, upper)
+        return BahdanauTrace(start, params, y, looks, readout, read, state, lowest, dropped, upper)

@@ -137,20 +137,21 @@ class Decoder:
 
         Args: start, from `start`, or a Start with the attention and the state after the steps before. params:
             DecoderParams. noise: from `draw`, or None.
-        Returns: a trace with h (T, B, H) of the top layer, context (T, B, C) and alpha (T, B, S), None where there is
-            no attention, r (T, B, R), and `state`, a DecoderState, after the last step. Its backward takes dr (T, B, R)
-            and, of what else was read, dh, dcontext and dalpha, and gives a DecoderGrad.
+        Returns: a trace with y, h (T, B, H) of the top layer, context (T, B, C) and alpha (T, B, S), None where there
+            is no attention, r (T, B, R), and `state`, a DecoderState, after the last step. Its backward takes dr
+            (T, B, R) and, of what else was read, dh, dcontext and dalpha, and gives a DecoderGrad.
         """
         raise NotImplementedError
 
 
 @dataclass(slots=True)
 class AttendingTrace(Trace):
-    """What a decoder that looks at the memory computed, part by part; h (T, B, H), context (T, B, C), alpha (T, B, S),
-    r (T, B, R)."""
+    """What a decoder that looks at the memory computed, part by part; y (T, B, E) went in; h (T, B, H), context
+    (T, B, C), alpha (T, B, S), r (T, B, R)."""
 
     start: Start
     params: DecoderParams
+    y: Array
     looks: Any  # all T looks at the memory
     readout: Readout
     read: Any  # the readout at all T steps

@@ -55,4 +55,4 @@ class LuongDecoder(Decoder):
         rnn = stack(y, layers, params.rnn, cell=self.cell, residual=self.config.residual, **noise.of_stack())
         looks, readout = attend(attention, rnn.h, carried), Readout(self.config, params.combine)
         read = readout.forward(rnn.h, looks.context, y)
-        return LuongTrace(start, params, looks, readout, read, DecoderState(rnn.final, looks.carried), rnn)
+        return LuongTrace(start, params, y, looks, readout, read, DecoderState(rnn.final, looks.carried), rnn)

@@ -118,4 +118,4 @@ class FeedingDecoder(Decoder):
             reads.append(readout.forward(h, looks[t].context, y[t]))
             carried, r = attention.carried(looks[t]), reads[t].r
         state = DecoderState([layer.run.final for layer in layers], carried, r)
-        return FeedingTrace(start, params, Steps(looks), readout, Steps(reads), state, layers, xp.stack(fed))
+        return FeedingTrace(start, params, y, Steps(looks), readout, Steps(reads), state, layers, xp.stack(fed))

@@ -26,10 +26,12 @@ from numseq.record import Trace
 
 @dataclass(slots=True)
 class PlainTrace(Trace):
-    """What a plain decoder computed; h (T, B, H), r (T, B, R), context (T, B, C) the vector at every step, or None."""
+    """What a plain decoder computed; y (T, B, E) went in; h (T, B, H), r (T, B, R), context (T, B, C) the vector at
+    every step, or None."""
 
     alpha = None  # this decoder attends to nothing
     start: Start
+    y: Array
     context: Array | None
     rnn: StackTrace
     readout: Readout
@@ -81,7 +83,7 @@ class PlainDecoder(Decoder):
         rnn = stack(x, layers, params.rnn, cell=self.cell, residual=residual, **noise.of_stack())
         readout = Readout(self.config, params.combine)
         read = readout.forward(rnn.h, context, y)
-        return PlainTrace(start, context, rnn, readout, read, start.state._replace(layers=rnn.final))
+        return PlainTrace(start, y, context, rnn, readout, read, start.state._replace(layers=rnn.final))
 
 
 class VectorDecoder(PlainDecoder):

@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class HeadGrad(Record):
-    """Of its parameters, of r, and of what the head read of the decoder besides; None for what it did not."""
+    """Of its parameters, of r, and of what the head read of the decoder, and of the memory's states, besides; None for
+    what it did not."""
 
     params: Any
     dr: Array
     dh: Array | None = None
     dcontext: Array | None = None
     dalpha: Array | None = None
+    dy: Array | None = None
+    dstates: Array | None = None
 
 
 @dataclass(slots=True)

@@ -5,9 +5,10 @@ y = dropout(W[ids])
 
 from typing import TYPE_CHECKING
 
-from numseq.backend import DType, Generator
+from numseq.backend import Array, DType, Generator, array_module
+from numseq.data.kinds import UNK
 from numseq.layers.embedding import EmbeddingParams
-from numseq.models.sources.tokens import Tokens
+from numseq.models.sources.tokens import Tokens, TokensTrace
 
 if TYPE_CHECKING:
     from numseq.models.config import Seq2SeqConfig
@@ -24,3 +25,9 @@ class TokenTarget(Tokens):
         length 1."""
         config = self.config
         return super().init(rng, dtype, scale=1.0 if config.tied == "none" else config.embedding**-0.5)
+
+    def forward(self, ids: Array, params: EmbeddingParams, noise: Array | None = None) -> TokensTrace:
+        """See `Tokens.forward`. A word that was copied and that the vocabulary lacks is read as <unk>."""
+        if self.config.copies:
+            ids = array_module(ids).where(ids < self.vocabulary, ids, UNK)
+        return super().forward(ids, params, noise)

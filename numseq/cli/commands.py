@@ -10,6 +10,7 @@ from typer import Option
 from numseq import __version__
 from numseq.cli import (
     attention,
+    baselines,
     data,
     errors,
     evaluate,

@@ -44,7 +44,7 @@ def errors(
     """
     from numseq.files import write_atomically
     from numseq.metrics.errors import analyse, compare_errors
-    from numseq.metrics.scores import scorer_of
+    from numseq.metrics.tokenizers import scorer_of
 
     choose(backend)
     can_write(json=json_file)

@@ -86,7 +86,8 @@ def _lines(translator, source, reference, tsv, perplexity, most):
     """(pairs of source and first reference, the further references of each, how many lines are left out)."""
     from numseq.data import DataError
     from numseq.data.unknown import count_unknown
-    from numseq.metrics.scores import composed, fitting
+    from numseq.metrics.scores import fitting
+    from numseq.metrics.tokenizers import composed
 
     name, sources, right = to_score(source, reference, tsv)
     real = [k for k, line in enumerate(sources) if line and right[k]]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from numseq import arguments
 from numseq.errors import ConfigError
-from numseq.metrics.scores import scorer_of
+from numseq.metrics.tokenizers import scorer_of
 
 
 def distinct(texts: Iterable[str], n: int) -> float:

@@ -35,4 +35,5 @@ FIGURES = {
     "per": Figure("per", "per", lower=True),
     "word_errors": Figure("per", "word_errors", lower=True),
     "exact": Figure("exact", "exact_match"),
+    "regex_equal": Figure("regex", "regex_equal"),
 }

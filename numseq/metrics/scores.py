@@ -1,7 +1,6 @@
 """How good translations are, by the standard scorers: sacrebleu, rouge-score, jiwer."""
 
 import math
-import unicodedata
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from itertools import zip_longest
@@ -11,14 +10,19 @@ import numpy as np
 
 from numseq import arguments
 from numseq.errors import ConfigError
+from numseq.metrics.code import share_that_parses
 from numseq.metrics.loss import mean_loss
+from numseq.metrics.novelty import novel_ngrams
+from numseq.metrics.regex import regex_scores
+from numseq.metrics.rouge import mean_rouge
+from numseq.metrics.tokenizers import composed, scorer_of
 from numseq.search.scoring import MAX_LENGTH
 from numseq.threads import blas_threads, choose_threads
 
 if TYPE_CHECKING:
     from numseq.search.translate import Translator
 
-METRICS = ("bleu", "chrf", "ter", "rouge", "wer", "per", "exact", "ppl")
+METRICS = ("bleu", "chrf", "ter", "rouge", "wer", "per", "exact", "novel", "regex", "python", "json", "ppl")
 SACREBLEU = ("bleu", "chrf", "ter")
 EXTRA = {"rouge": "rouge_score", "wer": "jiwer", "per": "jiwer"}  # what of them the extra `metrics` brings
 
@@ -75,7 +79,8 @@ def evaluate(
     if scored:
         sources = [source for source, _ in pairs]
         found = translator.stream(sources, batch_size, search, max_length=max_length, **options)
-        scores = corpus_scores([result.text for result in progress(found, len(sources))], wanted, scored, tokenize)
+        texts = [result.text for result in progress(found, len(sources))]
+        scores = corpus_scores(texts, wanted, scored, tokenize, sources)
     if "ppl" in metrics:
         with blas_threads(choose_threads(options.get("threads"), translator.model.params, batch_size)):
             loss = mean_loss(translator.model, coded, batch_size)
@@ -100,13 +105,14 @@ def corpus_scores(
     references: Iterable[str | Iterable[str]],
     metrics: str | Iterable[str] = ("bleu", "chrf", "exact"),
     tokenize: str = "13a",
+    sources: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """Score lines against their references. All text is compared in its composed form (NFC), so that letters are equal
     whether their accents are code points of their own or not.
 
     Args: hypotheses, a list of strings. references, for each of them a string, or a list of one or more. metrics, some
         of METRICS but "ppl", or their names with commas between. tokenize, sacrebleu's tokeniser for BLEU, or "none"
-        for text that is tokenised already.
+        for text that is tokenised already. sources, what the lines were made from, which "novel" needs.
     Returns: a dict, with the number of sentences and, by metric:
         bleu, chrf, ter: the figure of that name, sacrebleu's (bleu and chrf 0 to 100, 100 best; ter from 0, the best,
             in edits per 100 words), and its signature (bleu_signature).
@@ -118,12 +124,18 @@ def corpus_scores(
         per: the same for phones with spaces between, the phone error rate; and word_errors, the share of lines that
             have an edit, which papers on grapheme-to-phoneme conversion call WER.
         exact: exact_match, the share of lines that equal one of their references.
-    Raises: ConfigError, when a metric or tokeniser is unknown or not installed, there is no line, or lines and
-        references do not pair up.
+        novel: novel_1 to novel_4, see `novel_ngrams`; and reference_novel_1 to reference_novel_4, those of the first
+            reference of each line.
+        regex: regex_equal, regex_valid, regex_undecided, see `regex_scores`.
+        python, json: python_parses, json_parses, see `share_that_parses`.
+    Raises: ConfigError, when a metric or tokeniser is unknown or not installed, there is no line, lines, references and
+        sources do not pair up, or there are no sources for "novel".
     Source: Papineni et al. 2002; Popović 2015; Snover et al. 2006; Lin 2004; Post 2018.
     """
     metrics = _metrics(metrics, [name for name in METRICS if name != "ppl"])
-    bleu = scorer_of("bleu", tokenize)
+    scorer_of("bleu", tokenize)
+    if "novel" in metrics and sources is None:
+        raise ConfigError("metrics has novel: it needs sources, what the lines were made from")
     hypotheses = [composed(line) for line in arguments.texts(hypotheses, "hypotheses")]
     references = _references(hypotheses, references)
     lines = list(zip(hypotheses, references, strict=True))
@@ -134,9 +146,18 @@ def corpus_scores(
             scores[name] = scorer.corpus_score(hypotheses, _streams(references)).score
             signatures[f"{name}_signature"] = str(scorer.get_signature())
         elif name == "rouge":
-            scores |= _rouge(lines, None if tokenize == "13a" else bleu.tokenizer)
+            scores |= mean_rouge(hypotheses, references, tokenize)
         elif name == "exact":
             scores["exact_match"] = sum(line in wanted for line, wanted in lines) / len(lines)
+        elif name == "novel":
+            given = [composed(line) for line in arguments.texts(sources, "sources")]
+            scores |= novel_ngrams(hypotheses, given, tokenize)
+            of_references = novel_ngrams([wanted[0] for wanted in references], given, tokenize)
+            scores |= {f"reference_{n}": value for n, value in of_references.items()}
+        elif name == "regex":
+            scores |= regex_scores(hypotheses, references)
+        elif name in ("python", "json"):
+            scores[f"{name}_parses"] = share_that_parses(hypotheses, name)
     if "wer" in metrics or "per" in metrics:
         edits, words = zip(*(_edits(line, wanted) for line, wanted in lines), strict=True)
         rate = sum(edits) / max(sum(words), 1)  # with no word at all, as jiwer: the number of edits
@@ -202,11 +223,6 @@ def compare(
     }
 
 
-def composed(text: str) -> str:
-    """The text in Unicode's form NFC: an accent and its letter are one code point where there is one."""
-    return unicodedata.normalize("NFC", text)
-
-
 def _metrics(names, known):
     names = [name.strip() for name in arguments.texts(names.split(",") if isinstance(names, str) else names, "metrics")]
     for name in names:
@@ -242,31 +258,6 @@ def _references(hypotheses, references, name="hypotheses", least=1):
 def _streams(references):
     """The first reference of every line, then the second, ...; None where a line has no more: sacrebleu's way."""
     return list(zip_longest(*references))
-
-
-def scorer_of(metric: str, tokenize: str, **options: Any) -> Any:
-    from sacrebleu.metrics import BLEU, CHRF, TER
-
-    if tokenize not in BLEU.TOKENIZERS:
-        raise ConfigError(f"tokenize is {tokenize!r}: choose one of {', '.join(sorted(BLEU.TOKENIZERS))}")
-    if metric != "bleu":
-        return {"chrf": CHRF, "ter": TER}[metric](**options)
-    try:
-        return BLEU(tokenize=tokenize, force=True, **options)
-    except (ImportError, RuntimeError) as error:  # a tokeniser that needs a package of its own
-        raise ConfigError(f"tokenize is {tokenize!r}: {' '.join(str(error).split())}") from None
-
-
-def _rouge(lines, tokenizer):
-    from types import SimpleNamespace
-
-    from rouge_score.rouge_scorer import RougeScorer
-
-    own = tokenizer and SimpleNamespace(tokenize=lambda text: tokenizer(text).split())
-    names = ["rouge1", "rouge2", "rougeL"]
-    scorer = RougeScorer(names, tokenizer=own)
-    found = [scorer.score_multi(wanted, line) for line, wanted in lines]
-    return {name: 100 * sum(scores[name].fmeasure for scores in found) / len(found) for name in names}
 
 
 def _edits(line, wanted):

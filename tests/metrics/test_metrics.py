@@ -27,7 +27,7 @@ from numseq.search.beam import BeamOptions
 from numseq.search.scoring import score
 from numseq.search.translate import Translator
 
-TEXTUAL = METRICS[:-1]  # without ppl
+TEXTUAL = [name for name in METRICS if name not in ("novel", "ppl")]  # which need more than lines and references
 HYPOTHESES = [
     "The cat sat on a mat.",
     "he reads the long book quickly",
@@ -184,6 +184,8 @@ def test_metrics_choose_the_keys():
 ERRORS = {
     "unknown metric": (lambda: corpus_scores(["a"], ["a"], ["bleu", "meteor"]), ["metrics", "meteor", "bleu, chrf"]),
     "no metric": (lambda: corpus_scores(["a"], ["a"], []), ["metrics", "bleu, chrf"]),
+    "novel without sources": (lambda: corpus_scores(["a"], ["a"], "novel"), ["metrics has novel", "sources"]),
+    "sources do not pair up": (lambda: corpus_scores(["a"], ["a"], "novel", sources=[]), ["sources has 0", "1"]),
     "perplexity of lines": (lambda: corpus_scores(["a"], ["a"], METRICS), ["metrics", "ppl", "model"]),
     "unknown tokeniser": (lambda: corpus_scores(["a"], ["a"], tokenize="magic"), ["tokenize", "magic", "13a"]),
     "lines do not pair up": (lambda: corpus_scores(["a", "b"], ["a"]), ["references has 1", "hypotheses 2"]),

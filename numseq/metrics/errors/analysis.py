@@ -20,7 +20,8 @@ from numseq.metrics.errors.repeated import repeated
 from numseq.metrics.errors.table import WIDTH, Examples, Table, shown
 from numseq.metrics.errors.unknown import unknown
 from numseq.metrics.errors.worst import worst
-from numseq.metrics.scores import composed, corpus_scores, scorer_of
+from numseq.metrics.scores import corpus_scores
+from numseq.metrics.tokenizers import composed, scorer_of
 from numseq.record import Record
 from numseq.search.translate import Translation, Translator
 

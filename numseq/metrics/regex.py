@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from numseq import arguments
-from numseq.errors import NumseqError
+from numseq.errors import ConfigError, NumseqError
 from numseq.metrics.regex_parser import Node, RegexError, classes, parse
 
 MOST_STATES = 10_000
@@ -94,8 +94,15 @@ def regex_scores(hypotheses: Iterable[str], references: Iterable[str | Iterable[
     Returns: a dict: regex_equal, the share of lines that equal one of their references, see `compare_regex`.
         regex_valid, the share of lines that are regular expressions. regex_undecided, how many pairs have too many
         states; they count as different.
+    Raises: ConfigError, when they do not pair up, or there is none.
     """
     hypotheses = arguments.texts(hypotheses, "hypotheses")
+    references = arguments.listed(references, "references", "a list of texts, or of lists of them")
+    if len(references) != len(hypotheses):
+        counts = f"{len(references):,} lines, hypotheses {len(hypotheses):,}"
+        raise ConfigError(f"references has {counts}: they must pair up")
+    if not hypotheses:
+        raise ConfigError("hypotheses has no line: there is nothing to score")
     equal = undecided = 0
     for line, wanted in zip(hypotheses, references, strict=True):
         undecided_before = undecided

@@ -9,6 +9,7 @@ from numseq.metrics import (
     entity_f1,
     novel_ngrams,
     parses,
+    regex_scores,
     response_accuracy,
     share_that_parses,
 )
@@ -112,6 +113,8 @@ ERRORS = {
     "entities, none": (lambda: entity_f1(["a"], ["a"], [" "]), "entities has no name"),
     "entities, a text": (lambda: entity_f1(["a"], ["a"], "west"), "entities is 'west'"),
     "answers, kinds": (lambda: answer_errors(["a"], ["a"], ["k", "k"]), "kinds has 2 lines, answers 1"),
+    "regex, pairs": (lambda: regex_scores(["a"], []), "references has 0 lines, hypotheses 1"),
+    "regex, nothing": (lambda: regex_scores([], []), "hypotheses has no line"),
     "parses, language": (lambda: parses("a", "perl"), "language is 'perl': choose one of python, json, regex"),
     "parses, no text": (lambda: parses(3, "json"), "text is 3"),
     "share, nothing": (lambda: share_that_parses([], "json"), "texts has no line"),

@@ -12,7 +12,23 @@ from numseq.data.batches import Ragged
 from numseq.errors import ArgumentError, NumseqError
 from numseq.interop import from_torch, read, to_torch, write
 from numseq.layers import LSTM, EmbeddingParams, LinearParams
-from numseq.metrics import align, alignment_error_rate, compare, corpus_scores, distinct, evaluate, self_bleu
+from numseq.metrics import (
+    align,
+    alignment_error_rate,
+    answer_errors,
+    compare,
+    corpus_scores,
+    distinct,
+    entity_f1,
+    evaluate,
+    extractive_scores,
+    mean_words,
+    novel_ngrams,
+    regex_scores,
+    response_accuracy,
+    self_bleu,
+    share_that_parses,
+)
 from numseq.metrics.errors import analyse
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.options import LARGEST
@@ -84,6 +100,14 @@ TAKE_TEXTS = {
     "analyse": ("references", lambda t, x: analyse(t.translate(LINES), x)),
     "distinct": ("texts", lambda t, x: distinct(x, 1)),
     "self_bleu": ("texts", lambda t, x: self_bleu(x)),
+    "novel_ngrams": ("summaries", lambda t, x: novel_ngrams(x, LINES)),
+    "response_accuracy": ("responses", lambda t, x: response_accuracy(x, LINES, [1, 2, 3])),
+    "entity_f1, entities": ("entities", lambda t, x: entity_f1(LINES, LINES, x)),
+    "answer_errors": ("references", lambda t, x: answer_errors(LINES, x, [1, 2, 3])),
+    "regex_scores": ("hypotheses", lambda t, x: regex_scores(x, LINES)),
+    "share_that_parses": ("texts", lambda t, x: share_that_parses(x, "json")),
+    "mean_words": ("references", lambda t, x: mean_words(x)),
+    "extractive_scores": ("sources", lambda t, x: extractive_scores(x, LINES, 3)),
     "attention_map, source": ("source", lambda t, x: plots.attention_map(np.ones((3, 3)), x, LINES)),
     "attention_map, target": ("target", lambda t, x: plots.attention_map(np.ones((3, 3)), LINES, x)),
     "make_dates": ("locales", lambda t, x: make_dates(1, 1, 1, 0, locales=x)),

@@ -27,6 +27,7 @@ WHOLE = [
     "error-analysis.md",
     "gradient-flow.md",
     "index.md",
+    "text-to-text.md",
     "training.md",
 ]  # each block follows those above it
 FRAGMENTS = {"architecture.md", "options.md"}  # of what stands elsewhere, or of no language

@@ -222,7 +222,7 @@ def test_e2e_nlg_that_is_broken(prepare, tmp_path):
         archive(tmp_path / "e2e_aligned.tar.gz", source, text)
         refused(prepare("e2e_nlg"), words)
     put(tmp_path / "e2e_aligned.tar.gz", "nothing")
-    refused(prepare("e2e_nlg"), "no archive that can be read")
+    refused(prepare("e2e_nlg"), "no archive (.tar.gz) that can be read")
     put(tmp_path / "trainset.csv", "mr,ref\nname Blue,x\n")
     refused(prepare("e2e_nlg"), "trainset.csv, line 2: no field begins at 'name Blue'")
     put(tmp_path / "trainset.csv", "mr,text\n")

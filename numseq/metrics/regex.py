@@ -17,7 +17,7 @@ Source: Brzozowski 1964; equality as the measure: Kushman & Barzilay 2013; the n
 import string
 from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from numseq import arguments
 from numseq.errors import ConfigError, NumseqError
@@ -63,8 +63,9 @@ def compare_regex(found: str, wanted: str, most_states: int = MOST_STATES) -> Co
         return Comparison(True)
     alphabet = _alphabet(trees)
     made = _Expressions(alphabet)
-    start = tuple(made.of(tree) for tree in trees)
-    before, waiting = {start: None}, deque([start])
+    start = made.of(trees[0]), made.of(trees[1])
+    before: dict[tuple[_Expression, _Expression], tuple[Any, str] | None] = {start: None}
+    waiting = deque([start])
     while waiting:
         state = waiting.popleft()
         if state[0].empty != state[1].empty:
@@ -181,8 +182,9 @@ class _Expressions:
             for part in reversed(parts):
                 found = self.row(part, found)
             return found
-        make = {"not": self.complement, "times": self.times}.get(node.kind)
-        return make(*parts) if make else getattr(self, node.kind)(parts)
+        if node.kind in ("union", "both"):
+            return getattr(self, node.kind)(parts)
+        return self.complement(*parts) if node.kind == "not" else self.times(*parts)
 
     def chars(self, numbers):
         return self._one("chars", frozenset(numbers), False)

@@ -359,6 +359,15 @@ def test_evaluation_by_beam_search_with_further_references(translator):
     assert found["exact_match"] >= 2 / 12
 
 
+def test_what_is_new_is_counted_against_the_sources(translator):
+    pairs = words(5, seed=1)
+    sources, references = (list(side) for side in zip(*pairs, strict=True))
+    lines = [result.text for result in translator.translate(sources)]
+    found = evaluate(translator, pairs, metrics="novel,regex")
+    assert found == corpus_scores(lines, references, "novel,regex", sources=sources)
+    assert found["reference_novel_1"] == 0, "the same words, turned round"
+
+
 def test_perplexity_alone_translates_nothing(translator):
     with mock.patch.object(Translator, "stream", side_effect=AssertionError):
         assert evaluate(translator, words(3), metrics=["ppl"]).keys() == {"perplexity", "sentences"}

@@ -22,7 +22,7 @@ def test_novel_ngrams_by_hand():
     # words: the cat sat down . | b      pairs: the-cat cat-sat sat-down down-.
     found = novel_ngrams(summaries, sources)
     assert found == {"novel_1": 1 / 6, "novel_2": 3 / 4, "novel_3": 1, "novel_4": 1}
-    assert novel_ngrams(["a b a b a"], ["a b"])["novel_2"] == 2 / 4, "each time that it is there"
+    assert novel_ngrams(["a b a b"], ["a b"])["novel_2"] == 1 / 3, "each time that it is there"
     assert novel_ngrams(sources, sources) == dict.fromkeys(found, 0)
     assert novel_ngrams(["", "x"], ["a", ""]) == {"novel_1": 1, "novel_2": 0, "novel_3": 0, "novel_4": 0}
     assert novel_ngrams(["猫坐"], ["坐着"], "char")["novel_1"] == 1 / 2
@@ -41,6 +41,7 @@ def test_responses_and_dialogues_by_hand():
     references = ["hello", "api_call a", "y", "bye", "ok"]
     found = response_accuracy(responses, references, [1, 1, 2, 2, 3])
     assert found == {"per_response": 4 / 5, "per_dialogue": 2 / 3, "responses": 5, "dialogues": 3}
+    assert response_accuracy(["a", "b"], [["x", "a"], ["x"]], [1, 1])["per_response"] == 1 / 2
 
 
 NAMES = ["prezzo", "west", "italian", "the copper kettle", "moderate"]
@@ -87,7 +88,11 @@ def test_answers_by_kind_by_hand():
 @pytest.mark.parametrize(
     "language, right, wrong",
     [
-        ("python", ["x = [1, 2]", "def f():\n    return '\\d'"], ["x = [1, 2", "return = 1", "a\0", "(" * 1000, " "]),
+        (
+            "python",
+            ["x = [1, 2]", "def f():\n    return '\\d'"],
+            ["x = [1, 2", "return = 1", "a\0", "(" * 1000, "-" * 100_000 + "1", " "],
+        ),
         ("json", ['{"a": [1, null]}', "3"], ["{'a': 1}", "[1,]", "NaN", "[" * 100_000, ""]),
         ("regex", ["( [ <NUM> ] ) * | a"], ["( [ <NUM> ]", "* a", ""]),
     ],
@@ -107,6 +112,7 @@ ERRORS = {
     "novel, nothing": (lambda: novel_ngrams([], []), "summaries has no line"),
     "novel, tokeniser": (lambda: novel_ngrams(["a"], ["a"], "x"), "tokenize is 'x'"),
     "responses, pairs": (lambda: response_accuracy(["a"], [], [1]), "references has 0 lines, responses 1"),
+    "responses, no reference": (lambda: response_accuracy(["a"], [[]], [1]), "references has none for line 1"),
     "responses, dialogues": (lambda: response_accuracy(["a"], ["a"], []), "dialogues has 0 lines, responses 1"),
     "responses, one number": (lambda: response_accuracy(["a"], ["a"], 3), "dialogues is 3"),
     "responses, nothing": (lambda: response_accuracy([], [], []), "responses has no line"),

@@ -87,6 +87,7 @@ def test_two_expressions_are_equal_if_their_languages_are(one, other):
         ("~ a *", "(~ a) *"),  # ~ binds closest
         ("a | b & c", "a | (b & c)"),
         ("[a-]", "a|-"),
+        ("[^ a-z b ]", "[^a-z]"),
         ("\\.|\\*", "[.*]"),
     ],
 )
@@ -101,6 +102,7 @@ def test_equal_by_hand(one, other):
         (". *", ". +", "found matches the empty string, wanted does not"),
         ("[ <LET> ]", "[ <LOW> ]", "found matches 'A', wanted does not"),
         (".", "[a-zA-Z]", "found matches '0', wanted does not"),
+        ("[\0-\xff]", ".", "wanted matches 'Ā', found does not"),
         ("[ <NUM> ] { 2 , 4 }", "[ <NUM> ] { 2 , 5 }", "wanted matches '00000', found does not"),
         ("( a", "a", "found is no regular expression: a ) is missing, at the end"),
         ("a )", "a", "found is no regular expression: there is no ( to close, before ')', character 2"),

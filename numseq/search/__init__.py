@@ -1,6 +1,7 @@
 """From probabilities to sentences, and from sentences to probabilities."""
 
 from numseq.search.beam import BeamOptions, beam_search
+from numseq.search.constraints import Brackets, ByFunction, Candidates, Constraint, Grammar, SourceNames, Together
 from numseq.search.greedy import GreedyOptions, greedy
 from numseq.search.hypotheses import Hypotheses, Hypothesis
 from numseq.search.sampling import SamplingOptions, sample
@@ -10,11 +11,18 @@ from numseq.search.what_if import WhatIf, what_if
 
 __all__ = [
     "BeamOptions",
+    "Brackets",
+    "ByFunction",
+    "Candidates",
+    "Constraint",
+    "Grammar",
     "GreedyOptions",
     "Hypotheses",
     "Hypothesis",
     "SamplingOptions",
     "Scored",
+    "SourceNames",
+    "Together",
     "Translation",
     "Translator",
     "WhatIf",

@@ -1,12 +1,14 @@
 """Bans: what may not be said next. Its log-probability becomes -inf; that of all else stays the model's.
 
     never          <pad> and <bos>: no sentence contains them
+    constraint     what would make the output ill formed (`constraints/`)
     too early      <eos>, before the fewest tokens that a translation may have
     n-gram twice   a token that would complete an n-gram which the beginning already has
     at the limit   everything but <eos>
 
-A row to which nothing is left must end as well: <eos> then has its own probability, and is possible however small that
-is. So every row ends.
+A constraint is stronger than those below it: where they leave nothing of what it allows, and it does not allow <eos>,
+they are lifted. A row to which nothing is left must end: <eos> then has its own probability, and is possible however
+small that is. So every row ends.
 
 Source: Paulus, Xiong & Socher 2018, section 2.5 (no n-gram twice).
 """
@@ -38,21 +40,29 @@ class Bans:
         return np.maximum(self.min_length, np.ceil(self.min_ratio * lengths))
 
 
-def forbid(logp: Array, said: Array, fewest: Array, limits: Array, ngram: int = 0) -> None:
+def forbid(
+    logp: Array, said: Array, fewest: Array, limits: Array, ngram: int = 0, allowed: Array | None = None
+) -> None:
     """Ban what N rows may not say next.
 
     Args: logp, (N, V), is changed. said, (t, N): the rows' tokens so far. fewest, limits, (N,): the fewest and the most
         tokens of each row; the limit is the stronger. ngram, 0 for no ban of repetitions.
+        allowed, (N, V) booleans, what a constraint allows; None without one.
     """
     xp, t, ends = array_module(logp), len(said), logp[:, EOS].copy()
     logp[:, PAD] = logp[:, BOS] = -xp.inf
+    if allowed is not None:
+        logp[...] = kept = xp.where(allowed, logp, -xp.inf)
     bans = [(rows, tokens) for rows, tokens in (too_early(t, fewest), repeated(said, ngram)) if len(rows)]
     for rows, tokens in bans:
         logp[asarray(rows), asarray(tokens)] = -xp.inf
+    if allowed is not None and bans:
+        lost = (logp.max(axis=1) == -xp.inf) & ~allowed[:, EOS]
+        logp[...] = xp.where(lost[:, None], kept, logp)
     last = np.flatnonzero(t == limits)
     if len(last):
         logp[asarray(last)] = -xp.inf
-    if len(last) or bans:  # a row may have nothing left to say
+    if len(last) or bans or allowed is not None:  # a row may have nothing left to say
         silent = logp.max(axis=1) == -xp.inf
         logp[:, EOS] = xp.where(silent, xp.fmax(ends, np.finfo(ends.dtype).min), logp[:, EOS])
 

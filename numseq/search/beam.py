@@ -23,6 +23,7 @@ from numseq.errors import ConfigError
 from numseq.options import option
 from numseq.search.bans import Bans
 from numseq.search.beginnings import Beginnings
+from numseq.search.constraints import Rows
 from numseq.search.hypotheses import Hypotheses
 from numseq.search.nbest import NORMS, NBest
 from numseq.search.topk import topk
@@ -81,20 +82,21 @@ def beam_search(
     keep_alpha: bool = True,
     keep_steps: bool = False,
     copies: Array | None = None,
+    constraint: Rows | None = None,
 ) -> Hypotheses:
     """Search a batch of sentences.
 
     Equations: those of the module.
 
-    Args: models, source, source_mask, limits, copies: as of `greedy`. options, BeamOptions. keep_alpha, keep_steps:
-        whether the result has `alpha` and `steps`.
+    Args: models, source, source_mask, limits, copies, constraint: as of `greedy`. options, BeamOptions. keep_alpha,
+        keep_steps: whether the result has `alpha` and `steps`.
     Returns: Hypotheses, K = the beam, best first.
     """
     options = options or BeamOptions()
-    B, K, limits = source.shape[1], options.beam, to_numpy(limits)
+    B, K = source.shape[1], options.beam
     looks = keep_alpha or options.coverage_penalty > 0
-    rows = Beginnings(models, source, source_mask, limits, options, K, looks, copies)  # sentence by sentence
-    best, steps = NBest(options, limits, rows.places), []
+    rows = Beginnings(models, source, source_mask, limits, options, K, looks, copies, constraint)  # by sentences
+    best, steps = NBest(options, rows.limits[::K], rows.places), []
     score = np.full((B, K), -np.inf)  # what beams compete by
     score[:, :: K // options.groups] = 0  # one empty beginning a group, from which its beams are filled
     total = np.zeros((B, K))  # the same without the diversity penalty

@@ -13,7 +13,9 @@ import numpy as np
 
 from numseq.backend import Array, array_module, asarray, to_numpy
 from numseq.data.tokens import BOS
+from numseq.errors import ArgumentError
 from numseq.search.bans import Bans, forbid
+from numseq.search.constraints import Rows
 from numseq.search.hypotheses import Hypothesis
 
 if TYPE_CHECKING:
@@ -37,12 +39,14 @@ class Beginnings:
         each: int = 1,
         keep_alpha: bool = True,
         copies: Array | None = None,
+        constraint: Rows | None = None,
     ):
         """Read the sources.
 
         Args: models, a Seq2Seq, or a list of them with the same vocabularies. source, (S, B) ids. source_mask, (S, B).
             limits, (B,) integers: the most tokens of each sentence, <eos> not counted. bans, Bans. each, beginnings of
-            a sentence. copies, (S, B): what stands at each place of the sources, for heads that copy.
+            a sentence. copies, (S, B): what stands at each place of the sources, for heads that copy. constraint, its
+            Rows of these sentences; where a limit has no room for what is well formed, it is as much larger.
         """
         (S, B), given = source.shape, () if copies is None else (copies,)
         self.xp, self.bans, self.each, self.keep_alpha = array_module(source), bans, each, keep_alpha
@@ -50,7 +54,11 @@ class Beginnings:
         self.under_way = [model.start(source, source_mask, *given) for model in self.models]  # (memory, state) of each
         real = [memory.places for memory, _ in self.under_way if memory.places is not None]
         self.places = to_numpy(real[0]) if real else None  # (B, S), which of the memory are real; None for all
-        self.sentence, self.limits = np.arange(B), to_numpy(limits)
+        self.sentence, self.limits, self.constraint = np.arange(B), to_numpy(limits), constraint
+        if constraint is not None:
+            if len(constraint) != B:
+                raise ArgumentError(f"constraint is of {len(constraint)} lines, and source of {B}")
+            self.limits = np.maximum(self.limits, constraint.fewest)
         lengths = np.full(B, S) if source_mask is None else to_numpy(source_mask).sum(axis=0)
         self.fewest = bans.fewest(lengths)
         self.said, self.looked = np.empty((0, B), dtype=np.int64), []
@@ -70,7 +78,10 @@ class Beginnings:
         if self.keep_alpha and all(alpha is not None and alpha.shape == alphas[0].shape for alpha in alphas):
             self.looked.append(np.mean([to_numpy(alpha) for alpha in alphas], axis=0))
         logp = log_mean(logps)
-        forbid(logp, self.said, self.fewest, self.limits, self.bans.no_repeat_ngram)
+        allowed = None
+        if self.constraint is not None:
+            allowed = self.constraint.allowed(self.limits - len(self.said), logp.shape[1])
+        forbid(logp, self.said, self.fewest, self.limits, self.bans.no_repeat_ngram, allowed)
         return logp
 
     def go_on(self, rows: Array, tokens: Array) -> None:
@@ -78,6 +89,8 @@ class Beginnings:
         if not np.array_equal(rows, np.arange(len(self.sentence))):
             self._select(rows)
         self.said = np.concatenate([self.said, tokens[None]])
+        if self.constraint is not None:
+            self.constraint = self.constraint.say(tokens)
 
     def complete(self, rows: Array, logp: Array) -> list[Hypothesis]:
         """The hypotheses that these rows are, once they have said <eos>, with their logp: a list of Hypothesis."""
@@ -96,6 +109,8 @@ class Beginnings:
             self.under_way[k] = (picked if moved else memory), state
         self.sentence, self.limits, self.fewest = sentence, self.limits[rows], self.fewest[rows]
         self.said, self.looked = self.said[:, rows], [look[rows] for look in self.looked]
+        if self.constraint is not None:
+            self.constraint = self.constraint.select(rows)
 
 
 def log_mean(logps: list[Array]) -> Array:

@@ -13,6 +13,7 @@ from numseq.backend import Array, array_module, to_numpy
 from numseq.data.tokens import EOS
 from numseq.search.bans import Bans
 from numseq.search.beginnings import Beginnings
+from numseq.search.constraints import Rows
 from numseq.search.hypotheses import Hypotheses, Hypothesis
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def greedy(
     options: GreedyOptions | None = None,
     *,
     copies: Array | None = None,
+    constraint: Rows | None = None,
 ) -> Hypotheses:
     """Decode a batch greedily.
 
@@ -40,10 +42,11 @@ def greedy(
     Args: models, a Seq2Seq, or a list of them with the same vocabularies, whose probabilities are averaged.
         source, (S, B) ids. source_mask, (S, B). limits, (B,) integers: the most tokens of each sentence, <eos> not
         counted. options, GreedyOptions. copies, (S, B), for heads that copy: what stands at each place of the sources,
-        see `numseq.data.copying`.
+        see `numseq.data.copying`. constraint, what `Constraint.rows` gives of the sources' lines; None for none.
     Returns: Hypotheses, K = 1, with the scores of a beam of 1: logp by the length.
     """
-    rows = Beginnings(models, source, source_mask, limits, options or GreedyOptions(), copies=copies)
+    options = options or GreedyOptions()
+    rows = Beginnings(models, source, source_mask, limits, options, copies=copies, constraint=constraint)
     found = follow(rows, lambda logp, t, numbers: logp.argmax(axis=1))
     found.scores = found.logp / (found.lengths + 1)
     return found

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numseq.backend import Array, array_module, asarray, generator, to_numpy
+from numseq.backend import Array, array_module, asarray, generator
 from numseq.layers.activations import softmax
 from numseq.options import option
 from numseq.search.bans import Bans
 from numseq.search.beginnings import Beginnings
+from numseq.search.constraints import Rows
 from numseq.search.greedy import follow
 from numseq.search.hypotheses import Hypotheses
 
@@ -48,22 +49,25 @@ def sample(
     numbers: Array | None = None,
     *,
     copies: Array | None = None,
+    constraint: Rows | None = None,
 ) -> Hypotheses:
     """Draw translations of a batch of sentences.
 
-    Args: models, source, source_mask, limits, copies: as of `greedy`. options, SamplingOptions. numbers, (B,)
-        integers that tell sentences apart: the same number, seed and sentence give the same draws; by default 0 .. B-1.
+    Args: models, source, source_mask, limits, copies, constraint: as of `greedy`. options, SamplingOptions. numbers,
+        (B,) integers that tell sentences apart: the same number, seed and sentence give the same draws; by default
+        0 .. B-1.
     Returns: Hypotheses with K = samples, in the order of drawing. logp, and scores too, are sums of the models' own
         log-probabilities, whatever the temperature.
     """
     options = options or SamplingOptions()
-    K, B, limits = options.samples, source.shape[1], to_numpy(limits)
+    K, B = options.samples, source.shape[1]
+    rows = Beginnings(models, source, source_mask, limits, options, each=K, copies=copies, constraint=constraint)
+    limits = rows.limits[::K]
     numbers = np.arange(B) if numbers is None else numbers
     uniform = np.zeros((int(limits.max()) + 1, B, K))
     for b in range(B):
         uniform[: limits[b] + 1, b] = generator(options.seed, int(numbers[b])).random((limits[b] + 1, K))
     uniform = uniform.reshape(-1, B * K)
-    rows = Beginnings(models, source, source_mask, limits, options, each=K, copies=copies)
     return follow(rows, lambda logp, t, numbers: draw(logp, uniform[t, numbers], options))
 
 

@@ -16,6 +16,7 @@ from numseq.data.copying import Copier, Sources
 from numseq.data.tokens import EOS, SPECIAL, UNK, Tokens
 from numseq.errors import ArgumentError, ConfigError
 from numseq.search.beam import BeamOptions, beam_search
+from numseq.search.constraints import Constraint
 from numseq.search.copied import copied_from
 from numseq.search.greedy import GreedyOptions, greedy
 from numseq.search.sampling import SamplingOptions, sample
@@ -33,7 +34,7 @@ class Translation:
     score, what hypotheses are ordered by, and logp, log p(target | source) in nats; None of a line that is empty or too
     long. others: the next best Translations, or the other samples, of the same line. unknown: the tokens of source that
     the model does not know. copied, by a head that copies: for each token said the place in source from which it was
-    copied, None where it was generated.
+    copied, None where it was generated. ill_formed: whether it had to end where its constraint had not.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Translation:
     others: list["Translation"] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     copied: list[int | None] | None = None
+    ill_formed: bool = False
 
     @property
     def too_long(self) -> bool:
@@ -127,6 +129,7 @@ class Translator:
         max_length: int = MAX_LENGTH,
         numbered_from: int = 0,
         threads: int | None = None,
+        constraint: Constraint | None = None,
     ) -> Iterator[Translation]:
         """Translate lines and yield a Translation for each, in their order, as soon as it is there.
 
@@ -137,6 +140,7 @@ class Translator:
             most max_ratio * n + extra. max_length, a line of more tokens is not translated: its Translation is empty
             and `too_long`. numbered_from, the number of the first line: sampling draws by line number. threads, of the
             matrix products; None for as many as suit the model and batch_size (`numseq.threads.choose_threads`).
+            constraint, what translations have to be, of the target's vocabulary; `numseq.search.constraints`.
         Raises: ArgumentError, for what is of another kind or out of bounds; ConfigError, when <unk> is to be replaced
             without an attention to the words of the source, as where an encoder shortens time.
         """
@@ -152,15 +156,24 @@ class Translator:
             raise ConfigError("a plain model attends to nothing, so its unknown words cannot be replaced")
         if replace_unk is not None:
             replace_unk = {self.source_tokens.normalize(word): said for word, said in replace_unk.items()}
+        self.check_constraint(constraint)
         threads = choose_threads(threads, self.model.params, batch_size)
         lines = enumerate(arguments.iterated(lines, "lines", "texts, such as a list of strings"))
         start = numbered_from
         while pool := [arguments.text(line, f"lines[{k}]").strip() for k, line in islice(lines, POOL * batch_size)]:
             limits = max_ratio, extra, max_length
-            yield from self._pool(pool, batch_size, search, replace_unk, limits, start, threads)
+            yield from self._pool(pool, batch_size, search, constraint, replace_unk, limits, start, threads)
             start += len(pool)
 
-    def _pool(self, pool, batch_size, search, replace_unk, limits, start, threads):
+    def check_constraint(self, constraint: Constraint | None) -> None:
+        """Raise ArgumentError, unless it is one of the vocabulary of the target, or None."""
+        arguments.one_of(constraint, "constraint", Constraint, NoneType)
+        if constraint is None or constraint.tokens is self.target_tokens:
+            return
+        if constraint.tokens.to_json() != self.target_tokens.to_json():
+            raise ArgumentError("constraint is of another vocabulary than the model's target: make it with that")
+
+    def _pool(self, pool, batch_size, search, constraint, replace_unk, limits, start, threads):
         max_ratio, extra, max_length = limits
         sources = Ragged(self.source_tokens.encode(pool))
         done = (sources.lengths == 0) | (sources.lengths > max_length)
@@ -174,7 +187,8 @@ class Translator:
         said = 0
         for batch in plan_batches(lengths, lengths, batch_size, max_cells=cells) if len(real) else []:
             rows = real[batch]
-            for k, result in self._batch(sources, rows, pool, search, replace_unk, most[rows], start, threads):
+            how = search, constraint, replace_unk, most[rows], start, threads
+            for k, result in self._batch(sources, rows, pool, *how):
                 results[k] = result
             done[rows] = True
             while said < len(pool) and done[said]:
@@ -206,13 +220,15 @@ class Translator:
             results.append(replace(new[0], others=new[1:]) if new else first)
         return results
 
-    def _batch(self, sources, rows, lines, search, replace_unk, limits, first, threads):
+    def _batch(self, sources, rows, lines, search, constraint, replace_unk, limits, first, threads):
         source, mask = (asarray(array) for array in sources.pad(rows))
         copier = Copier(self.source_tokens, self.target_tokens) if self.copies else None
         copyable = Sources.of([copier.read(lines[k]) for k in rows]) if copier else None
+        copies, more = (copyable.copies, [list(one.new) for one in copyable.each]) if copyable else (None, None)
+        kept = None if constraint is None else constraint.rows([lines[k] for k in rows], more)
         with blas_threads(threads):
-            found = self._search(search, source, mask, limits, first + rows, copyable and copyable.copies)
-            copied = copied_from(self.model, source, mask, copyable.copies, found) if copyable else None
+            found = self._search(search, source, mask, limits, first + rows, copies, kept)
+            copied = copied_from(self.model, source, mask, copies, found) if copyable else None
         for b, k in enumerate(rows):
             words = self.source_tokens.split(lines[k])
             known = source[: len(words), b].tolist()
@@ -222,19 +238,20 @@ class Translator:
             for n, one in enumerate(found.of_sentence(b)):
                 origin = (copyable.each[b], copied[:, b, n]) if copyable else None
                 hypotheses.append(self._translation(words, unknown, one, real, origin))
+                hypotheses[-1].ill_formed = kept is not None and not kept.accepts(b, one.tokens)
             if replace_unk is not None:
                 for hypothesis in hypotheses:
                     self._replace(hypothesis, replace_unk)
             hypotheses[0].others = hypotheses[1:]
             yield k, hypotheses[0]
 
-    def _search(self, options, source, mask, limits, numbers, copies):
-        given = [self.model, *self.others], source, mask, limits
+    def _search(self, options, source, mask, limits, numbers, copies, constraint):
+        given, more = ([self.model, *self.others], source, mask, limits), {"copies": copies, "constraint": constraint}
         if isinstance(options, BeamOptions):
-            return beam_search(*given, options, copies=copies)
+            return beam_search(*given, options, **more)
         if isinstance(options, SamplingOptions):
-            return sample(*given, options, numbers, copies=copies)
-        return greedy(*given, options, copies=copies)
+            return sample(*given, options, numbers, **more)
+        return greedy(*given, options, **more)
 
     def _translation(self, words, unknown, found, real, origin):
         """origin: of a head that copies (Copyable, the place from which each token was copied), else None."""

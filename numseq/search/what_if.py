@@ -21,6 +21,7 @@ from numseq.errors import ArgumentError, shown
 from numseq.layers.attention.base import Attention, AttentionStep
 from numseq.record import Record
 from numseq.search.beam import BeamOptions, beam_search
+from numseq.search.constraints import Constraint
 from numseq.search.translate import Translator
 from numseq.search.tree import Node, nodes
 
@@ -110,6 +111,7 @@ def what_if(
     most: int = 5,
     max_ratio: float = 2.0,
     extra: int = 10,
+    constraint: Constraint | None = None,
 ) -> WhatIf:
     """Translate a line with something changed.
 
@@ -119,18 +121,20 @@ def what_if(
         says, "<eos>" ends}. looks, {step: where it looks}, a position that gets all weight, or S weights that sum to 1;
         positions are those of the source, or of the memory, where an encoder made other places of them. Steps and
         positions count from 0. beam: of the search. most: tokens in `best`. max_ratio, extra: as of
-        `Translator.stream`.
+        `Translator.stream`. constraint, too, which sees the line as it was given.
     Returns: a WhatIf. Without a change it is what `translate` finds with the same beam.
-    Raises: ArgumentError, for a step or position that is not there, a token that the vocabulary has not, weights that
-        are none, or an empty line.
+    Raises: ArgumentError, for a step or position that is not there, a token that the vocabulary has not, or that the
+        constraint does not allow there, weights that are none, or an empty line.
     """
     arguments.one_of(translator, "translator", Translator)
     if translator.others:
         raise ArgumentError("translator is an ensemble: ask one of its models")
     most = arguments.whole(most, "most", least=1)
     words, ids = _read(translator, line, source or {})
+    translator.check_constraint(constraint)
+    kept = None if constraint is None else constraint.rows([line])
     limit = int(arguments.number(max_ratio, "max_ratio", least=0) * len(ids)) + arguments.whole(extra, "extra", least=0)
-    told = {}
+    limit, told = max(limit, int(kept.fewest[0]) if kept else 0), {}
     for t, token in (forced or {}).items():
         k = _token_id(translator.target_tokens, token, f"forced[{t}]")
         told[_step(t, "forced", limit - (k != EOS))] = k  # at the limit there is <eos> alone
@@ -143,10 +147,14 @@ def what_if(
     turned = {_step(t, "looks", limit): _weights(alpha, f"looks[{t}]", places) for t, alpha in (looks or {}).items()}
 
     under_orders: Any = Intervened(model, told, turned)  # which a search calls as a Seq2Seq
-    found = beam_search(under_orders, given, mask, np.array([limit]), BeamOptions(beam=beam), keep_steps=True)
+    found = beam_search(
+        under_orders, given, mask, np.array([limit]), BeamOptions(beam=beam), keep_steps=True, constraint=kept
+    )
     word = translator.target_tokens.token
     first, *others = found.of_sentence(0)
     said = [*first.tokens.tolist(), EOS]
+    for t in [t for t, k in told.items() if said[t : t + 1] != [k]]:
+        raise ArgumentError(f"forced[{t}] is {shown(forced[t])}: the constraint does not allow it there")
     best, logp = _most_probable(Intervened(model, {}, turned), given, mask, said, most, word)
     return WhatIf(
         source=words,

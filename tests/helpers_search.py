@@ -87,8 +87,8 @@ def everything(models, source, limit, options):
     return sorted(found, key=lambda one: -one[1])
 
 
-def one_at_a_time(models, source, limit, options):
-    """Beam search of one sentence, in loops, that never stops early."""
+def one_at_a_time(models, source, limit, options, allows=lambda said, k: True):
+    """Beam search of one sentence, in loops, that never stops early. allows, of tokens and the next, a constraint."""
     beams, complete = [((), 0.0)], []
     for t in range(limit + 1):
         logp, alpha = forced(models, source, [said for said, _ in beams])
@@ -98,7 +98,7 @@ def one_at_a_time(models, source, limit, options):
                 ends = k == EOS
                 if k in (PAD, BOS) or (t == limit and not ends) or (ends and t < min(options.min_length, limit)):
                     continue
-                if ends or not repeats((*said, k), options.no_repeat_ngram):
+                if allows(said, k) and (ends or not repeats((*said, k), options.no_repeat_ngram)):
                     found.append((total + logp[t, n, k], n, said, k))
         found = sorted(found, key=lambda one: -one[0])[: options.beam]
         for total, n, said, k in found:

@@ -31,7 +31,20 @@ class Decoding:
     sample: bool = option(False, "Draw translations instead of searching the best.")
 
 
+@dataclass(frozen=True)
+class Constraints:
+    """What every translation has to be."""
+
+    candidates: PathLike | None = option(None, "One of the lines of this file, exactly.")
+    grammar: str | None = option(None, "A sentence of the rules of this file; regex: a regular expression.")
+    brackets: str | None = option(None, "Text whose brackets close: pairs with spaces between, as '() [] {}'.")
+    names: str | None = option(
+        None, "Text that has words which match this regular expression only where the source has them."
+    )
+
+
 DECODING = Group("Decoding", Decoding)
+CONSTRAINTS = Group("Constraints", Constraints)
 BANS = Group("Bans", Bans)
 BEAM = Group(
     "Beam search",
@@ -68,6 +81,23 @@ def how_to_decode(folders, decoding, bans, beam, sampling, nbest=1):
         "search": search, "replace_unk": unknown, "max_ratio": decoding["max_ratio"], "extra": decoding["extra"],
         "max_length": longest(decoding["max_length"], folders),
     }  # fmt: skip
+
+
+def constraint_of(asked, translator):
+    """The Constraint that was asked for, of the words that a Translator says; None for none.
+
+    Raises: ArgumentError; DataError, of files.
+    """
+    from numseq.search.constraints import Brackets, Candidates, Grammar, SourceNames, Together
+
+    of = {"grammar": Grammar.read, "brackets": Brackets, "names": SourceNames}
+    found = {name: of[name](translator.target_tokens, asked[name]) for name in of if asked[name] is not None}
+    if asked["candidates"] is not None:
+        candidates = Candidates.read(translator.target_tokens, asked["candidates"])
+        for name in found.keys() & {"grammar", "brackets"}:
+            candidates.check(found[name], f"is not what {flag(name)} asks for")
+        found["candidates"] = candidates
+    return Together(*found.values()) if len(found) > 1 else next(iter(found.values()), None)
 
 
 def _not_without(other, names):

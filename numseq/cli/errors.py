@@ -8,8 +8,18 @@ from typing import Annotated, Literal
 from typer import BadParameter, Option
 
 from numseq.cli.common import Backend, Batch, Runs, Threads, can_write, choose, command, load, threads_of
-from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode, to_score
-from numseq.cli.notes import tell_lines, warn, with_progress
+from numseq.cli.decode import (
+    BANS,
+    BEAM,
+    CONSTRAINTS,
+    DECODING,
+    SAMPLING,
+    constraint_of,
+    ensemble,
+    how_to_decode,
+    to_score,
+)
+from numseq.cli.notes import tell_ill_formed, tell_lines, warn, with_progress
 
 SMALL = 100  # tokens of a vocabulary whose confusions are drawn
 
@@ -19,6 +29,7 @@ def errors(
     folders: Runs,
     decoding: Annotated[dict, DECODING],
     bans: Annotated[dict, BANS],
+    constraints: Annotated[dict, CONSTRAINTS],
     beam: Annotated[dict, BEAM],
     sampling: Annotated[dict, SAMPLING],
     source: Annotated[Path | None, Option(help="Source sentences; else the run's own validation data.")] = None,
@@ -57,7 +68,10 @@ def errors(
     training = _training(folders[0])
 
     def analysed(one, name):
-        found = list(with_progress(one.stream(sources, batch, **how), lambda: len(sources)))
+        constraint = constraint_of(constraints, one)
+        stream = one.stream(sources, batch, constraint=constraint, **how)
+        found = list(with_progress(stream, lambda: len(sources)))
+        tell_ill_formed(sum(translation.ill_formed for translation in found))
         if long := sum(translation.too_long for translation in found):
             warn(f"{name} cuts {long:,} lines into more than {how['max_length']:,} tokens: not translated")
         return analyse(

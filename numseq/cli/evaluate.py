@@ -7,8 +7,18 @@ from typing import Annotated
 from typer import Option
 
 from numseq.cli.common import Backend, Batch, Runs, Threads, can_write, choose, command, load, threads_of
-from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode, to_score
-from numseq.cli.notes import tell_lines, tell_unknown, warn, with_progress
+from numseq.cli.decode import (
+    BANS,
+    BEAM,
+    CONSTRAINTS,
+    DECODING,
+    SAMPLING,
+    constraint_of,
+    ensemble,
+    how_to_decode,
+    to_score,
+)
+from numseq.cli.notes import tell_ill_formed, tell_lines, tell_unknown, warn, with_progress
 from numseq.metrics import METRICS
 
 
@@ -17,6 +27,7 @@ def evaluate(
     folders: Runs,
     decoding: Annotated[dict, DECODING],
     bans: Annotated[dict, BANS],
+    constraints: Annotated[dict, CONSTRAINTS],
     beam: Annotated[dict, BEAM],
     sampling: Annotated[dict, SAMPLING],
     source: Annotated[Path | None, Option(help="Source sentences, one a line.")] = None,
@@ -48,15 +59,17 @@ def evaluate(
     can_write(json=json_file)
     how = how_to_decode(folders, decoding, bans, beam, sampling)
     translator = ensemble(folders)
-    how["threads"] = threads_of(threads, translator, batch)
+    how |= {"threads": threads_of(threads, translator, batch), "constraint": constraint_of(constraints, translator)}
     usual = "bleu,chrf,exact,ppl" if len(folders) == 1 else "bleu,chrf,exact"  # perplexity is of one model
     names = tuple(name.strip() for name in (metric or usual).split(","))
     pairs, more, left_out = _lines(translator, source, reference, tsv, "ppl" in names, how["max_length"])
-    ours, theirs = [], []
+    ours, theirs, ill_formed = [], [], 0
 
     def watch(found, total, texts=ours):
+        nonlocal ill_formed
         for translation in with_progress(found, lambda: total):
             texts.append(translation.text)
+            ill_formed += translation.ill_formed
             yield translation
 
     scores = metrics.evaluate(
@@ -67,6 +80,7 @@ def evaluate(
         sources = [line for line, _ in pairs]
         for one, texts in ((translator, ours), (load(compare), theirs)):
             if not texts:
+                how["constraint"] = constraint_of(constraints, one)
                 found = watch(one.stream(sources, batch, **how), len(sources), texts)
                 if long := sum(translation.too_long for translation in found):
                     warn(f"{compare} cuts {long:,} lines into more than {how['max_length']:,} tokens: not translated")
@@ -75,6 +89,7 @@ def evaluate(
         for name in names:
             found = metrics.compare(ours, theirs, references, name, tokenize)
             scores |= {f"compare_{name}_{key}": value for key, value in found.items()}
+    tell_ill_formed(ill_formed)
     width = max(16, *(len(name) + 2 for name in scores))
     for name, value in scores.items():
         print(f"{name:<{width}}{value:.4f}" if isinstance(value, float) else f"{name:<{width}}{value}")

@@ -21,7 +21,7 @@ class Notes:
         from numseq.data.unknown import Unknown
 
         self.longest, self.most = longest, most
-        self.long, self.left_out, self.unknown = [], [], Unknown()
+        self.long, self.left_out, self.ill_formed, self.unknown = [], [], 0, Unknown()
 
     def add(self, number, translation):
         """Take the Translation of a line."""
@@ -31,6 +31,7 @@ class Notes:
             return
         if self.longest and tokens > self.longest:
             self.long.append(number)
+        self.ill_formed += translation.ill_formed
         self.unknown.add(tokens, translation.unknown)
 
     def tell(self):
@@ -38,7 +39,14 @@ class Notes:
         if self.long:
             trained = f"longer than the {self.longest:,} tokens that the model was trained on"
             tell_lines(self.long, f"{trained}; translated all the same")
+        tell_ill_formed(self.ill_formed)
         tell_unknown("source", self.unknown)
+
+
+def tell_ill_formed(count):
+    """Say how many translations are not what constraints ask for, if any."""
+    if count:
+        warn(f"translations that are not what was asked for, since nothing was left that could follow: {count:,}")
 
 
 def tell_lines(numbers, what):

@@ -7,7 +7,17 @@ from typing import Annotated
 from typer import Option
 
 from numseq.cli.common import Backend, Batch, Runs, Threads, can_write, choose, command, threads_of
-from numseq.cli.decode import BANS, BEAM, DECODING, SAMPLING, ensemble, how_to_decode, trained_length
+from numseq.cli.decode import (
+    BANS,
+    BEAM,
+    CONSTRAINTS,
+    DECODING,
+    SAMPLING,
+    constraint_of,
+    ensemble,
+    how_to_decode,
+    trained_length,
+)
 from numseq.cli.json_list import json_list
 from numseq.cli.notes import Notes, with_progress
 from numseq.errors import NumseqError
@@ -18,6 +28,7 @@ def translate(
     folders: Runs,
     decoding: Annotated[dict, DECODING],
     bans: Annotated[dict, BANS],
+    constraints: Annotated[dict, CONSTRAINTS],
     beam: Annotated[dict, BEAM],
     sampling: Annotated[dict, SAMPLING],
     input: Annotated[Path | None, Option(help="One sentence a line. [default: standard input]")] = None,
@@ -49,7 +60,7 @@ def translate(
     can_write(output=output, attention=attention_file)
     how = how_to_decode(folders, decoding, bans, beam, sampling, nbest)
     translator, longest = ensemble(folders), trained_length(folders)
-    how["threads"] = threads_of(threads, translator, batch)
+    how |= {"threads": threads_of(threads, translator, batch), "constraint": constraint_of(constraints, translator)}
     notes, texts = Notes(longest, how["max_length"]), []
 
     if input is None and sys.stdin.isatty():

@@ -6,9 +6,10 @@
     n-gram twice   a token that would complete an n-gram which the beginning already has
     at the limit   everything but <eos>
 
-A constraint is stronger than those below it: where they leave nothing of what it allows, and it does not allow <eos>,
-they are lifted. A row to which nothing is left must end: <eos> then has its own probability, and is possible however
-small that is. So every row ends.
+A constraint is stronger than those that stand between it and the limit: where they leave nothing of what it allows, and
+it does not allow <eos>, they are lifted. A row to which nothing is left must end: <eos> then has its own probability,
+and is possible however small that is. So every row ends. Where a constraint does not allow even that, <eos> has
+log p = ILL_FORMED, so that whatever is well formed has a better score.
 
 Source: Paulus, Xiong & Socher 2018, section 2.5 (no n-gram twice).
 """
@@ -20,6 +21,8 @@ import numpy as np
 from numseq.backend import Array, array_module, asarray
 from numseq.data.tokens import BOS, EOS, PAD
 from numseq.options import option, validate
+
+ILL_FORMED = -1e9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +67,9 @@ def forbid(
         logp[asarray(last)] = -xp.inf
     if len(last) or bans or allowed is not None:  # a row may have nothing left to say
         silent = logp.max(axis=1) == -xp.inf
-        logp[:, EOS] = xp.where(silent, xp.fmax(ends, np.finfo(ends.dtype).min), logp[:, EOS])
+        ends = xp.fmax(ends, np.finfo(ends.dtype).min)
+        ends = ends if allowed is None else xp.where(allowed[:, EOS], ends, ILL_FORMED)
+        logp[:, EOS] = xp.where(silent, ends, logp[:, EOS])
 
 
 def too_early(t: int, fewest: Array) -> tuple[Array, Array]:

@@ -121,7 +121,7 @@ def what_if(
         says, "<eos>" ends}. looks, {step: where it looks}, a position that gets all weight, or S weights that sum to 1;
         positions are those of the source, or of the memory, where an encoder made other places of them. Steps and
         positions count from 0. beam: of the search. most: tokens in `best`. max_ratio, extra: as of
-        `Translator.stream`. constraint, too, which sees the line as it was given.
+        `Translator.stream`. constraint, too, which sees the line that was changed.
     Returns: a WhatIf. Without a change it is what `translate` finds with the same beam.
     Raises: ArgumentError, for a step or position that is not there, a token that the vocabulary has not, or that the
         constraint does not allow there, weights that are none, or an empty line.
@@ -132,7 +132,7 @@ def what_if(
     most = arguments.whole(most, "most", least=1)
     words, ids = _read(translator, line, source or {})
     translator.check_constraint(constraint)
-    kept = None if constraint is None else constraint.rows([line])
+    kept = None if constraint is None else constraint.rows([translator.source_tokens.join(words)])
     limit = int(arguments.number(max_ratio, "max_ratio", least=0) * len(ids)) + arguments.whole(extra, "extra", least=0)
     limit, told = max(limit, int(kept.fewest[0]) if kept else 0), {}
     for t, token in (forced or {}).items():

@@ -173,7 +173,7 @@ SEARCHES = {
 def test_all_that_is_said_is_well_formed_whatever_the_limit_and_the_other_bans(kind, name):
     """Limits of 0, and below the shortest candidate; bans that leave nothing else."""
     search, options = SEARCHES[name]
-    for seed, limits, end in ((0, (0, 1, 2, 5), 0.0), (1, (4, 4, 4, 4), -9.0)):
+    for seed, limits, end in ((0, (0, 1, 2, 5), 0.0), (1, (4, 4, 4, 4), -9.0), (2, (0, 0, 0, 0), -9.0)):
         found = search(small(seed, end=end), *arrays(SOURCES, limits), options, constraint=made(kind).rows(LINES))
         for b, line in enumerate(LINES):
             assert hypotheses(found, b)
@@ -211,6 +211,19 @@ def test_where_nothing_is_left_a_row_ends():
     constraint = ByFunction(TOKENS, lambda said, line: ["a"] if len(said) < 2 else ["word that is not there"])
     found = beam_search(small(), *arrays(SOURCES, LIMITS), BeamOptions(beam=2), constraint=constraint.rows(LINES))
     assert [hypotheses(found, b)[0][0] for b in range(4)] == [(LETTER,) * min(limit, 2) for limit in LIMITS]
+
+
+def test_what_is_well_formed_is_better_than_what_had_to_end():
+    """However probable that is: a beam goes on after it."""
+    constraint = ByFunction(
+        TOKENS, lambda said, line: {(): ["a", "("], ("(",): [")"], ("(", ")"): ["<eos>"]}.get(said, [])
+    )
+    model = small(end=9.0)
+    for options in (BeamOptions(beam=2, nbest=1), BeamOptions(beam=4, groups=2, length_penalty=0)):
+        found = beam_search(model, *arrays(SOURCES, [4] * 4), options, constraint=constraint.rows(LINES))
+        for b in range(4):
+            first, second = hypotheses(found, b)[:2]
+            assert first[0] == (OPEN, CLOSE) and second[0] == (LETTER,) and second[1] < -1e8 < first[1]
 
 
 def test_on_a_device_it_is_the_same():
@@ -360,6 +373,25 @@ def test_pieces_and_characters_spell_what_is_well_formed(kind, what):
     assert len(said) > 1
 
 
+def test_pieces_go_on_with_what_some_spelling_of_a_sentence_has_next():
+    """For each beginning and each room: by all rows of pieces that there are."""
+    tokens, n = Tokens.train(["ab abc b", "ab ab abc"], "bpe"), 5
+    rules = 's = "ab" | "b" s | "abc" "ab"'
+    grammar, words = Grammar(tokens, rules), {" ".join(one) for one in language(rules, n)}
+    pieces = grammar.words[4:]
+    rows = [row for t in range(n + 1) for row in itertools.product(pieces, repeat=t)]
+    spelt = {row for row in rows if "".join(row).replace("▁", " ").removeprefix(" ") in words and "▁" in row[0]}
+    assert len(spelt) > 10
+    for said in sorted({one[:t] for one in spelt for t in range(len(one) + 1)}):
+        state = grammar.start("")
+        for piece in said:
+            state = grammar.after(state, piece)
+        for room in range(n - len(said) + 1):
+            fit = [one for one in spelt if one[: len(said)] == said and len(one) <= len(said) + room]
+            expected = {"<eos>" if one == said else one[len(said)] for one in fit}
+            assert {grammar.words[k] for k in grammar.allowed(state, room)} == expected
+
+
 def test_a_piece_that_is_begun_is_brought_to_the_end_of_a_word():
     tokens = Tokens.train(["ab abc abd", "ab ab abc"], "bpe")
     grammar = Grammar(tokens, 's = "ab" | "abc" "ab"')
@@ -419,6 +451,9 @@ def test_what_if_keeps_to_a_constraint():
     brackets = Brackets(TOKENS, "()")
     found = what_if(translator(end=-9.0), "a b c", forced={0: "(", 3: "("}, constraint=brackets, max_ratio=0, extra=6)
     assert balanced(found.target[:-1]) and (found.target[0], found.target[3]) == ("(", "(") and found.limit == 6
+    for changed, said in (({}, "a"), ({1: "c"}, "(")):
+        names = ByFunction(TOKENS, lambda said, line: ["<eos>"] if said else ["a" if line == "a b c" else "("])
+        assert what_if(translator(), "a b c", source=changed, constraint=names).text == said
     assert what_if(translator(), "a", constraint=Candidates(TOKENS, FEW[-1:]), extra=0, max_ratio=1).limit == 6
     with pytest.raises(ArgumentError, match=r"forced\[1\] is '\)': the constraint does not allow it there"):
         what_if(translator(), "a b c", forced={1: ")"}, constraint=Candidates(TOKENS, ["a a a"]))

@@ -37,7 +37,7 @@ class Brackets(Constraint):
         real = [effect for effect in self.effects if effect]
         self._deepest = max(len(closes) for closes, _ in real)
         self._widest = 1 + max(len(opens) - len(closes) for closes, opens in real)
-        self._masks: dict[tuple[str, bool, int], Array] = {}
+        self._masks: dict[tuple[str, int], Array] = {}
 
     def _check(self):
         seen = {effect for effect in self.effects if effect}
@@ -76,7 +76,7 @@ class Brackets(Constraint):
 
     def allowed(self, state: str, room: int) -> Array:
         spare = min(room - len(state), self._widest)  # how many more brackets than now might be closed
-        key = state[-self._deepest :] if self._deepest else "", not state, spare
+        key = state[-self._deepest :], spare
         if key not in self._masks:
             allows = np.array([self._fits(effect, state, spare) for effect in self.effects])
             mask = allows[self._class]

@@ -93,8 +93,7 @@ class Recogniser:
             new = []
             if dot == len(rule):
                 place.done |= name == WHOLE
-                if origin is not place:  # what is empty was stepped over
-                    new = [(n, r, d + 1, o) for n, r, d, o in origin.waiting.get(name, ())]
+                new = [(n, r, d + 1, o) for n, r, d, o in origin.waiting.get(name, ())]
             elif isinstance(rule[dot], Literal):
                 place.scans.setdefault(rule[dot].text, []).append((name, rule, dot, origin))
             else:

@@ -278,6 +278,7 @@ GRAMMARS = {
     "hidden left": 's = e s "a" | "("\ne = ""',
     "empty within": 's = e "a" e ")" e\ne = f f\nf = "(" |',
     "circle": 's = t | "a" t ")"\nt = s | "(" |',
+    "cheaper in the end": 's = t "(" "(" "(" | u\nu = t\nt = "a"',
     "palindromes": 's = "a" s "a" | "(" s "(" | "a" | |"("',
     "rules and texts of one name": 's = a "a"\na = | "("\n',
     "several words": 's = t "a ( a" t  # and a remark with " in it\nt ::= \')\'\n  | ',

@@ -40,11 +40,11 @@ OPEN, CLOSE, LETTER = 4, 5, 6
 
 
 @cache
-def small(seed=0, source=11, target=WORDS, decoder="bahdanau", end=0.0):
+def small(seed=0, source=11, target=WORDS, end=0.0, **more):
     """A model of few words; `end` is added to the score of <eos>. Not to be changed: it is kept."""
     with numseq.use("numpy"):
         model = Seq2Seq.create(
-            Seq2SeqConfig(source, target, decoder=decoder, embedding=4, hidden=6, attention_size=5), dtype=np.float64
+            Seq2SeqConfig(source, target, embedding=4, hidden=6, attention_size=5, **more), dtype=np.float64
         )
     model.params = trees.map(lambda leaf: leaf, at_scale_one(model.params, seed))
     model.params.head.b[EOS] += end
@@ -446,6 +446,22 @@ def test_lines_are_translated_to_what_is_well_formed():
     never = ByFunction(TOKENS, lambda said, line: ["a"] if "b" in line else ["a", "<eos>"])
     found = translator().translate(lines, constraint=never, max_ratio=0, extra=3)
     assert [one.ill_formed for one in found] == [True, False, False, True]
+    assert found[0].text == found[3].text == "a a a"
+
+
+@pytest.mark.parametrize("search", [None, BeamOptions(beam=3), SamplingOptions(samples=3)])
+def test_words_that_are_copied_are_allowed_by_their_text(search):
+    lines = ["b x( c y", "b )z ( b", "c c"]
+    copies = translator(head="pointer-generator")
+    words = ByFunction(TOKENS, lambda said, line: ["<eos>"] if len(said) == 3 else line.split())
+    said = set()
+    for line, first in zip(lines, copies.translate(lines, search=search, constraint=words), strict=True):
+        for one in [first, *first.others]:
+            said |= set(one.target)
+            assert set(one.target[:-1]) <= set(line.split()) and len(one.target) == 4 and not one.ill_formed
+    assert said & {"x(", ")z", "b", "c", "y"}
+    for one in copies.translate(lines, search=search, constraint=Brackets(TOKENS, "()")):
+        assert balanced(one.text) and not one.ill_formed
 
 
 def test_what_if_keeps_to_a_constraint():

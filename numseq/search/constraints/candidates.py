@@ -1,6 +1,8 @@
 """Candidates: an output is one of a list, exactly. What may come next is read from the tree of their beginnings.
 
 allowed(y_1 .. y_t) = {c_{t+1} : c is a candidate that begins with y_1 .. y_t}        <eos> where one ends there
+
+Source: De Cao et al. 2021, "Autoregressive entity retrieval".
 """
 
 from collections.abc import Iterable

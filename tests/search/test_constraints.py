@@ -405,6 +405,8 @@ def test_a_piece_that_is_begun_is_brought_to_the_end_of_a_word():
     state = grammar.after(state, "c")
     assert EOS not in grammar.allowed(state, ENDLESS) and grammar.fewest(state) == 1
     assert grammar.accepts(tokens.split("abc ab")) and not grammar.accepts(tokens.split("abc"))
+    long = Grammar(tokens, f's = "{"ab" * 1000}"')
+    assert long.fewest(long.start("")) == 1000
 
 
 def test_brackets_are_those_within_tokens():
@@ -492,6 +494,8 @@ REFUSED = [
     (lambda: Brackets(Tokens.of(["(", "x()", "[", "]"], "word")), r"has '\(', and no token that closes it with '\)'"),
     (lambda: SourceNames(BPE, "a"), "names are words: a vocabulary of kind 'bpe'"),
     (lambda: SourceNames(TOKENS, "("), r"names is '\(': no regular expression"),
+    (lambda: SourceNames(TOKENS, "a{99999999999}"), "no regular expression"),
+    (lambda: SourceNames(TOKENS, "[[x]"), r"names is '\[\[x\]': no token of the vocabulary is such a name"),
     (lambda: SourceNames(TOKENS, "<eos>"), "names is '<eos>': no token of the vocabulary is such a name"),
     (lambda: ByFunction(TOKENS, 3), "function is 3"),
     (lambda: ByFunction(TOKENS, lambda said, line: [4]).accepts(["a"]), r"function\(...\) has 4 in it"),

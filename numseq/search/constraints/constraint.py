@@ -11,7 +11,7 @@ A constraint speaks of the text of tokens. So it can be asked of words that the 
 copied from the source.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,8 @@ EMPTY = object()  # the state of a beam that has no beginning
 class Constraint:
     """What every kind is. One of your own has `start`, `after` and `allowed`, and `fewest` if it can be known.
 
-    A state can be anything that is hashable, and is not changed: rows share it. `words` are the texts of all ids, `ids`
-    the id of each.
+    A state can be anything that is not changed afterwards: rows share it. `words` are the texts of all ids, and `ids`
+    has the id of each.
 
     Args: tokens, the vocabulary of what is said. Raises: ArgumentError.
     """
@@ -41,11 +41,11 @@ class Constraint:
         self.words = [tokens.token(k) for k in range(len(tokens))]
         self.ids = {word: k for k, word in enumerate(self.words)}
 
-    def start(self, line: str) -> Hashable:
+    def start(self, line: str) -> Any:
         """The state before anything is said, of a source line."""
         return None
 
-    def after(self, state: Any, token: str) -> Hashable:
+    def after(self, state: Any, token: str) -> Any:
         """The state after a token that was allowed."""
         return state
 
@@ -171,10 +171,10 @@ class Together(Constraint):
             raise ArgumentError("constraints are of different vocabularies")
         self.constraints = constraints
 
-    def start(self, line: str) -> Hashable:
+    def start(self, line: str) -> Any:
         return tuple(one.start(line) for one in self.constraints)
 
-    def after(self, state: Any, token: str) -> Hashable:
+    def after(self, state: Any, token: str) -> Any:
         return tuple(one.after(of_one, token) for one, of_one in zip(self.constraints, state, strict=True))
 
     def allowed(self, state: Any, room: int) -> Array:

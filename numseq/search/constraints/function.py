@@ -1,6 +1,6 @@
 """A function of your own says which tokens may come next."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,10 @@ class ByFunction(Constraint):
         self.function = arguments.function(function, "function")
         self._all = np.ones(len(self.words), dtype=bool)
 
-    def start(self, line: str) -> Hashable:
+    def start(self, line: str) -> Any:
         return (), line
 
-    def after(self, state: Any, token: str) -> Hashable:
+    def after(self, state: Any, token: str) -> Any:
         said, line = state
         return (*said, token), line
 

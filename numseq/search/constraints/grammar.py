@@ -10,7 +10,6 @@ For a vocabulary of characters the text is a row of characters, spaces among the
 it is written.
 """
 
-from collections.abc import Hashable
 from functools import cache
 from os import PathLike
 from typing import Any, Self
@@ -83,6 +82,8 @@ class Grammar(Constraint):
 
     def _length(self, literal):
         """How many tokens a terminal is at least; None where it cannot be said."""
+        for begun in reversed(range(1, len(literal.text))):
+            self.cuts(literal.text, begun)  # from the end on, so that none waits for another
         return min((tokens for _, tokens in self.cuts(literal.text, 0)), default=None)
 
     def _cuts(self, terminal, begun):
@@ -97,10 +98,10 @@ class Grammar(Constraint):
                 found += [(terminal[begun:end], 1 + min(rest))] if rest else []
         return found
 
-    def start(self, line: str) -> Hashable:
+    def start(self, line: str) -> Any:
         return self.recogniser.start(), ""  # a place, and the terminal that has been begun since
 
-    def after(self, state: Any, token: str) -> Hashable:
+    def after(self, state: Any, token: str) -> Any:
         place, begun = state
         if begun and (not self.spells or token.startswith(MARK)):
             return self.recogniser.after(place, begun), token

@@ -4,6 +4,7 @@ allowed = all tokens that are no names, and the names that are tokens of the sou
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -41,10 +42,7 @@ class SourceNames(Constraint):
         if tokens.kind != "word":
             raise ArgumentError(f"names are words: a vocabulary of kind {tokens.kind!r} has only parts of them")
         if isinstance(names, str):
-            try:
-                self.is_name = re.compile(names).fullmatch
-            except re.error as error:
-                raise ArgumentError(f"names is {shown(names)}: no regular expression ({error})") from None
+            self.is_name = _expression(arguments.text(names, "names")).fullmatch
         else:
             self.is_name = {tokens.normalize(name) for name in arguments.texts(names, "names")}.__contains__
         self._others = np.array([k <= EOS or not self.is_name(word) for k, word in enumerate(self.words)])
@@ -62,3 +60,12 @@ class SourceNames(Constraint):
 
     def allows(self, state: OfLine, token: str, room: int) -> bool:
         return token == END or token in state.names or not self.is_name(token)
+
+
+def _expression(text):
+    try:
+        with warnings.catch_warnings():  # of what another version of Python may read otherwise
+            warnings.simplefilter("ignore")
+            return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ArgumentError(f"names is {shown(text)}: no regular expression ({error})") from None

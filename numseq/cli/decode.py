@@ -36,7 +36,7 @@ class Constraints:
     """What every translation has to be."""
 
     candidates: PathLike | None = option(None, "A translation is a line of this file, exactly.")
-    grammar: str | None = option(None, "It is a sentence of the rules of this file; regex: a regular expression.")
+    grammar: PathLike | None = option(None, "It is a sentence of the rules of this file; regex: a regular expression.")
     brackets: str | None = option(None, "Its brackets close: pairs with spaces between, as '() [] {}'.")
     names: str | None = option(None, "It has words that match this regular expression only where the source has them.")
 

@@ -54,8 +54,8 @@ class Grammar(Constraint):
         """
         from numseq.data.lines import read_lines
 
-        if name in READY:
-            return cls(tokens, READY[str(name)], partial=True, called=f"grammar {name}")
+        if rules := READY.get(str(name)):
+            return cls(tokens, rules, partial=True, called=f"grammar {name}")
         return cls(tokens, "\n".join(read_lines(name)), called=str(name))
 
     def _in_terminals(self, rules, called, partial):

@@ -21,6 +21,7 @@ from numseq.layers.attention.dot import (
 from numseq.layers.attention.local import LocalAttention, LocalParams, local_attention
 from numseq.layers.attention.location import LocationAttention, LocationParams, location_attention
 from numseq.layers.attention.multihead import MultiHeadAttention, MultiHeadParams, multihead_attention
+from numseq.layers.attention.multihop import MultiHopAttention, MultiHopParams, init_multihop, multihop_attention
 from numseq.layers.cells.bidirectional import BidirectionalParams, bidirectional, init_bidirectional
 from numseq.layers.cells.cell import Cell, CellState, HiddenState
 from numseq.layers.cells.gru import GRU, GRUParams, GRUStep, gru, gru_step, init_gru
@@ -47,6 +48,7 @@ from numseq.layers.cells.sequence import RecurrentTrace, sequence
 from numseq.layers.cells.stack import stack
 from numseq.layers.dropout import dropout, dropout_mask
 from numseq.layers.embedding import EmbeddingParams, embedding, init_embedding
+from numseq.layers.hops import hops
 from numseq.layers.init import Initializer
 from numseq.layers.layernorm import LayerNormParams, init_layer_norm, layer_norm
 from numseq.layers.linear import LinearParams, init_linear, linear
@@ -54,6 +56,8 @@ from numseq.layers.losses.coverage import coverage_loss
 from numseq.layers.losses.cross_entropy import cross_entropy
 from numseq.layers.losses.sampled import log_uniform, sampled_cross_entropy
 from numseq.layers.maxout import maxout
+from numseq.layers.position_encoding import position_encoding
+from numseq.layers.temporal_encoding import TemporalParams, init_temporal, temporal_encoding
 
 __all__ = [
     "GRU",
@@ -91,6 +95,8 @@ __all__ = [
     "LocationParams",
     "MultiHeadAttention",
     "MultiHeadParams",
+    "MultiHopAttention",
+    "MultiHopParams",
     "PeepholeLSTM",
     "PeepholeParams",
     "PeepholeStep",
@@ -99,6 +105,7 @@ __all__ = [
     "ReLUStep",
     "RecurrentTrace",
     "ScaledDotAttention",
+    "TemporalParams",
     "additive_attention",
     "attend",
     "bidirectional",
@@ -113,6 +120,7 @@ __all__ = [
     "gru",
     "gru_before_step",
     "gru_step",
+    "hops",
     "init_attention",
     "init_bidirectional",
     "init_embedding",
@@ -121,8 +129,10 @@ __all__ = [
     "init_layernorm_lstm",
     "init_linear",
     "init_lstm",
+    "init_multihop",
     "init_peephole",
     "init_rnn",
+    "init_temporal",
     "layer_norm",
     "layernorm_lstm",
     "layernorm_lstm_step",
@@ -135,8 +145,10 @@ __all__ = [
     "lstm_step",
     "maxout",
     "multihead_attention",
+    "multihop_attention",
     "peephole_lstm",
     "peephole_step",
+    "position_encoding",
     "relu",
     "relu_step",
     "rnn",
@@ -147,4 +159,5 @@ __all__ = [
     "softmax",
     "stack",
     "tanh",
+    "temporal_encoding",
 ]

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numseq.layers import Attention, Cell
+from numseq.data.tokens import EOS
+from numseq.layers import Attention, Cell, MultiHopAttention
 from numseq.layers import init as initial
 from numseq.models.contradictions import refuse_contradictions
 from numseq.models.decoders.base import Decoder
@@ -43,7 +44,8 @@ class Seq2SeqConfig:
     )
     encoder: Part | None = option(
         None,
-        "How the source is read: both ways, left to right (forward), or right to left (backward).",
+        "How the source is read: both ways, left to right (forward), right to left (backward), or its sentences several "
+        "times (hops).",
         choices=ENCODERS,
         otherwise="bidirectional, backward without attention",
     )
@@ -53,7 +55,9 @@ class Seq2SeqConfig:
         choices=DECODERS,
         otherwise="bahdanau, plain without attention",
     )
-    source: Part = option("tokens", "What is read.", choices=SOURCES)
+    source: Part | None = option(
+        None, "What is read.", choices=SOURCES, otherwise="tokens, sentences with encoder hops"
+    )
     target: Part = option("tokens", "What was said before.", choices=TARGETS)
     head: Part = option(
         "vocabulary",
@@ -73,6 +77,27 @@ class Seq2SeqConfig:
     )
     heads: int = option(4, "Of multi-head attention.", least=1)
     window: int = option(5, "local-p: positions on either side.", least=1)
+    hops: int = option(
+        1,
+        "Looks of a decoder at each step; each takes up what the one before it found.",
+        least=1,
+        most=1000,
+        source="Sukhbaatar et al. 2015",
+    )
+    encoder_hops: int = option(
+        3, "Encoder hops: how often it reads the sentences.", least=1, most=1000, source="Sukhbaatar et al. 2015"
+    )
+    sentences: int = option(
+        50,
+        "Encoder hops: how many sentences it remembers before the question, the last ones.",
+        least=1,
+        most=LARGEST_SIZE,
+    )
+    separator: int = option(
+        EOS + 1,
+        "Encoder hops: the id of the source token that parts sentences; as it is, that of the first tag.",
+        least=EOS + 1,
+    )
     layers: int = option(1, "Of the encoder and of the decoder.", least=1, most=1000)
     residual: bool = option(  # not around the lowest decoder layer of bahdanau, which reads the context besides
         False, "Add a layer's input to its output, where both are of one width."
@@ -116,6 +141,13 @@ class Seq2SeqConfig:
     zoneout: float = option(
         0.0, "Probability that a unit keeps its state for a step.", least=0, below=1, source="Krueger et al. 2017"
     )
+    empty_memories: float = option(
+        0.0,
+        "Encoder hops: probability that an empty memory is thought behind a sentence, so that ages vary.",
+        least=0,
+        below=1,
+        source="Sukhbaatar et al. 2015",
+    )
     samples: int = option(
         0, "Tokens drawn to stand for the vocabulary in training; 0: all of it.", least=0, source="Jean et al. 2015"
     )
@@ -139,6 +171,8 @@ class Seq2SeqConfig:
             self._set("attention", "additive" if self.decoder_part.attends else "none")
         if self.encoder is None:
             self._set("encoder", "bidirectional" if self.attends else "backward")
+        if self.source is None:
+            self._set("source", self.encoder_part.source)
         if self.readout is None:
             self._set("readout", "tanh" if self.attends else "linear")
         refuse_contradictions(self)
@@ -176,7 +210,9 @@ class Seq2SeqConfig:
         """The attention over a Memory, made with the options that are its own."""
         kind = self.attention_part
         options = {name: getattr(self, name) for name in kind.options}
-        return kind(memory.states, memory.states, params, memory.mask, **options)
+        one = params.look if self.hops > 1 else params
+        attention = kind(memory.states, memory.states, one, memory.mask, **options)
+        return MultiHopAttention(attention, params, self.hops) if self.hops > 1 else attention
 
     # what follows from them
 

@@ -36,6 +36,26 @@ def _contradictions(config):
         "coverage_loss out",
     )
     yield (
+        c.hops > 1 and not attends,
+        "hops are looks at the source, but attention is none: choose an attention, or leave hops out",
+    )
+    yield (
+        "sentences" in (c.source, c.encoder_part.source) and c.source != c.encoder_part.source,
+        f"source is {c.source}, but encoder {c.encoder} reads {c.encoder_part.source}: leave source out",
+    )
+    yield (
+        c.source == "sentences" and c.separator >= c.source_vocabulary,
+        f"separator is {c.separator}, but the source vocabulary has {c.source_vocabulary} tokens: choose one of them",
+    )
+    yield (
+        c.source == "sentences" and c.tied == "all",
+        "tied is all, but encoder hops has several embeddings of its own: choose tied target or none",
+    )
+    yield (
+        c.empty_memories and c.encoder != "hops",
+        f"empty_memories are of encoder hops, but encoder is {c.encoder}: leave one of them out",
+    )
+    yield (
         not c.readout_context and not c.context,
         "without attention there is no context that readout_context could leave out: do without it",
     )

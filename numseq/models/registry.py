@@ -8,9 +8,11 @@ from numseq.models.decoders.bahdanau import BahdanauDecoder
 from numseq.models.decoders.luong import LuongDecoder
 from numseq.models.decoders.luong_feeding import FeedingDecoder
 from numseq.models.decoders.plain import PlainDecoder, VectorDecoder
+from numseq.models.encoders.hops import HopsEncoder
 from numseq.models.encoders.recurrent import BackwardEncoder, BidirectionalEncoder, ForwardEncoder
 from numseq.models.heads.copying import CopyNetHead, PointerHead
 from numseq.models.heads.vocabulary import VocabularyHead
+from numseq.models.sources.sentences import SentenceSource
 from numseq.models.sources.tokens import TokenSource
 from numseq.models.targets.tokens import TokenTarget
 from numseq.registry import Registry
@@ -44,15 +46,16 @@ ATTENTIONS = Registry(
     },
     offers=("options", "init", "forward", "backward", "weight_gradients"),
 )
-SOURCES = Registry("source", {"tokens": TokenSource}, offers=("init", "draw", "forward"))
+SOURCES = Registry("source", {"tokens": TokenSource, "sentences": SentenceSource}, offers=("init", "draw", "forward"))
 ENCODERS = Registry(
     "encoder",
     {
         "bidirectional": BidirectionalEncoder,
         "forward": ForwardEncoder,
         "backward": BackwardEncoder,
+        "hops": HopsEncoder,
     },
-    offers=("width", "two_ways", "init", "draw", "forward"),
+    offers=("width", "two_ways", "bridged", "source", "init", "draw", "forward"),
 )
 TARGETS = Registry("target", {"tokens": TokenTarget}, offers=("init", "draw", "forward"))
 DECODERS = Registry(

@@ -1,6 +1,6 @@
 """The encoder-decoder: five boxes, one call forward, one call backward, and decoding step by step.
 
-    x       = source(what is read)                       vectors (S, B, D)
+    x       = source(what is read)                       vectors (S, B, D), and where they are real
     memory  = encoder(x)                                 Memory(states (S', B, C), mask, last)
     y       = target(what was said before each step)     vectors (T, B, E); teacher forcing: the right previous tokens
     decoded = decoder(y, memory)                         h, context, alpha, r, at every step
@@ -13,7 +13,7 @@ A box is made of a configuration, `kind(config)`, knows nothing of its neighbour
 
 and what it does: a trace, whose `backward` gives the gradients of what went in.
 
-    source.forward(source, params, noise)      x; backward(dx): of the parameters
+    source.forward(source, mask, params, noise)    x, and its mask; backward(dx): of the parameters
     encoder.forward(x, mask, params, noise)    memory; backward(dmemory): an EncoderGrad
     target.forward(target_in, params, noise)   x, which is y here; backward(dy): of the parameters
     decoder.start(memory, params)              what is there before the first step; `numseq.models.decoders.base`
@@ -24,8 +24,9 @@ and what it does: a trace, whose `backward` gives the gradients of what went in.
 A head that `copies` also offers `read(memory, copies, params)`: what there is to copy, which `decoded.start.copying` is
 then (`numseq.models.heads.copying`).
 
-A kind of encoder also says how many numbers a state of its memory has, `width(config)`, and whether it reads
-`two_ways`. Which kinds there are is in `numseq.models.registry`; an object of one's own will do as well.
+A kind of encoder also says how many numbers a state of its memory has, `width(config)`; whether it reads `two_ways`;
+which `source` it reads, by its name; and whether its final states have to be `bridged`, since no cell of a decoder can
+begin with them. Which kinds there are is in `numseq.models.registry`; an object of one's own will do as well.
 """
 
 from dataclasses import dataclass
@@ -124,8 +125,8 @@ def forward(
     """
     common_dtype(params)
     boxes, p, n = boxes_of(config), tie(params, config.tied), noise or Noise()
-    source = boxes.source.forward(batch.source, p.source, n.source)
-    encoder = boxes.encoder.forward(source.x, batch.source_mask, p.encoder, n.encoder)
+    source = boxes.source.forward(batch.source, batch.source_mask, p.source, n.source)
+    encoder = boxes.encoder.forward(source.x, source.mask, p.encoder, n.encoder)
     target = boxes.target.forward(batch.target_in, p.target, n.target)
     start = boxes.decoder.start(encoder.memory, p.decoder)
     if config.copies:
@@ -178,8 +179,8 @@ class Seq2Seq(Record):
         copies, (S, B), on the host: what stands at each place, for a head that copies.
         """
         p, boxes = tie(self.params, self.config.tied), boxes_of(self.config)
-        x = boxes.source.forward(source, p.source).x
-        memory = boxes.encoder.forward(x, source_mask, p.encoder).memory
+        read = boxes.source.forward(source, source_mask, p.source)
+        memory = boxes.encoder.forward(read.x, read.mask, p.encoder).memory
         start = boxes.decoder.start(memory, p.decoder)
         if self.config.copies:
             start.copying = boxes.head.read(memory, copies, p.head)

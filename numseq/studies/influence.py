@@ -78,9 +78,10 @@ def influence(trace: Seq2SeqTrace, row: int = 0, tokens: Sequence[int] | None = 
         raise ArgumentError(f"tokens has {len(ids)} ids: the pair has {T} steps")
 
     boxes, p = boxes_of(trace.config), tie(trace.params, trace.config.tied)
-    x = xp.repeat(trace.source.embedding.y[:, row : row + 1], T, axis=1)  # before any dropout
+    read = trace.source.embedding.ids[:, row : row + 1]
+    source = boxes.source.forward(read, read != PAD, p.source)  # without any dropout
+    x, mask = (xp.repeat(part, T, axis=1) for part in (source.x, source.mask))
     y = xp.repeat(trace.target.embedding.y[:T, row : row + 1], T, axis=1)
-    mask = xp.repeat(trace.source.embedding.ids[:, row : row + 1] != PAD, T, axis=1)
     encoder = boxes.encoder.forward(x, mask, p.encoder)
     start = boxes.decoder.start(encoder.memory, p.decoder)
     decoder = boxes.decoder.forward(y, start, p.decoder)

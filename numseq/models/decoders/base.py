@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numseq.backend import Array, DType, Generator, asarray
 from numseq.layers.attention.base import Attention, AttentionGrad
+from numseq.layers.attention.multihop import init_multihop
 from numseq.layers.linear import LinearParams
 from numseq.models.decoders.bridge import BridgeTrace, bridge, init_bridge
 from numseq.models.decoders.readout import Readout
@@ -105,7 +106,7 @@ class Decoder:
     @property
     def bridged(self) -> bool:
         """Are the first states made of the encoder's final ones by a bridge?"""
-        return self.attends or self.config.encoder_part.two_ways
+        return self.attends or self.config.encoder_part.bridged
 
     def init(self, rng: Generator, dtype: DType) -> DecoderParams:
         """First values, DecoderParams."""
@@ -114,6 +115,8 @@ class Decoder:
         if self.attends:
             sizes = config.hidden, config.memory, config.attention_size
             attention = config.attention_part.init(rng, *sizes, dtype, initializer)
+            if config.hops > 1:
+                attention = init_multihop(rng, attention, config.hidden, config.memory, dtype, initializer)
         rnn = [self.cell.init(rng, self.inputs, config.hidden, dtype, initializer)]
         if self.extra:
             W_extra = asarray(initializer.matrix(rng, self.extra, rnn[0].W_h.shape[1]), dtype)

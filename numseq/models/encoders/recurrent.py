@@ -43,7 +43,7 @@ class RecurrentEncoderTrace(Trace):
 class ForwardEncoder:
     """Reads left to right; see `numseq.models.seq2seq` for what an encoder offers."""
 
-    two_ways, reverse = False, False
+    two_ways, bridged, source, reverse = False, False, "tokens", False
 
     def __init__(self, config: "Seq2SeqConfig"):
         self.config, self.cell = config, config.cell_part
@@ -84,4 +84,4 @@ class BackwardEncoder(ForwardEncoder):
 class BidirectionalEncoder(ForwardEncoder):
     """Reads both ways, with half of the units for each."""
 
-    two_ways = True
+    two_ways = bridged = True

@@ -23,6 +23,7 @@ class TokensTrace(Trace):
 
     embedding: EmbeddingTrace
     dropout: DropoutTrace
+    mask: Array | None = None  # (T, B), of a source: where a token is real; None for everywhere
 
     @property
     def x(self) -> Array:
@@ -48,10 +49,11 @@ class Tokens:
         """A dropout mask, (steps, batch, E) or with 1 for some of these, or None."""
         return draws.tokens(steps, batch, self.config.embedding)
 
-    def forward(self, ids: Array, params: EmbeddingParams, noise: Array | None = None) -> TokensTrace:
-        """ids, (T, B) integers; params: EmbeddingParams; noise: from `draw`, or None. Returns: a TokensTrace."""
+    def look_up(self, ids: Array, params: EmbeddingParams, noise: Array | None, mask: Array | None) -> TokensTrace:
+        """ids, (T, B) integers; params: EmbeddingParams; noise: from `draw`, or None; mask, (T, B). Returns: a
+        TokensTrace."""
         found = embedding(ids, params, padding_id=PAD)
-        return TokensTrace(found, dropout(found.y, noise))
+        return TokensTrace(found, dropout(found.y, noise), mask)
 
 
 class TokenSource(Tokens):
@@ -59,3 +61,10 @@ class TokenSource(Tokens):
 
     def __init__(self, config: "Seq2SeqConfig"):
         super().__init__(config, config.source_vocabulary)
+
+    def forward(
+        self, ids: Array, mask: Array | None, params: EmbeddingParams, noise: Array | None = None
+    ) -> TokensTrace:
+        """ids, (S, B) integers; mask, (S, B) True where a token is real, or None; params: EmbeddingParams; noise: from
+        `draw`, or None. Returns: a TokensTrace."""
+        return self.look_up(ids, params, noise, mask)

@@ -27,7 +27,10 @@ class TokenTarget(Tokens):
         return super().init(rng, dtype, scale=1.0 if config.tied == "none" else config.embedding**-0.5)
 
     def forward(self, ids: Array, params: EmbeddingParams, noise: Array | None = None) -> TokensTrace:
-        """See `Tokens.forward`. A word that was copied and that the vocabulary lacks is read as <unk>."""
+        """ids, (T, B) integers; params: EmbeddingParams; noise: from `draw`, or None. Returns: a TokensTrace.
+
+        A word that was copied and that the vocabulary lacks is read as <unk>.
+        """
         if self.config.copies:
             ids = array_module(ids).where(ids < self.vocabulary, ids, UNK)
-        return super().forward(ids, params, noise)
+        return self.look_up(ids, params, noise, mask=None)

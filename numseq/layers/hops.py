@@ -86,7 +86,8 @@ class HopsTrace(Trace):
 
     outputs = ("u",)
     equations = "hops"
-    memories: Array
+    memories: Array  # (K + 1, S, B, D)
+    mask: Array | None  # (S, B)
     steps: Steps
     u: Array
 
@@ -138,4 +139,4 @@ def hops(u: Array, memories: Array, *, mask: Array | None = None) -> HopsTrace:
     for k in range(len(memories) - 1):
         steps.append(hop(u, memories[k], memories[k + 1], real))
         u = steps[-1].u
-    return HopsTrace(memories, Steps(steps), u)
+    return HopsTrace(memories, mask, Steps(steps), u)

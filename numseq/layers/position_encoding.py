@@ -32,6 +32,7 @@ class PositionTrace(Trace):
     """What `position_encoding` summed: m (P, B, N, D), of words weighed by l (S, B, 1, D)."""
 
     outputs = ("m",)
+    equations = "position_encoding"
     sentence: Array  # (S, B)
     l: Array  # noqa: E741  (the paper's name)
     m: Array

@@ -33,6 +33,7 @@ class TemporalTrace(Trace):
     """What `temporal_encoding` added: y (P, B, D), with the ages (P, B), and which places are real (P, B)."""
 
     outputs = ("y",)
+    equations = "temporal_encoding"
     age: Array
     mask: Array
     params: TemporalParams

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numseq.models import Seq2SeqConfig
 
 SEED = 7  # such that no gradient is hardly there, as a test holds; another one does when options change
+SEPARATOR = 6  # of sentences; no token is it
 CLEAR = 1e-3  # how far from a kink: a hundred times the step of a difference along one direction
 HIDDEN = 4
 VALUES: dict[str, tuple] = {  # of a configuration's options, beside the parts; the first is the option's off
@@ -49,11 +50,14 @@ VALUES: dict[str, tuple] = {  # of a configuration's options, beside the parts; 
     "label_smoothing": (0.0, 0.1),
     "confidence_penalty": (0.0, 0.2),
     "coverage_loss": (0.0, 0.7),
+    "hops": (1, 2),
 }
 ALONE = {  # options that are tried with one value, and why that is enough
     "source_vocabulary": "a size", "target_vocabulary": "a size", "hidden": "a size", "attention_size": "a size",
     "heads": "a size", "window": "a size", "init": "first values, which the cases replace",
     "recurrent_init": "first values, which the cases replace", "forget_bias": "first values, which the cases replace",
+    "source": "that of the encoder", "empty_memories": "of encoder hops, where it is always on",
+    "encoder_hops": "a size", "sentences": "a size", "separator": "an id",
 }  # fmt: skip
 REAL_SOURCES = {  # (S, B): padding at the end, within, and a row of it alone
     "ragged": np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 0, 1], [1, 0, 0, 0]], dtype=bool),
@@ -100,7 +104,8 @@ def options() -> dict[str, tuple]:
     """What is tried in pairs: the parts that come with the library, VALUES, and the padding of either side."""
     from numseq.models.config import PARTS
 
-    ours = {kind: tuple(name for name, part in parts.items() if _is_ours(part)) for kind, parts in PARTS.items()}
+    tried = {kind: parts for kind, parts in PARTS.items() if kind not in ALONE}
+    ours = {kind: tuple(name for name, part in parts.items() if _is_ours(part)) for kind, parts in tried.items()}
     return ours | VALUES | {"source_mask": tuple(REAL_SOURCES), "target_mask": tuple(REAL_TARGETS)}
 
 
@@ -108,15 +113,24 @@ def allowed(row: Row) -> bool:
     """May these values stand together? Not what a configuration refuses, nor what then does nothing."""
     from numseq.models.registry import DECODERS
 
-    if DECODERS[row["decoder"]].attends != (row["attention"] != "none"):  # the most frequent reason, and quickly seen
+    attends = row["attention"] != "none"
+    if DECODERS[row["decoder"]].attends != attends:  # the most frequent reasons, and quickly seen
         return False
-    if row["residual"] and row["layers"] == 1 and row["embedding"] != HIDDEN:  # no two widths are alike
+    if not attends and (row["hops"] > 1 or row["coverage_loss"]):
+        return False
+    if row["residual"] and row["layers"] == 1 and not _residual_alone(row):
         return False
     try:
         _config(_said(row))
     except ConfigError:
         return False
     return True
+
+
+def _residual_alone(row):
+    """Is there a lowest layer whose input is as wide as its output?"""
+    recurrent = row["encoder"] != "hops" or row["decoder"] not in ("bahdanau", "vector")
+    return row["embedding"] == HIDDEN and recurrent
 
 
 def _is_ours(part):
@@ -169,11 +183,20 @@ def _with_copies(batch, V):
     return batch
 
 
+def _told(batch):
+    """The same whose source is sentences: each of its tokens is one, of two words, with the separator behind it."""
+    words, real = batch.source, np.repeat(batch.source_mask, 3, axis=0)
+    line = np.stack([words, np.roll(words, 1, axis=1), np.full_like(words, SEPARATOR)], axis=1).reshape(real.shape)
+    return SimpleNamespace(**vars(batch) | {"source": np.where(real, line, 0), "source_mask": real})
+
+
 def _config(said) -> "Seq2SeqConfig":
     from numseq.models import Seq2SeqConfig  # not before a whole model is asked for
 
     vocabularies = {"source_vocabulary": 9, "target_vocabulary": 9 if said.get("tied") == "all" else 10}
     sizes = {"embedding": D, "hidden": HIDDEN, "attention_size": 8, "window": 2}
+    sizes |= {"encoder_hops": 2, "sentences": 6, "separator": SEPARATOR}
+    sizes |= {"empty_memories": 0.4} if said.get("encoder") == "hops" else {}
     return Seq2SeqConfig(**vocabularies | sizes | said)
 
 
@@ -182,6 +205,8 @@ def _case(config, batch, rng, training):
 
     if config.copies:
         batch = _with_copies(batch, config.target_vocabulary)
+    if config.source == "sentences":
+        batch = _told(batch)
     params = Seq2Seq.create(config, dtype=np.float64).params
     noise = draw_noise(config, params, batch, 0) if training else None
     function = lambda params: forward(params, batch, config, noise)  # noqa: E731

@@ -44,8 +44,8 @@ class Seq2SeqConfig:
     )
     encoder: Part | None = option(
         None,
-        "How the source is read: both ways, left to right (forward), right to left (backward), or its sentences several "
-        "times (hops).",
+        "How the source is read: both ways, left to right (forward), right to left (backward), or sentence by "
+        "sentence several times (hops).",
         choices=ENCODERS,
         otherwise="bidirectional, backward without attention",
     )

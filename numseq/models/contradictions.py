@@ -36,6 +36,11 @@ def _contradictions(config):
         "coverage_loss out",
     )
     yield (
+        c.attention in ("dot", "scaled-dot") and c.memory != c.hidden,
+        f"attention {c.attention} multiplies states of {c.hidden} numbers with a memory of {c.memory}: choose "
+        f"general, or make hidden and what encoder {c.encoder} gives equally wide",
+    )
+    yield (
         c.hops > 1 and not attends,
         "hops are looks at the source, but attention is none: choose an attention, or leave hops out",
     )
@@ -50,6 +55,11 @@ def _contradictions(config):
     yield (
         c.source == "sentences" and c.tied == "all",
         "tied is all, but encoder hops has several embeddings of its own: choose tied target or none",
+    )
+    yield (
+        c.source == "sentences" and c.copies,
+        f"head {c.head} copies words of the source, but the memory of encoder {c.encoder} has sentences: choose head "
+        "vocabulary or another encoder",
     )
     yield (
         c.empty_memories and c.encoder != "hops",

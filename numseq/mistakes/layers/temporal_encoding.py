@@ -12,9 +12,9 @@ AGES = S + 1  # one that no sentence has
 
 def temporal_encoding(trace, dy, change=None):
     eq, age, mask, T = equations(change), trace.age, trace.mask, trace.params.T
-    dx = eq("dx", dy)
     real = mask[:, :, None]
     dy_real = eq("dy_real", np.where(real, dy, 0))
+    dx = eq("dx", dy)
     dT = np.zeros_like(T)
     np.add.at(dT, age, dy_real)
     return {"dx": dx, "params": TemporalParams(eq("dT", dT))}

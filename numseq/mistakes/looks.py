@@ -23,6 +23,7 @@ VALUES: dict[str, tuple] = {  # the first is the option's off
     "mask": tuple(REAL),
     "biases": ("usual", "all", "none"),
     "carried": (False, True),
+    "hops": (1, 2),
     "outputs": (("context", "alpha"), ("context",)),
 }
 MADE_WITH = {"heads": 2, "window": 1.5}  # what kinds are made with besides
@@ -71,10 +72,14 @@ def _case(row, rng):
         params.W_v, params.W_o, params.b_o = np.empty((C, A)), np.empty((A, OUT)), np.empty(OUT)
     for name in _biases(params) if row["biases"] != "usual" else ():
         setattr(params, name, np.empty(OUT if name == "b_o" else A) if row["biases"] == "all" else None)
-    carried = (rng.random((B, S)),) if row["carried"] else None  # no variable: nobody is told its gradient
+    hops = row["hops"]
+    carried = (rng.random((B, S)),) * hops if row["carried"] else None  # no variable: nobody is told its gradient
+    if hops > 1:
+        params = layers.MultiHopParams(params, np.empty((OUT if row["attention"] == "multi-head" else C, D)))
 
     def function(query, keys, values, params=None):
-        return layers.attend(kind(keys, values, params, mask, **made_with), query, carried)
+        one = kind(keys, values, params.look if hops > 1 else params, mask, **made_with)
+        return layers.attend(layers.MultiHopAttention(one, params, hops) if hops > 1 else one, query, carried)
 
     def draw():
         normal = rng.standard_normal

@@ -16,7 +16,7 @@ from numseq.backend import Generator
 
 Row = dict[str, Any]
 Pair = tuple[tuple[str, Any], tuple[str, Any]]
-TRIES = 1000  # random completions of a pair; of those that can be completed at all, one in a hundred or so is allowed
+TRIES = 800  # random completions of a pair; of those that can be completed at all, one in a hundred or so is allowed
 
 
 def covering(options: dict[str, tuple], allowed: Callable[[Row], bool], seed: int = 0) -> list[Row]:

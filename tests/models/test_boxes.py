@@ -227,7 +227,7 @@ class HalvingTrace:
 class HalvingEncoder:
     """A place of the memory is the sum of two neighbouring states."""
 
-    two_ways = False
+    two_ways, bridged, source = False, False, "tokens"
 
     def __init__(self, config):
         self.inner = ForwardEncoder(config)

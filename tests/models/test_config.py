@@ -20,8 +20,15 @@ FIELDS = {field.name: field for field in dataclasses.fields(Seq2SeqConfig)}
 OF_TYPE = {kind: [name for name, field in FIELDS.items() if field.type in (kind, kind.__name__)]
            for kind in (int, bool, float)}  # fmt: skip
 CHOICES = PARTS | {"readout": READOUTS, "tied": TIED, "init": INITS, "recurrent_init": RECURRENT_INITS}
-OPEN = ("attention", "encoder", "decoder", "readout")  # what follows from the other options when it is left open
-RATES = ("dropout", "word_dropout", "weight_drop", "zoneout", "label_smoothing")
+OPEN = (
+    "attention",
+    "encoder",
+    "decoder",
+    "source",
+    "readout",
+)  # what follows from the other options when it is left open
+RATES = ("dropout", "word_dropout", "weight_drop", "zoneout", "label_smoothing", "empty_memories")
+LEAST = {"samples": 0, "separator": 4}  # of other whole numbers 1
 WEIGHTS = ("confidence_penalty", "coverage_loss")
 
 
@@ -48,13 +55,13 @@ def test_every_option_is_of_a_kind_that_is_tried_here():
 @pytest.mark.parametrize("name", OF_TYPE[int])
 @pytest.mark.parametrize("value", [-1, 2.0, 2.5, "2", None, True, np.nan])
 def test_sizes_are_whole_numbers(name, value):
-    least = 0 if name == "samples" else 1
+    least = LEAST.get(name, 1)
     assert refusal(**{name: value}).startswith(f"{name} is {value!r}: it must be a whole number of at least {least}")
 
 
 @pytest.mark.parametrize("name", [name for name in OF_TYPE[int] if name != "samples"])
 def test_sizes_are_at_least_one(name):
-    assert refusal(**{name: 0}).startswith(f"{name} is 0: it must be a whole number of at least 1")
+    assert refusal(**{name: 0}).startswith(f"{name} is 0: it must be a whole number of at least {LEAST.get(name, 1)}")
 
 
 @pytest.mark.parametrize("name", OF_TYPE[bool])
@@ -106,16 +113,17 @@ def test_some_options_may_be_left_open():
 
 def test_values_at_their_borders_are_taken():
     for name in OF_TYPE[int]:
-        if name not in ("hidden", "samples"):
+        if name not in ("hidden", "samples", "separator"):
             config(**{name: 1})
-    config(hidden=2, **dict.fromkeys(RATES + WEIGHTS, 0))
+    config(hidden=2, separator=4, **dict.fromkeys(RATES + WEIGHTS, 0))
     config(samples=12, forget_bias=-3)
-    config(**dict.fromkeys(RATES, 0.999))
+    config(encoder="hops", **dict.fromkeys(RATES, 0.999))
 
 
 # combinations
 
 PLAIN, LUONG, FEEDING = {"attention": "none"}, {"decoder": "luong"}, {"decoder": "luong-feeding"}
+HOPS = {"encoder": "hops"}
 IMPOSSIBLE = {  # (options, words that the one line has)
     "odd halves": ({"hidden": 7}, ["hidden is 7", "even", "two directions"]),
     "luong without attention": (PLAIN | LUONG, ["decoder luong", "attention is none", "plain or vector"]),
@@ -126,6 +134,18 @@ IMPOSSIBLE = {  # (options, words that the one line has)
     "feeding layers of layer normalisation": (
         FEEDING | {"cell": "lstm-layernorm", "layers": 2},
         ["lstm-layernorm", "luong-feeding", "choose layers 1 or another cell"]),
+    "several looks without attention": (PLAIN | {"hops": 2}, ["hops", "attention is none", "leave hops out"]),
+    "sentences for who reads tokens": (
+        {"source": "sentences", "encoder": "forward"}, ["source is sentences", "encoder forward", "tokens"]),
+    "tokens for who reads sentences": ({"source": "tokens", "encoder": "hops"}, ["source is tokens", "sentences"]),
+    "a separator that is no token": (HOPS | {"separator": 11}, ["separator is 11", "has 11 tokens"]),
+    "all tied, several embeddings": (
+        HOPS | {"tied": "all"}, ["tied is all", "encoder hops", "none"]),
+    "words of a memory of sentences": (
+        HOPS | {"head": "copynet"}, ["head copynet", "encoder hops has sentences", "another encoder"]),
+    "empty memories of who has none": ({"empty_memories": 0.1}, ["empty_memories", "encoder is bidirectional"]),
+    "a product of two widths": (
+        HOPS | {"attention": "dot", "embedding": 8, "hidden": 6}, ["dot", "6", "8", "general", "equally wide"]),
     "a context that nobody reads": (LUONG | {"readout_context": False}, ["decoder luong", "readout_context"]),
     "heads that do not divide": (
         {"attention": "multi-head", "attention_size": 6, "heads": 5}, ["heads is 5", "attention_size, which is 6"]),
@@ -188,7 +208,8 @@ def test_a_sentence_says_all_that_differs_from_the_default():
 
 # whatever is not refused works
 
-SIZES = {"embedding": 6, "hidden": 6, "attention_size": 6, "heads": 2, "window": 1}
+SIZES = {"embedding": 6, "hidden": 6, "attention_size": 6, "heads": 2, "window": 1, "encoder_hops": 2, "separator": 6}
+STORIES = ([5, 6, 7, 7, 6, 8], [9, 4], [5, 6, 10, 6, 4], [7, 6])  # 6 parts sentences
 ATTENDING = [name for name, kind in DECODERS.items() if kind.attends]
 
 
@@ -196,7 +217,8 @@ def trains_and_decodes(**options):
     """Two steps down, then a search, in single precision."""
     made = Seq2SeqConfig(**({"source_vocabulary": 13, "target_vocabulary": 13} | SIZES | options))
     assert Seq2SeqConfig(**json.loads(json.dumps(dataclasses.asdict(made)))) == made
-    model, data, moved = Seq2Seq.create(made, seed=1), batch(), set()
+    sources = {"sources": STORIES} if made.source == "sentences" else {}
+    model, data, moved = Seq2Seq.create(made, seed=1), batch(**sources), set()
     if made.copies:
         data.copies = np.where(data.source == data.source[0, 0], 13, data.source)
     optimizer = Adam(model.params, lr=0.01)
@@ -243,7 +265,8 @@ def test_every_cell_makes_a_plain_model(cell, readout, layers):
 def sentences(draw):
     """Any options; most of them go together."""
     named = {name: st.sampled_from(list(choices)) for name, choices in CHOICES.items()}
-    numbers = {"layers": st.integers(1, 3), "samples": st.sampled_from([0, 0, 5]), "embedding": st.sampled_from([5, 6]),
+    numbers = {"layers": st.integers(1, 3), "hops": st.sampled_from([1, 1, 2]),
+               "samples": st.sampled_from([0, 0, 5]), "embedding": st.sampled_from([5, 6]),
                "forget_bias": st.sampled_from([1.0, 1.0, 0.0])}  # fmt: skip
     rates = {name: st.sampled_from([0.0, 0.3]) for name in (*RATES, *WEIGHTS)}
     switches = {name: st.booleans() for name in OF_TYPE[bool]}

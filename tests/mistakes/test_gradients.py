@@ -160,7 +160,7 @@ def test_dropout_drops_and_keeps(name):
 def test_every_kind_of_noise_is_on_in_some_model():
     drawn = [{re.sub(r"\.\d.*", "", place) for place, _ in trees.walk(held(TABLE[name])["noise"])} for name in MODELS]
     both = {f"{side}.{kind}" for side in ("encoder", "decoder") for kind in ("dropout", "weights", "zoneout")}
-    assert set.union(*drawn) == {"source", "target", "head.dropout", "head.samples", *both}
+    assert set.union(*drawn) == {"source", "encoder", "target", "head.dropout", "head.samples", *both}
     assert sum("source" in places for places in drawn) > len(MODELS) / 2
 
 

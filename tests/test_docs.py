@@ -27,6 +27,7 @@ WHOLE = [
     "error-analysis.md",
     "gradient-flow.md",
     "index.md",
+    "tasks.md",
     "text-to-text.md",
     "training.md",
 ]  # each block follows those above it

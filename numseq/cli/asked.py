@@ -7,6 +7,7 @@ from numseq.cli.experiment import ExperimentOptions
 from numseq.cli.files import FILES, WAYS
 from numseq.models.config import Seq2SeqConfig
 from numseq.models.registry import ATTENTIONS
+from numseq.tasks import TASKS
 from numseq.training.data_options import DataOptions
 from numseq.training.options import TrainingOptions
 
@@ -47,11 +48,15 @@ def refuse_of_another_attention(asked):
 
 
 def completed(asked):
-    """The parts with what follows from others. Where a run begins with another's weights, what is not said of the
-    model, and of how text is cut, is as there. Raises: CheckpointError."""
+    """The parts with what follows from others. What is not said of the data is as it suits the task. Where a run begins
+    with another's weights, what is not said of the model, and of how text is cut, is as there.
+
+    Raises: CheckpointError.
+    """
     from numseq.training.run import resumed_options
 
     data, model = asked.parts["data"], asked.parts["model"]
+    data = data | {n: value for n, value in TASKS[data["task"]].data.items() if ("data", n) not in asked.said}
     if asked.begin:
         _, there, _, _ = resumed_options(asked.begin)
         data = data | {name: getattr(there, name) for name in CUT if ("data", name) not in asked.said}

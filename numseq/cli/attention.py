@@ -16,7 +16,7 @@ def attention(
 ):
     """Draw where the model looked while it translated a sentence."""
     from numseq import plots
-    from numseq.cli.decode import longest, trained_length
+    from numseq.cli.decode import longest, shortening, trained_length
     from numseq.cli.notes import Notes
 
     can_draw(out=out)
@@ -25,14 +25,15 @@ def attention(
     except UnicodeEncodeError:
         raise BadParameter("the sentence is not UTF-8") from None
     most = longest(None, [folder])
-    [translation] = load(folder).translate([sentence], max_length=most)
+    long = shortening([folder])
+    [translation] = load(folder).translate([sentence], max_length=most, long=long)
     if not translation.source:
         raise BadParameter("the sentence is empty")
     if translation.too_long:
         raise BadParameter(f"the sentence has {len(translation.source):,} tokens, and {most:,} can be drawn at most")
     if translation.alpha is None:
         raise BadParameter(f"{folder} holds a plain model, which attends to nothing")
-    notes = Notes(trained_length([folder]), most)
+    notes = Notes(trained_length([folder]), most, long)
     notes.add(1, translation)
     plots.save(plots.attention_map(translation.alpha, translation.places, translation.target), out)
     print(translation.text)

@@ -54,7 +54,7 @@ def baselines(
         raise BadParameter("give --source and --reference, or --tsv, or --jsonl: one of these")
 
     def corpus(table, lines):
-        found = corpus_of_files({"tsv": table, "jsonl": lines}, "", columns)
+        found = corpus_of_files({"tsv": table, "jsonl": lines}, "", columns, "summary")
         pairs = list(found)
         for note in found.notes:
             warn(note)
@@ -72,7 +72,7 @@ def baselines(
     else:
         if not source:
             raise BadParameter("give --source and --reference, or --tsv, or --jsonl")
-        name, sources, right = to_score(source, reference, None)
+        name, sources, right, _ = to_score(None, source, reference, None)
         kept = [k for k, line in enumerate(sources) if line and right[k]]
         tell_lines([k + 1 for k, line in enumerate(sources) if not (line and right[k])], "a side is empty, so left out")
         if not kept:

@@ -133,11 +133,11 @@ def command(function):
             parameters += found[0].parameters()
         else:
             parameters.append(one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-    parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=Context))
+    parameters.append(inspect.Parameter("invocation", inspect.Parameter.KEYWORD_ONLY, annotation=Context))
 
     @functools.wraps(function)
-    def run(context, **given):
-        taken = {name: group.take(given, context) for name, group in groups.items()}
+    def run(invocation, **given):
+        taken = {name: group.take(given, invocation) for name, group in groups.items()}
         return function(**given, **taken)
 
     run.__signature__ = inspect.Signature(parameters)

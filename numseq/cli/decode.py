@@ -12,6 +12,7 @@ from numseq.search.beam import BeamOptions
 from numseq.search.greedy import GreedyOptions
 from numseq.search.sampling import SamplingOptions
 from numseq.search.scoring import MAX_LENGTH
+from numseq.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class Decoding:
     extra: int = option(10, "So many tokens more.", least=0)
     max_length: int | None = option(
         None,
-        "Leave out lines of more tokens, and say so.",
+        "Leave out lines of more tokens, or shorten them where the model was trained with --long cut or turns.",
         least=1,
-        otherwise=f"{MAX_LENGTH:,}, or what the model was trained on where that is more",
+        otherwise=f"{MAX_LENGTH:,}, or what the model was trained on where that is more, or shortened",
     )
     replace_unk: bool = option(False, "Put the most attended source word for an unknown one.")
     dictionary: PathLike | None = option(None, "With --replace-unk: a file of source word, tab, translation.")
@@ -77,7 +78,7 @@ def how_to_decode(folders, decoding, bans, beam, sampling, nbest=1):
     unknown = _dictionary(decoding["replace_unk"], decoding["dictionary"])
     return {
         "search": search, "replace_unk": unknown, "max_ratio": decoding["max_ratio"], "extra": decoding["extra"],
-        "max_length": longest(decoding["max_length"], folders),
+        "max_length": longest(decoding["max_length"], folders), "long": shortening(folders),
     }  # fmt: skip
 
 
@@ -118,39 +119,81 @@ def _dictionary(replace_unk, path):
     return dict(pairs)
 
 
-def to_score(source, references, tsv):
-    """(how messages call it, sources, the references of each line in lists): of files that go together line by line, or
-    of a table. Raises: BadParameter; DataError."""
+def to_score(folder, source, references, tsv, jsonl=None, text=None):
+    """(how messages call it, sources, the references of each line in lists, the dialogue or story of each or None): of
+    files that go together line by line, or of a file of pairs; of which --jsonl and --text are read as the run in a
+    folder reads them.
+
+    Raises: BadParameter; DataError.
+    """
     from numseq.cli.notes import warn
-    from numseq.data.corpus import TsvFiles
     from numseq.data.lines import read_columns
 
     if bool(source) != bool(references):
         raise BadParameter("--source and --reference go together")
-    if bool(source) == bool(tsv):
-        raise BadParameter("give --source and --reference, or --tsv")
+    if sum(map(bool, (source, tsv, jsonl, text))) != 1:
+        raise BadParameter("give --source and --reference, or --tsv, or --jsonl, or --text")
+    groups = None
     if source:
         name, (sources, *columns) = f"{source} and {references[0]}", read_columns(source, *references)
     else:
-        table = TsvFiles(tsv)
-        pairs = list(table.pairs())
+        table = _table(folder, tsv, jsonl, text)
+        name, pairs, groups = table.name, list(table.pairs()), table.groups()
         for note in table.notes:
             warn(note)
-        name, (sources, *columns) = tsv, list(zip(*pairs, strict=True)) or ((), ())
-    return name, sources, [[line for line in lines if line] for lines in zip(*columns, strict=True)]
+        sources, *columns = list(zip(*pairs, strict=True)) or ((), ())
+    return name, sources, [[line for line in lines if line] for lines in zip(*columns, strict=True)], groups
+
+
+def _table(folder, tsv, jsonl, text):
+    """The corpus of a file. The columns of JSON are those that the run was trained on; a table here has two."""
+    from numseq.data.corpus import JsonFiles, TsvFiles
+    from numseq.training.checkpoint import load_config
+
+    if tsv:
+        return TsvFiles(tsv)
+    if jsonl:
+        where = load_config(folder)[1].get("where", {})
+        return JsonFiles(jsonl, where.get("source_column"), where.get("target_column"))
+    task = task_of([folder])
+    if not TASKS[task].text:
+        raise BadParameter(f"{folder} was trained with --task {task}, and --text is of dialogue and questions")
+    return TASKS[task].text(text)
 
 
 def trained_length(folders):
     """The most tokens of a sentence that every one of these runs was trained on; None where that is not known."""
+    found = [data.get("context") or data.get("max_length") for data in map(_data_of, folders)]
+    return min(filter(None, found), default=None)
+
+
+def shortening(folders):
+    """What becomes of a line that is too long: the same as in training, where these runs were trained alike."""
+    found = {data.get("long", "drop") for data in map(_data_of, folders)}
+    return found.pop() if len(found) == 1 else "drop"
+
+
+def task_of(folders):
+    """The name of the task that the first of these runs was trained for. Raises: CheckpointError."""
+    from numseq.training.arrays import CheckpointError
+
+    task = _data_of(folders[0]).get("task", "translation")
+    if task not in TASKS:
+        raise CheckpointError(f"{folders[0]} was trained for the task {task!r}, which this version does not know")
+    return task
+
+
+def _data_of(folder):
+    """{option: value} of how a run's text was read."""
     from numseq.training.checkpoint import load_config
 
-    found = [load_config(folder)[1].get("data", {}).get("max_length") for folder in folders]
-    return min(filter(None, found), default=None)
+    return load_config(folder)[1].get("data", {})
 
 
 def longest(max_length, folders):
     """The most tokens of a line that is worked on: what was asked for, or what is usual."""
-    return max_length or max(MAX_LENGTH, trained_length(folders) or 0)
+    trained = trained_length(folders) or 0
+    return max_length or (max(MAX_LENGTH, trained) if shortening(folders) == "drop" else trained)
 
 
 def ensemble(folders):

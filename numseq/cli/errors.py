@@ -19,7 +19,7 @@ from numseq.cli.decode import (
     how_to_decode,
     to_score,
 )
-from numseq.cli.notes import tell_ill_formed, tell_lines, warn, with_progress
+from numseq.cli.notes import shortened, tell_ill_formed, tell_lines, warn, with_progress
 
 SMALL = 100  # tokens of a vocabulary whose confusions are drawn
 
@@ -64,7 +64,7 @@ def errors(
     how = how_to_decode(folders, decoding, bans, beam, sampling)
     translator = ensemble(folders)
     how["threads"] = threads_of(threads, translator, batch)
-    numbers, sources, references = _lines(translator, folders[0], source, reference, tsv, how["max_length"])
+    numbers, sources, references = _lines(translator, folders[0], source, reference, tsv, how)
     training = _training(folders[0])
 
     def analysed(one, name):
@@ -74,6 +74,8 @@ def errors(
         tell_ill_formed(sum(translation.ill_formed for translation in found))
         if long := sum(translation.too_long for translation in found):
             warn(f"{name} cuts {long:,} lines into more than {how['max_length']:,} tokens: not translated")
+        cut = [number for number, translation in zip(numbers, found, strict=True) if translation.shortened]
+        tell_lines(cut, shortened(how["max_length"], how["long"]))
         return analyse(
             found, references, translator=one, training=training, unit=unit, tokenize=tokenize, numbers=numbers
         )
@@ -108,20 +110,21 @@ def _can_make(folder):
         raise BadParameter(f"{there} is no folder that can be written in", param_hint="--out")
 
 
-def _lines(translator, folder, source, reference, tsv, most):
+def _lines(translator, folder, source, reference, tsv, how):
     """(numbers, sources, references) of the lines that can be analysed."""
     from numseq.data import DataError
     from numseq.metrics.scores import fitting
 
     if source or reference or tsv:
-        where, sources, right = to_score(source, reference and [reference], tsv)
+        where, sources, right, _ = to_score(folder, source, reference and [reference], tsv)
         pairs = [(line, found[0] if found else "") for line, found in zip(sources, right, strict=True)]
     else:
         pairs, where = _own(folder)
     real = [k for k, pair in enumerate(pairs) if all(pair)]
     if not real:
         raise DataError(f"{where}: no sentence pair in it")
-    kept = [real[k] for k in fitting(translator, [pairs[k] for k in real], most)]
+    most, long = how["max_length"], how["long"]
+    kept = [real[k] for k in fitting(translator, [pairs[k] for k in real], most, long=long)]
     tell_lines([k + 1 for k, pair in enumerate(pairs) if not all(pair)], "a side is empty, so left out")
     tell_lines(sorted(k + 1 for k in {*real} - {*kept}), f"more than {most:,} tokens, so left out (see --max-length)")
     if not kept:
@@ -167,7 +170,7 @@ def _own(folder):
     if pairs is None:
         why = f"{gone[0]}, which {folder} was trained with, is no file now" if gone else f"{folder} names no files"
         raise BadParameter(f"{why}: give --source and --reference, or --tsv")
-    return pairs, f"the validation data of {folder}"
+    return list(pairs), f"the validation data of {folder}"
 
 
 def _training(folder):
@@ -191,23 +194,24 @@ def _origin(folder):
 
 
 def _held_out(folder, pairs):
-    """(the rest, those that were held out) of a run's training pairs."""
+    """(the rest, those that were held out) of a run's training pairs, a Corpus."""
     from numseq.training.run import resumed_options
     from numseq.training.text import hold_out
 
-    held = hold_out(len(pairs), resumed_options(folder)[2].seed).tolist()
+    groups, pairs = pairs.groups(), list(pairs)
+    held = hold_out(len(pairs), resumed_options(folder)[2].seed, groups).tolist()
     return [[pair for pair, out in zip(pairs, held, strict=True) if out == wanted] for wanted in (False, True)]
 
 
 def _pairs(folder, side):
-    """(pairs, files that are gone) of the files that a run names, which are "" or "val_"; pairs None without any."""
+    """(Corpus, files that are gone) of the files that a run names, which are "" or "val_"; None without any."""
     from numseq.cli.files import corpus_of_files, several
     from numseq.training.run import resumed_options
 
     origin, data = _origin(folder), resumed_options(folder)[1]
-    names = [side + name for name in ("tsv", "jsonl", "source", "target")]
+    names = [side + name for name in ("tsv", "jsonl", "text", "source", "target")]
     named = [path for name in names for path in several(origin.get(name))]
     gone = [path for path in named if not Path(path).is_file()]
     if gone or not named:
         return None, gone
-    return list(corpus_of_files(origin, side, (data.source_column, data.target_column))), []
+    return corpus_of_files(origin, side, (data.source_column, data.target_column), data.task), []

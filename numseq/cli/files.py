@@ -7,6 +7,7 @@ from typer import BadParameter
 
 from numseq.cli.common import Group, flag
 from numseq.options import option
+from numseq.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -19,17 +20,21 @@ class Files:
     target: PathLike | None = option(None, "Target sentences, one a line.", several=True)
     tsv: PathLike | None = option(None, "Both as columns with a tab between.", several=True)
     jsonl: PathLike | None = option(None, "Both as JSON, an object or an array a line.", several=True)
+    text: PathLike | None = option(
+        None, "Dialogues or stories, of --task dialogue or questions; see docs/tasks.md.", several=True
+    )
     val_source: PathLike | None = option(None, "Validation; else 1 in 20 pairs is held out.", several=True)
     val_target: PathLike | None = option(None, "The same for the targets.", several=True)
     val_tsv: PathLike | None = option(None, "The same as columns.", several=True)
     val_jsonl: PathLike | None = option(None, "The same as JSON.", several=True)
+    val_text: PathLike | None = option(None, "The same as dialogues or stories.", several=True)
 
 
 WAYS = (  # to say the same
-    ({"tsv"}, {"jsonl"}, {"source", "target"}),
-    ({"val_tsv"}, {"val_jsonl"}, {"val_source", "val_target"}),
+    ({"tsv"}, {"jsonl"}, {"text"}, {"source", "target"}),
+    ({"val_tsv"}, {"val_jsonl"}, {"val_text"}, {"val_source", "val_target"}),
 )
-NEW_FILES = ("jsonl", "val_jsonl")  # which runs of earlier versions do not name
+NEW_FILES = ("jsonl", "val_jsonl", "text", "val_text")  # which runs of earlier versions do not name
 FILES = Group("Files", Files)
 
 
@@ -46,20 +51,32 @@ def read_pairs(files, data):
     columns = data["source_column"], data["target_column"]
     if columns != (None, None) and not (files["tsv"] or files["jsonl"]):
         raise BadParameter("--source-column and --target-column are of --tsv and --jsonl")
-    train = corpus_of_files(files, "", columns)
+    train = corpus_of_files(files, "", columns, data["task"])
     if train is None:
-        raise BadParameter("give --source and --target, or --tsv, or --jsonl")
-    return train, corpus_of_files(files, "val_", columns)
+        raise BadParameter(f"give {_ways(data['task'], '')}")
+    return train, corpus_of_files(files, "val_", columns, data["task"])
 
 
-def corpus_of_files(files, before, columns):
-    """The corpus of the options that begin so, None where there is none."""
+def _ways(task, before):
+    """What names the files of a task, as an error says it."""
+    ways = [flag(before + name) for name in ("source", "target", "tsv", "jsonl", "text")]
+    return ways[4] if TASKS[task].text else f"{ways[0]} and {ways[1]}, or {ways[2]}, or {ways[3]}"
+
+
+def corpus_of_files(files, before, columns, task):
+    """The corpus of the options that begin so, None where there is none. Args: task, the name of one."""
     from numseq.data.corpus import JsonFiles, ParallelFiles, TsvFiles
 
-    source, target, tsv, jsonl = (files.get(before + name) for name in ("source", "target", "tsv", "jsonl"))
-    ways = [flag(before + name) for name in ("source", "target", "tsv", "jsonl")]
-    if sum(map(bool, (source or target, tsv, jsonl))) > 1:
-        raise BadParameter(f"give {ways[0]} and {ways[1]}, or {ways[2]}, or {ways[3]}: one of these")
+    source, target, tsv, jsonl, text = (
+        files.get(before + name) for name in ("source", "target", "tsv", "jsonl", "text")
+    )
+    ways = [flag(before + name) for name in ("source", "target")]
+    if sum(map(bool, (source or target, tsv, jsonl, text))) > 1:
+        raise BadParameter(f"give {_ways(task, before)}: one of these")
+    if bool(text) != bool(TASKS[task].text) and (source or target or tsv or jsonl or text):
+        raise BadParameter(f"files of --task {task} are given by {_ways(task, before)}")
+    if text:
+        return TASKS[task].text(several(text))
     if bool(source) != bool(target):
         raise BadParameter(f"{ways[0]} and {ways[1]} go together")
     if source:

@@ -14,18 +14,20 @@ class Notes:
     """What is remarkable about lines while they come, in a few lines when all have come.
 
     Args: longest, tokens of a line that a model has been trained on, None where that is not known. most, tokens of a
-        line that is worked on.
+        line that is worked on. kind, what becomes of longer ones (`numseq.data.long`).
     """
 
-    def __init__(self, longest, most):
+    def __init__(self, longest, most, kind="drop"):
         from numseq.data.unknown import Unknown
 
-        self.longest, self.most = longest, most
-        self.long, self.left_out, self.ill_formed, self.unknown = [], [], 0, Unknown()
+        self.longest, self.most, self.kind = longest, most, kind
+        self.long, self.left_out, self.shortened, self.ill_formed, self.unknown = [], [], [], 0, Unknown()
 
     def add(self, number, translation):
         """Take the Translation of a line."""
         tokens = len(translation.source)
+        if translation.shortened:
+            self.shortened.append(number)
         if translation.too_long:
             self.left_out.append(number)
             return
@@ -36,6 +38,7 @@ class Notes:
 
     def tell(self):
         tell_lines(self.left_out, f"more than {self.most:,} tokens, so not translated (see --max-length)")
+        tell_lines(self.shortened, shortened(self.most, self.kind))
         if self.long:
             trained = f"longer than the {self.longest:,} tokens that the model was trained on"
             tell_lines(self.long, f"{trained}; translated all the same")
@@ -47,6 +50,12 @@ def tell_ill_formed(count):
     """Say how many translations are not what constraints ask for, if any."""
     if count:
         warn(f"translations that are not what was asked for, since nothing was left that could follow: {count:,}")
+
+
+def shortened(most, kind):
+    """What is said of lines that were too long and of which a part was read."""
+    left = "the oldest turns are" if kind == "turns" else "the end is"
+    return f"more than {most:,} tokens, so {left} not read, as in training"
 
 
 def tell_lines(numbers, what):

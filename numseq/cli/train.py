@@ -40,7 +40,8 @@ def train(
             out, pairs, valid, parts["model"], DataOptions(**parts["data"]), TrainingOptions(**parts["training"]),
             origin=parts["files"], resume=resume, begin=asked.begin,
         )  # fmt: skip
-    print(f"the best model is in {out}; to use it: {program()} translate {shlex.quote(str(out))}")
+    use = "chat" if parts["data"]["task"] == "dialogue" else "translate"
+    print(f"the best model is in {out}; to use it: {program()} {use} {shlex.quote(str(out))}")
 
 
 def _as_begun(asked, out):
@@ -71,7 +72,7 @@ def _as_begun(asked, out):
         if now.keys() & {name for way in ways for name in way}:
             files |= dict.fromkeys(name for way in ways if not now.keys() & way for name in way)
     files |= now
-    if not (files["tsv"] or files["jsonl"]):  # two files have no columns to choose
+    if not (files["tsv"] or files["jsonl"]):  # others have no columns to choose
         began["data"] |= {n: None for n in ("source_column", "target_column") if ("data", n) not in asked.said}
     for name, value in files.items():
         for path in several(value) if name not in now else ():

@@ -61,7 +61,7 @@ def translate(
     how = how_to_decode(folders, decoding, bans, beam, sampling, nbest)
     translator, longest = ensemble(folders), trained_length(folders)
     how |= {"threads": threads_of(threads, translator, batch), "constraint": constraint_of(constraints, translator)}
-    notes, texts = Notes(longest, how["max_length"]), []
+    notes, texts = Notes(longest, how["max_length"], how["long"]), []
 
     if input is None and sys.stdin.isatty():
         print("type a sentence, then Enter; to end, Ctrl-D (on Windows Ctrl-Z and Enter)", file=sys.stderr)

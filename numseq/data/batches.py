@@ -9,6 +9,7 @@ import numpy as np
 from numseq import arguments
 from numseq.backend import Array, Generator, asarray
 from numseq.data.copying import Copier
+from numseq.data.long import kept
 from numseq.data.tokens import BOS, EOS, PAD, Tokens
 from numseq.errors import ArgumentError, shown
 from numseq.record import Record
@@ -82,16 +83,28 @@ class Pairs:
 
     @classmethod
     def encode(
-        cls, pairs: Iterable[tuple[str, str]], source_tokens: Tokens, target_tokens: Tokens, copying: bool = False
+        cls,
+        pairs: Iterable[tuple[str, str]],
+        source_tokens: Tokens,
+        target_tokens: Tokens,
+        copying: bool = False,
+        most: int | None = None,
+        long: str = "drop",
     ) -> Self:
-        """From (source, target) strings. copying: for a head that copies. Raises: ArgumentError, when they are none, or
-        there is none; ConfigError, see `numseq.data.copying.Copier`."""
+        """From (source, target) strings.
+
+        copying: for a head that copies. most, long: sources of more tokens are shortened, by "cut" or "turns"
+        (`numseq.data.long`).
+        Raises: ArgumentError, when they are none, or there is none; ConfigError, see `numseq.data.copying.Copier`.
+        """
         sources, targets = zip(*arguments.pairs(pairs, "pairs"), strict=True)
-        source = Ragged(source_tokens.encode(sources))
+        read = source_tokens.encode(sources)
+        parts = [slice(None) if most is None else kept(ids, most, long, source_tokens) or slice(None) for ids in read]
+        source = Ragged([ids[part] for ids, part in zip(read, parts, strict=True)])
         if not copying:
             return cls(source, Ragged(target_tokens.encode(targets)))
         copier = Copier(source_tokens, target_tokens)
-        each = [copier.read(line) for line in sources]
+        each = [*map(copier.read, sources, parts)]
         coded = map(copier.targets, *target_tokens.read(targets), each)
         return cls(source, Ragged(coded), Ragged([one.ids for one in each]))
 

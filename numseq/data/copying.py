@@ -48,12 +48,13 @@ class Copier:
             )
         self.source, self.target, self.V = source, target, len(target)
 
-    def read(self, line: str, most: int | None = None) -> Copyable:
-        """A source. most: so many tokens of it, None for all."""
-        tokens = self.source.split(line)[:most]
+    def read(self, line: str, part: slice = slice(None)) -> Copyable:
+        """A source. part: which of its tokens are read."""
+        every = self.source.split(line)
+        tokens = every[part]
         new: dict[str, int] = {}
         ids = [self._id(self.target.normalize(token), new) for token in tokens]
-        return Copyable(ids, self._as_written(line, tokens), new)
+        return Copyable(ids, self._as_written(line, every)[part], new)
 
     def _id(self, token, new):
         k = self.target.id(token)
@@ -62,7 +63,7 @@ class Copier:
     def _as_written(self, line, tokens):
         """Words in their own form; what is cut more finely in that of the vocabulary."""
         words = line.split() if self.source.kind == "word" else tokens
-        return words[: len(tokens)] if len(words) >= len(tokens) else tokens
+        return words if len(words) == len(tokens) else tokens
 
     def targets(self, coded: list[int], unknown: Iterable[tuple[int, str]], copyable: Copyable) -> list[int]:
         """The ids of a target with those of words that its source has, in place of unknown ones.

@@ -26,10 +26,12 @@ class Corpus:
     """Pairs (source, target) of texts; those with an empty side are skipped.
 
     name: how messages call it. skipped, notes: how many pairs the last pass left out, and lines of what else is to be
-    said of it, once it has come to its end.
+    said of it, once it has come to its end. tags: what the sources have besides text, as "<user>"; all of them are
+    known once a pass has come to its end.
     """
 
     name = ""
+    tags: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.skipped = 0
@@ -47,6 +49,10 @@ class Corpus:
             else:
                 skipped += 1
         self.skipped = skipped
+
+    def groups(self) -> list[int] | None:
+        """Which dialogue or story each pair is of, as numbers from 0; None where each stands by itself."""
+        return None
 
     def columns(self) -> tuple["Column", "Column"]:
         """The sources, and the targets, each to be gone over again."""
@@ -68,11 +74,11 @@ class ParallelFiles(Corpus):
 
     def __init__(self, sources: Paths, targets: Paths):
         super().__init__()
-        sources, targets = _files(sources), _files(targets)
+        sources, targets = files_of(sources), files_of(targets)
         if len(sources) != len(targets):
             raise ConfigError(f"{len(sources)} source files and {len(targets)} target files: they must pair up")
         self.files = list(zip(sources, targets, strict=True))
-        self.name = f"{_listed(sources)} and {_listed(targets)}"
+        self.name = f"{listed(sources)} and {listed(targets)}"
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         for both in self.files:
@@ -94,8 +100,8 @@ class TsvFiles(Corpus):
 
     def __init__(self, paths: Paths, source_column: str | None = None, target_column: str | None = None):
         super().__init__()
-        self.files, self.chosen = _files(paths), Columns(source_column, target_column)
-        self.name = _listed(self.files)
+        self.files, self.chosen = files_of(paths), Columns(source_column, target_column)
+        self.name = listed(self.files)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         for file in self.files:
@@ -140,9 +146,9 @@ class JsonFiles(Corpus):
 
     def __init__(self, paths: Paths, source_column: str | None = None, target_column: str | None = None):
         super().__init__()
-        self.files, self.given = _files(paths), (source_column, target_column)
+        self.files, self.given = files_of(paths), (source_column, target_column)
         Columns(*self.given)  # which says what is wrong with them
-        self.name = _listed(self.files)
+        self.name = listed(self.files)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         columns = Columns(*self.given)
@@ -199,7 +205,7 @@ class Part(Corpus):
 
     def __init__(self, corpus: Corpus, keep: np.ndarray):
         super().__init__()
-        self.corpus, self.keep, self.name = corpus, keep, corpus.name
+        self.corpus, self.keep, self.name, self.tags = corpus, keep, corpus.name, corpus.tags
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         for pair, keep in zip(self.corpus, self.keep.tolist(), strict=True):
@@ -240,12 +246,14 @@ def _listed_pairs(corpus, say):
     return pairs, corpus.skipped
 
 
-def _files(paths):
+def files_of(paths: Paths) -> list[Again]:
+    """One path or several, as files that can be gone over again."""
     paths = [paths] if isinstance(paths, str | PathLike) else list(paths)
     return [Again(arguments.path(path, "path") if str(path) != "-" else path) for path in paths]
 
 
-def _listed(files):
+def listed(files: Sequence[Again]) -> str:
+    """How messages call some files."""
     names = [str(file.name) for file in files]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from numseq.data.batches import Pairs, Ragged
 from numseq.data.copying import Copier
+from numseq.data.long import kept
 from numseq.data.tokens import UNK, Tokens
 from numseq.data.unknown import Unknown
 
 PAIRS, LETTERS = 1000, 1 << 19  # of a piece, at most, or one pair
-LONG = ("drop", "cut")  # what becomes of a pair with a side of too many tokens
 
 
 class Store(Protocol):
@@ -26,11 +26,13 @@ class Store(Protocol):
 
 @dataclass
 class Counts:
-    """What came of a corpus: pairs that were kept; without a source; too long; unknown tokens of both sides."""
+    """What came of a corpus: pairs that were kept; without a source; left out since they are too long; kept without
+    what was too long of them; unknown tokens of both sides."""
 
     kept: int = 0
     empty: int = 0
     long: int = 0
+    shortened: int = 0
     unknown: tuple[Unknown, Unknown] = field(default_factory=lambda: (Unknown(), Unknown()))
 
 
@@ -47,39 +49,45 @@ def encode(
     corpus: Iterable[tuple[str, str]],
     tokens: tuple[Tokens, Tokens],
     stores: Sequence[Store],
-    longest: int,
+    longest: tuple[int, int],
     long: str,
     tick: Callable[[int], Any] = lambda n: None,
 ) -> Counts:
     """Put the ids of a corpus into two stores, and what can be copied into a third.
 
     Args: corpus, of (source, target) strings. tokens, of both sides. stores, of the ids of the sources and of the
-        targets; for a head that copies, one more. longest, tokens of a side. long, "drop" leaves pairs with a longer
-        one out, "cut" takes their beginning. tick, called with how many pairs have been done more.
+        targets; for a head that copies, one more. longest, tokens of each side. long, what becomes of longer ones
+        (`numseq.data.long`). tick, called with how many pairs have been done more.
     Returns: the Counts.
     """
     counts, copier = Counts(), Copier(*tokens) if len(stores) == 3 else None
     for piece in pieces(corpus):
         columns = list(zip(*piece, strict=True))
         (sources, targets), unknown = zip(*(k.read(c) for k, c in zip(tokens, columns, strict=True)), strict=True)
-        too_long = [len(s) > longest or len(t) > longest for s, t in zip(sources, targets, strict=True)]
-        kept = [k for k, ids in enumerate(sources) if ids and not (too_long[k] and long == "drop")]
-        counts.kept += len(kept)
+        parts = [
+            [kept(ids, most, long, of) for ids in coded]
+            for coded, most, of in zip((sources, targets), longest, tokens, strict=True)
+        ]
+        left = [row for row, ids in enumerate(sources) if ids and None not in (parts[0][row], parts[1][row])]
+        counts.kept += len(left)
         counts.empty += sum(not ids for ids in sources)
-        counts.long += sum(too_long)
+        counts.long += sum(None in both for both in zip(*parts, strict=True))
+        counts.shortened += sum(len(sources[row]) > longest[0] or len(targets[row]) > longest[1] for row in left)
         copies: list[list[int]] = []
         if copier:
-            each = [copier.read(source, longest) for source in columns[0]]
+            each = [copier.read(source, part or slice(0)) for source, part in zip(columns[0], parts[0], strict=True)]
             copies = [one.ids for one in each]
             targets = [*map(copier.targets, targets, unknown[1], each)]
-        for store, coded in zip(stores, (sources, targets, copies), strict=False):
-            rows = [coded[row][:longest] for row in kept]
-            lengths = np.array([len(ids) for ids in rows], dtype=np.int64)
-            store.add(np.fromiter(chain.from_iterable(rows), np.int64, count=lengths.sum()), lengths)
+        rows = [[coded[row][part[row]] for row in left] for coded, part in zip((sources, targets), parts, strict=True)]
+        rows.append([copies[row] for row in left] if copier else [])
+        for store, coded in zip(stores, rows, strict=False):
+            lengths = np.array([len(ids) for ids in coded], dtype=np.int64)
+            store.add(np.fromiter(chain.from_iterable(coded), np.int64, count=lengths.sum()), lengths)
         for k, coded in enumerate((sources, targets)):
-            for row in kept:  # a word that can be copied is not unknown
-                found = [token for place, token in unknown[k][row] if place < longest and coded[row][place] == UNK]
-                counts.unknown[k].add(min(len(coded[row]), longest), found)
+            for row, ids in zip(left, rows[k], strict=True):  # a word that can be copied is not unknown
+                first, last = parts[k][row].start, parts[k][row].stop
+                found = [t for place, t in unknown[k][row] if first <= place < last and coded[row][place] == UNK]
+                counts.unknown[k].add(len(ids), found)
         tick(len(piece))
     return counts
 
@@ -117,12 +125,12 @@ class InMemory:
 def in_memory(
     corpus: Iterable[tuple[str, str]],
     tokens: tuple[Tokens, Tokens],
-    longest: int,
+    longest: tuple[int, int],
     long: str,
     tick: Callable[[int], Any] = lambda n: None,
     copying: bool = False,
 ) -> tuple[Pairs, Counts]:
     """The Pairs of a corpus, in memory, and the Counts. Args: see `encode`; copying, for a head that copies."""
-    stores = [InMemory(kind) for kind in id_types(tokens, longest, copying)]
+    stores = [InMemory(kind) for kind in id_types(tokens, longest[0], copying)]
     counts = encode(corpus, tokens, stores, longest, long, tick)
     return Pairs(*(store.ragged() for store in stores)), counts

@@ -1,5 +1,8 @@
 """What every vocabulary has: the special tokens, the ways to cut text, and the forms that text is brought to first."""
 
+import re
+import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from numseq.errors import NumseqError
@@ -9,6 +12,8 @@ SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")
 SUBWORDS = ("bpe", "unigram")
 KINDS = ("word", "char", *SUBWORDS)
 NORMALIZATIONS = ("nfc", "nfkc", "nfd", "none")
+TAG = re.compile(r"<[^<>\s]+>")  # what a tag looks like
+LESS = re.compile("[<\ufe64\uff1c]")
 MARK = "▁"  # stands for a space in sub-words, at the beginning of a word
 
 
@@ -22,6 +27,23 @@ def checked_kind(kind: str, normalization: str) -> None:
         raise TokenError(f"tokens are {kind!r}: choose one of {', '.join(KINDS)}")
     if normalization not in NORMALIZATIONS:
         raise TokenError(f"normalization is {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}")
+
+
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags as they are kept. Raises: TokenError, when one is none, is a special token, or comes twice."""
+    tags = tuple(tags)
+    for k, tag in enumerate(tags):
+        if not (isinstance(tag, str) and TAG.fullmatch(tag)) or tag in SPECIAL:
+            raise TokenError(f"tags[{k}] is {tag!r}: a tag is a word between < and >, and not {', '.join(SPECIAL)}")
+        if tag in tags[:k]:
+            raise TokenError(f"tags[{k}] is {tag}, as one before")
+    return tags
+
+
+def plain(text: str, tags: Iterable[str]) -> str:
+    """The text with what looks like one of the tags taken apart, "<user>" to "< user>", in whatever form and case."""
+    found = unicodedata.normalize("NFKC", text).casefold()
+    return LESS.sub(r"\g<0> ", text) if any(tag.casefold() in found for tag in tags) else text
 
 
 def parts(kind: str, normalization: str, lowercase: bool) -> dict[str, Any]:

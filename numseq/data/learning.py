@@ -8,11 +8,12 @@ Source: Sennrich et al. 2016 (bpe); Kudo 2018 (unigram).
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from numseq.data.kinds import EOS, MARK, SPECIAL, SUBWORDS, UNK, TokenError, parts
+from numseq.data.kinds import MARK, SPECIAL, SUBWORDS, UNK, TokenError, parts
 
 SIZE = 8000  # of a vocabulary of sub-words, if none is said
 TWICE = 2  # a pair of neighbours has to occur so often to become a piece
@@ -20,29 +21,37 @@ LONGEST = 200  # characters of a word that sub-words are learnt from: joining ne
 
 
 def learn(
-    lines: Iterable[str], kind: str, min_count: int, most: int | None, normalization: str, lowercase: bool
+    lines: Iterable[str],
+    kind: str,
+    min_count: int,
+    most: int | None,
+    normalization: str,
+    lowercase: bool,
+    tags: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """The model of a tokeniser, as the `tokenizers` library writes it. lines: gone over twice for sub-words.
+    """The model of a tokeniser, as the `tokenizers` library writes it. lines: gone over twice for sub-words. tags: come
+    after the special tokens, whether they are in the lines or not.
 
     Raises: TokenError, when nothing occurs often enough.
     """
-    lines = _Prepared(lines, kind, normalization, lowercase)
+    first = [*SPECIAL, *tags]
+    lines = _Prepared(lines, kind, normalization, lowercase, tags)
     if kind in SUBWORDS:
-        known = _alphabet(lines, min_count, (most or SIZE) - len(SPECIAL) - 1)
+        known = _alphabet(lines, min_count, (most or SIZE) - len(first) - 1)
         lines = _Spelt(lines, known)
-    model = _trained(lines, kind, min_count, most)
+    model = _trained(lines, kind, min_count, most, first)
     if kind == "unigram":
-        model["vocab"] = _settled(model["vocab"], most or SIZE)
-    if len(model["vocab"]) == len(SPECIAL) or (kind in SUBWORDS and not known):
+        model["vocab"] = _settled(model["vocab"], most or SIZE, len(first))
+    if len(model["vocab"]) == len(first) or (kind in SUBWORDS and not known):
         what = kind if kind == "word" else "character"
         raise TokenError(f"no {what} occurs {min_count} times or more: nothing to build a vocabulary from")
     return model
 
 
-def _trained(lines, kind, min_count, most):
+def _trained(lines, kind, min_count, most, first):
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    common = {"special_tokens": list(SPECIAL), "show_progress": False}
+    common = {"special_tokens": first, "show_progress": False}
     if kind == "bpe":
         model: Any = models.BPE(unk_token=SPECIAL[UNK])
         trainer: Any = trainers.BpeTrainer(vocab_size=most or SIZE, min_frequency=TWICE, **common)
@@ -68,22 +77,28 @@ def _any_character():
 
 
 class _Prepared:
-    """Lines in the form of the vocabulary, without words that look like a special token: those are unknown."""
+    """Lines in the form of the vocabulary, without tags, and without words that look like a special token: those are
+    unknown."""
 
-    def __init__(self, lines, kind, normalization, lowercase):
+    def __init__(self, lines, kind, normalization, lowercase, tags):
         self.lines, self.kind = lines, kind
+        self.tags = re.compile("|".join(rf"\s*{re.escape(tag)}\s*" for tag in tags)) if tags else None
         self.normalize = normalizer_of(normalization, lowercase)
 
     def __iter__(self) -> Iterator[str]:
         for line in self.lines:
             line = self.normalize(line)
-            if "<" in line and self.kind != "char":
-                if self.kind == "word":
-                    line = " ".join(word for word in line.split() if word not in SPECIAL)
-                else:  # no piece may become one either
-                    for token in SPECIAL:
-                        line = line.replace(token, " ")
-            yield line
+            for part in self.tags.split(line) if self.tags else (line,):
+                yield self._without_special(part)
+
+    def _without_special(self, line):
+        if "<" in line and self.kind != "char":
+            if self.kind == "word":
+                line = " ".join(word for word in line.split() if word not in SPECIAL)
+            else:  # no piece may become one either
+                for token in SPECIAL:
+                    line = line.replace(token, " ")
+        return line
 
 
 class _Spelt:
@@ -121,13 +136,13 @@ def _alphabet(lines, min_count, most):
     return set(sorted(found, key=lambda letter: (-counts[letter], letter))[:most])
 
 
-def _settled(pieces, most):
+def _settled(pieces, most, first):
     """The pieces of a unigram model, the same whenever it is learnt, and at most so many.
 
     The library sums in another order each time, so scores are rounded. Letters that it takes none of in the end get
     scores just above the least, in any order: here they have the least. Of more than were asked for the worst go.
     """
-    special, pieces = pieces[: EOS + 1], [(piece, round(score, 6)) for piece, score in pieces[EOS + 1 :]]
+    special, pieces = pieces[:first], [(piece, round(score, 6)) for piece, score in pieces[first:]]
     least = min((score for _, score in pieces), default=0.0)
     close = least + 1e-4 * (1 + sum(len(piece) == 1 for piece, _ in pieces))
     pieces = [(piece, least if len(piece) == 1 and score <= close else score) for piece, score in pieces]

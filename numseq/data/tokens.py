@@ -22,9 +22,11 @@ from numseq.data.kinds import (
     UNK,
     TokenError,
     checked_kind,
+    checked_tags,
+    plain,
 )
 from numseq.data.learning import learn, normalizer_of
-from numseq.data.tokenizer_files import Form, from_text, to_text, tokenizer_of
+from numseq.data.tokenizer_files import Form, Tags, from_text, to_text, tokenizer_of
 
 __all__ = ["BOS", "EOS", "KINDS", "NORMALIZATIONS", "PAD", "SPECIAL", "UNK", "TokenError", "Tokens"]
 
@@ -40,11 +42,15 @@ class Tokens:
     makes one also of what only looks different, as a no-break space and a space; "nfd" decomposes, so that a letter and
     its accent are two characters, which are composed again in text that comes out; "none" takes text as it is. The form
     is kept with the vocabulary. Source: Unicode Standard Annex 15.
+
+    Tags, such as "<user>", are tokens that no text is cut into otherwise, with ids after the special tokens', whatever
+    text is cut into. The spaces around them are theirs. `plain` takes apart what only looks like one.
     """
 
-    def __init__(self, tokenizer: Any, form: Form):
+    def __init__(self, tokenizer: Any, form: Form, tags: Tags = ()):
         self._tokenizer = tokenizer
         self._form = form
+        self.tags = tags
         self.kind, self.normalization, self.lowercase = form
         self._normalize = normalizer_of(self.normalization, self.lowercase)
 
@@ -57,29 +63,38 @@ class Tokens:
         normalization: str = "none",
         max_vocabulary: int | None = None,
         lowercase: bool = False,
+        tags: Iterable[str] = (),
     ) -> Self:
         """Build the vocabulary of lines.
 
         Args: lines, an iterable of str, gone over once, and twice for sub-words. kind, "word", "char", "bpe" or
             "unigram". min_count: rarer words become <unk>, and of sub-words rarer characters. normalization, "nfc",
             "nfkc", "nfd" or "none". max_vocabulary, most tokens, special ones included; None for all, or for 8,000
-            sub-words. lowercase, make small letters of all text.
+            sub-words. lowercase, make small letters of all text. tags, strings as "<user>".
         Raises: TokenError, unknown kind or normalization, or no token occurs often enough; ArgumentError, when lines
             are not strings.
         """
         min_count = arguments.whole(min_count, "min_count", least=1)
+        tags = checked_tags(tags)
         if max_vocabulary is not None:
-            max_vocabulary = arguments.whole(max_vocabulary, "max_vocabulary", least=len(SPECIAL) + 2)
+            max_vocabulary = arguments.whole(max_vocabulary, "max_vocabulary", least=len(SPECIAL) + len(tags) + 2)
         arguments.one_of(lowercase, "lowercase", bool)
         checked_kind(kind, normalization)
         if kind in SUBWORDS and iter(lines) is lines:
             lines = list(lines)  # gone over twice
-        model = learn(arguments.Texts(lines, "lines"), kind, min_count, max_vocabulary, normalization, lowercase)
+        model = learn(arguments.Texts(lines, "lines"), kind, min_count, max_vocabulary, normalization, lowercase, tags)
         form = kind, normalization, lowercase
-        return cls(tokenizer_of(model, form), form)
+        return cls(tokenizer_of(model, form, tags), form, tags)
 
     @classmethod
-    def of(cls, tokens: Iterable[str], kind: str, normalization: str = "none", lowercase: bool = False) -> Self:
+    def of(
+        cls,
+        tokens: Iterable[str],
+        kind: str,
+        normalization: str = "none",
+        lowercase: bool = False,
+        tags: Iterable[str] = (),
+    ) -> Self:
         """The vocabulary of words or characters that are given, in their order.
 
         Args: tokens, an iterable of str; special tokens in it have their places already, and what is the same in this
@@ -87,22 +102,26 @@ class Tokens:
         Raises: TokenError, when one can never be found in a text, or there is none; ArgumentError.
         """
         checked_kind(kind, normalization)
+        tags = checked_tags(tags)
         if kind in SUBWORDS:
             raise TokenError(f"a list of tokens does not say how {kind} cuts words: give a file *.tokens.json of a run")
-        vocabulary = {token: k for k, token in enumerate(SPECIAL)}
+        first = *SPECIAL, *tags
+        vocabulary = {token: k for k, token in enumerate(first)}
         form = kind, normalization, lowercase
         bare = cls(tokenizer_of({"type": "WordLevel", "vocab": vocabulary, "unk_token": SPECIAL[UNK]}, form), form)
         for k, token in enumerate(arguments.texts(tokens, "tokens")):
-            if token in SPECIAL:
+            if token in first:
                 continue
             token = bare.normalize(token)
             if bare.split(token) != [token]:
                 what = "word" if kind == "word" else "character"
                 raise TokenError(f"tokens[{k}] is {token!r}: not one {what}")
             vocabulary.setdefault(token, len(vocabulary))
-        if len(vocabulary) == len(SPECIAL):
+        if len(vocabulary) == len(first):
             raise TokenError("tokens has none: nothing to build a vocabulary from")
-        return cls(tokenizer_of({"type": "WordLevel", "vocab": vocabulary, "unk_token": SPECIAL[UNK]}, form), form)
+        return cls(
+            tokenizer_of({"type": "WordLevel", "vocab": vocabulary, "unk_token": SPECIAL[UNK]}, form, tags), form, tags
+        )
 
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
@@ -143,13 +162,17 @@ class Tokens:
             return line
         return self._normalize(line)
 
+    def plain(self, line: str) -> str:
+        """The line with what looks like a tag taken apart, "<user>" to "< user>", so that it is text."""
+        return plain(line, self.tags)
+
     def split(self, line: str) -> list[str]:
         """The tokens of a line in the form of `normalize`, unknown ones as they are written there; as many as `encode`
         gives."""
         line = self.normalize(arguments.text(line, "line"))  # else offsets would leave accents out
         coded = self._tokenizer.encode(line)
         return [
-            token if k > EOS else line[start:end]
+            token.strip() if EOS < k <= EOS + len(self.tags) else token if k > EOS else line[start:end]
             for k, token, (start, end) in zip(coded.ids, coded.tokens, coded.offsets, strict=True)
         ]
 
@@ -176,7 +199,7 @@ class Tokens:
 
     def to_json(self) -> str:
         """The vocabulary as JSON text that every version of the `tokenizers` library reads."""
-        return to_text(self._tokenizer, self._form)
+        return to_text(self._tokenizer, self._form, self.tags)
 
     @classmethod
     def load(cls, path: str | PathLike) -> Self:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numseq import arguments
+from numseq.data.long import kept
 from numseq.errors import ConfigError
 from numseq.metrics.code import share_that_parses
 from numseq.metrics.loss import mean_loss
@@ -37,6 +38,7 @@ def evaluate(
     search: Any = None,
     references: Iterable[str | Iterable[str]] | None = None,
     max_length: int = MAX_LENGTH,
+    long: str = "drop",
     progress: Callable[[Iterable, int], Iterable] = lambda found, total: found,
     **options: Any,
 ) -> dict[str, Any]:
@@ -45,8 +47,8 @@ def evaluate(
     Args: translator, a Translator. pairs, a list of (source, reference) strings. tokenize, see `corpus_scores`.
         batch_size, lines worked on together. metrics, some of METRICS, or their names with commas between. search and
         options, see `Translator.stream`. references, further references of each pair (a string, or a list of them), or
-        None. max_length, pairs of more tokens are left out; see `fitting`. progress, called with the Translations as
-        they come and their number; gives them back, as tqdm does.
+        None. max_length, long: what is too long and what becomes of it; see `fitting`. progress, called with the
+        Translations as they come and their number; gives them back, as tqdm does.
     Returns: a dict: what `corpus_scores` returns; for "ppl" perplexity, that of the pairs' own references (per
         token, <eos> included, unknown words counting as <unk>), whatever the search; left_out, how many pairs were too
         long, if any was.
@@ -64,21 +66,21 @@ def evaluate(
         more = _references(pairs, references, "pairs", least=0)
         wanted = [own + others for own, others in zip(wanted, more, strict=True)]
     wanted = _references(pairs, wanted, "pairs")
-    kept = fitting(translator, pairs, max_length, "ppl" in metrics)
-    if not len(kept):
+    fit = fitting(translator, pairs, max_length, "ppl" in metrics, long)
+    if not len(fit):
         raise ConfigError(f"every pair has a side of more than {max_length:,} tokens: max_length can be set higher")
-    left_out = len(pairs) - len(kept)
-    pairs, wanted = [pairs[k] for k in kept], [wanted[k] for k in kept]
+    left_out = len(pairs) - len(fit)
+    pairs, wanted = [pairs[k] for k in fit], [wanted[k] for k in fit]
     scored = [name for name in metrics if name != "ppl"]
     if "ppl" in metrics:
-        coded = translator.encode(pairs)
+        coded = translator.encode(pairs, max_length, long)
         if not coded.source.lengths.all():
-            line = int(kept[np.argmin(coded.source.lengths)]) + 1
+            line = int(fit[np.argmin(coded.source.lengths)]) + 1
             raise ConfigError(f"pairs has an empty source, number {line:,}: there is no perplexity (ppl) given nothing")
     scores = {"sentences": len(pairs)}
     if scored:
         sources = [source for source, _ in pairs]
-        found = translator.stream(sources, batch_size, search, max_length=max_length, **options)
+        found = translator.stream(sources, batch_size, search, max_length=max_length, long=long, **options)
         texts = [result.text for result in progress(found, len(sources))]
         scores = corpus_scores(texts, wanted, scored, tokenize, sources)
     if "ppl" in metrics:
@@ -89,15 +91,23 @@ def evaluate(
 
 
 def fitting(
-    translator: "Translator", pairs: Iterable[tuple[str, str]], max_length: int = MAX_LENGTH, references: bool = True
+    translator: "Translator",
+    pairs: Iterable[tuple[str, str]],
+    max_length: int = MAX_LENGTH,
+    references: bool = True,
+    long: str = "drop",
 ) -> np.ndarray:
     """Which pairs can be evaluated, as numbers from 0: those whose source, and reference where that is read too, has at
-    most `max_length` tokens. Memory grows with the product of both.
+    most `max_length` tokens. Memory grows with the product of both. Where long sources are shortened, these fit, and
+    references may have MAX_LENGTH tokens (`numseq.data.long`).
     """
-    sides = [translator.source_tokens, translator.target_tokens][: 1 + references]
-    columns = zip(sides, zip(*pairs, strict=True), strict=False)
-    lengths = [[len(ids) for ids in tokens.encode(column)] for tokens, column in columns]
-    return np.flatnonzero(np.max(lengths, axis=0) <= max_length)
+    sources, targets = zip(*pairs, strict=True)
+    tokens = translator.source_tokens
+    fit = np.array([kept(ids, max_length, long, tokens) is not None for ids in tokens.encode(sources)], dtype=bool)
+    if references:
+        most = max_length if long == "drop" else max(max_length, MAX_LENGTH)
+        fit &= np.array([len(ids) <= most for ids in translator.target_tokens.encode(targets)], dtype=bool)
+    return np.flatnonzero(fit)
 
 
 def corpus_scores(

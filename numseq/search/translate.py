@@ -13,8 +13,9 @@ from numseq import arguments
 from numseq.backend import Array, asarray
 from numseq.data.batches import Pairs, Ragged, plan_batches
 from numseq.data.copying import Copier, Sources
+from numseq.data.long import LONG, kept
 from numseq.data.tokens import EOS, SPECIAL, UNK, Tokens
-from numseq.errors import ArgumentError, ConfigError
+from numseq.errors import ArgumentError, ConfigError, shown
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.constraints import Constraint
 from numseq.search.copied import copied_from
@@ -34,7 +35,8 @@ class Translation:
     score, what hypotheses are ordered by, and logp, log p(target | source) in nats; None of a line that is empty or too
     long. others: the next best Translations, or the other samples, of the same line. unknown: the tokens of source that
     the model does not know. copied, by a head that copies: for each token said the place in source from which it was
-    copied, None where it was generated. ill_formed: whether it had to end where its constraint had not.
+    copied, None where it was generated. ill_formed: whether it had to end where its constraint had not. shortened:
+    source is only a part of a line that was too long.
     """
 
     text: str
@@ -47,6 +49,7 @@ class Translation:
     unknown: list[str] = field(default_factory=list)
     copied: list[int | None] | None = None
     ill_formed: bool = False
+    shortened: bool = False
 
     @property
     def too_long(self) -> bool:
@@ -107,9 +110,9 @@ class Translator:
         """Does the model copy words of the source?"""
         return self.model.config.copies
 
-    def encode(self, pairs: Iterable[tuple[str, str]]) -> Pairs:
-        """The ids of (source, target) strings, as the model takes them."""
-        return Pairs.encode(pairs, self.source_tokens, self.target_tokens, self.copies)
+    def encode(self, pairs: Iterable[tuple[str, str]], max_length: int | None = None, long: str = "drop") -> Pairs:
+        """The ids of (source, target) strings, as the model takes them. max_length, long: see `Pairs.encode`."""
+        return Pairs.encode(pairs, self.source_tokens, self.target_tokens, self.copies, max_length, long)
 
     def translate(
         self, lines: Iterable[str], batch_size: int = 64, search: Any = None, **options: Any
@@ -127,6 +130,7 @@ class Translator:
         max_ratio: float = 2.0,
         extra: int = 10,
         max_length: int = MAX_LENGTH,
+        long: str = "drop",
         numbered_from: int = 0,
         threads: int | None = None,
         constraint: Constraint | None = None,
@@ -137,10 +141,12 @@ class Translator:
             GreedyOptions, BeamOptions or SamplingOptions; None for greedy search without bans. replace_unk, a dict of
             source word to translation: an <unk> becomes the translation of the source word that it attended to most, or
             that word itself when the dict has none; None leaves <unk>. max_ratio, extra: a line of n tokens becomes at
-            most max_ratio * n + extra. max_length, a line of more tokens is not translated: its Translation is empty
-            and `too_long`. numbered_from, the number of the first line: sampling draws by line number. threads, of the
-            matrix products; None for as many as suit the model and batch_size (`numseq.threads.choose_threads`).
-            constraint, what translations have to be, of the target's vocabulary; `numseq.search.constraints`.
+            most max_ratio * n + extra. max_length, long: of a line of more tokens its beginning is translated ("cut"),
+            or its latest turns ("turns"), and its Translation is `shortened`; or nothing ("drop"), and its Translation
+            is empty and `too_long`. numbered_from, the number of the first line: sampling draws by line number.
+            threads, of the matrix products; None for as many as suit the model and batch_size
+            (`numseq.threads.choose_threads`). constraint, what translations have to be, of the target's vocabulary;
+            `numseq.search.constraints`.
         Raises: ArgumentError, for what is of another kind or out of bounds; ConfigError, when <unk> is to be replaced
             without an attention to the words of the source, as where an encoder shortens time.
         """
@@ -149,6 +155,8 @@ class Translator:
         max_ratio = arguments.number(max_ratio, "max_ratio", least=0, most=1e6)
         extra = arguments.whole(extra, "extra", least=0, most=10**6)
         max_length = arguments.whole(max_length, "max_length", least=1)
+        if long not in LONG:
+            raise ArgumentError(f"long is {shown(long)}: choose one of {', '.join(LONG)}")
         numbered_from = arguments.whole(numbered_from, "numbered_from", least=0)
         if replace_unk is not None:
             arguments.dictionary(replace_unk, "replace_unk", "a dict of source words to translations, which may be {}")
@@ -161,7 +169,7 @@ class Translator:
         lines = enumerate(arguments.iterated(lines, "lines", "texts, such as a list of strings"))
         start = numbered_from
         while pool := [arguments.text(line, f"lines[{k}]").strip() for k, line in islice(lines, POOL * batch_size)]:
-            limits = max_ratio, extra, max_length
+            limits = max_ratio, extra, max_length, long
             yield from self._pool(pool, batch_size, search, constraint, replace_unk, limits, start, threads)
             start += len(pool)
 
@@ -174,9 +182,11 @@ class Translator:
             raise ArgumentError("constraint is of another vocabulary than the model's target: make it with that")
 
     def _pool(self, pool, batch_size, search, constraint, replace_unk, limits, start, threads):
-        max_ratio, extra, max_length = limits
-        sources = Ragged(self.source_tokens.encode(pool))
-        done = (sources.lengths == 0) | (sources.lengths > max_length)
+        max_ratio, extra, max_length, long = limits
+        coded = self.source_tokens.encode(pool)
+        parts = [kept(ids, max_length, long, self.source_tokens) for ids in coded]
+        sources = Ragged([ids[part] if part else [] for ids, part in zip(coded, parts, strict=True)])
+        done = sources.lengths == 0
         results = [Translation("", [], [], None) for _ in pool]
         for k in np.flatnonzero(done):
             results[k].source = self.source_tokens.split(pool[k])
@@ -188,8 +198,9 @@ class Translator:
         for batch in plan_batches(lengths, lengths, batch_size, max_cells=cells) if len(real) else []:
             rows = real[batch]
             how = search, constraint, replace_unk, most[rows], start, threads
-            for k, result in self._batch(sources, rows, pool, *how):
+            for k, result in self._batch(sources, parts, rows, pool, *how):
                 results[k] = result
+                result.shortened = len(coded[k]) > len(result.source)
             done[rows] = True
             while said < len(pool) and done[said]:
                 yield results[said]
@@ -220,17 +231,17 @@ class Translator:
             results.append(replace(new[0], others=new[1:]) if new else first)
         return results
 
-    def _batch(self, sources, rows, lines, search, constraint, replace_unk, limits, first, threads):
+    def _batch(self, sources, parts, rows, lines, search, constraint, replace_unk, limits, first, threads):
         source, mask = (asarray(array) for array in sources.pad(rows))
         copier = Copier(self.source_tokens, self.target_tokens) if self.copies else None
-        copyable = Sources.of([copier.read(lines[k]) for k in rows]) if copier else None
+        copyable = Sources.of([copier.read(lines[k], parts[k]) for k in rows]) if copier else None
         copies, more = (copyable.copies, [list(one.new) for one in copyable.each]) if copyable else (None, None)
-        kept = None if constraint is None else constraint.rows([lines[k] for k in rows], more)
+        allowed = None if constraint is None else constraint.rows([lines[k] for k in rows], more)
         with blas_threads(threads):
-            found = self._search(search, source, mask, limits, first + rows, copies, kept)
+            found = self._search(search, source, mask, limits, first + rows, copies, allowed)
             copied = copied_from(self.model, source, mask, copies, found) if copyable else None
         for b, k in enumerate(rows):
-            words = self.source_tokens.split(lines[k])
+            words = self.source_tokens.split(lines[k])[parts[k]]
             known = source[: len(words), b].tolist()
             unknown = [word for word, k in zip(words, known, strict=True) if k == UNK]
             real = slice(None) if found.places is None else found.places[b]
@@ -238,7 +249,7 @@ class Translator:
             for n, one in enumerate(found.of_sentence(b)):
                 origin = (copyable.each[b], copied[:, b, n]) if copyable else None
                 hypotheses.append(self._translation(words, unknown, one, real, origin))
-                hypotheses[-1].ill_formed = kept is not None and not kept.accepts(b, one.tokens)
+                hypotheses[-1].ill_formed = allowed is not None and not allowed.accepts(b, one.tokens)
             if replace_unk is not None:
                 for hypothesis in hypotheses:
                     self._replace(hypothesis, replace_unk)

@@ -16,6 +16,7 @@ from numseq.errors import ArgumentError, ConfigError, shown
 from numseq.models import ATTENTIONS, Seq2Seq, Seq2SeqConfig
 from numseq.options import options_of
 from numseq.search.translate import Translator
+from numseq.tasks import TASKS
 from numseq.threads import blas_threads, run_threads
 from numseq.training.arrays import CheckpointError
 from numseq.training.begin_from import begin_from, model_of, weights_of
@@ -111,7 +112,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
         _put_first_values(network, tokens, data, described.get("from"), say)
         if prepare:
             prepare(network)
-    scorer = scorer_of_validation(text.valid, tokens, training, data.max_length, say)
+    scorer = scorer_of_validation(text.valid, tokens, training, data.longest[0], data.long, say)
     if training.tensorboard:
         check_installed()
     with blas_threads(training.threads):
@@ -187,7 +188,8 @@ def _new(text, model, data, begin):
     """(Seq2SeqConfig, (source tokens, target tokens)) of a run that begins."""
     model = (model_of(begin) if begin else {}) | model
     sources, targets = text.columns()
-    tokens = vocabularies(sources, targets, data, data.joint or model.get("tied") == "all")
+    tags = text.tags or TASKS[data.task].tags  # the corpus may have more, as those of speakers
+    tokens = vocabularies(sources, targets, data, data.joint or model.get("tied") == "all", tags)
     return Seq2SeqConfig(len(tokens[0]), len(tokens[1]), **model), tokens
 
 

@@ -1,7 +1,7 @@
 """The text of a run, gone over pair by pair: counted and known again, parted, and put into ids."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,11 @@ class Text:
         names = "vocabulary of the source", "vocabulary of the target"
         return Shown(source, self.n_train, names[0]), Shown(target, self.n_train, names[1])
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Those of the sources."""
+        return self.train.tags
+
 
 def survey(train: Corpus, valid: Corpus | None, seed: int, say: Say) -> Text:
     """Go over all text once. Args: valid, None to hold a seeded part of train out.
@@ -54,16 +59,23 @@ def survey(train: Corpus, valid: Corpus | None, seed: int, say: Say) -> Text:
     n_valid = 0 if valid is None else _count(valid, digest, say)
     if valid is not None:
         return Text(train, valid, n_train, n_valid, digest.hexdigest(), False)
-    held = hold_out(n_train, seed)
+    held = hold_out(n_train, seed, train.groups())
     n_valid = int(held.sum())
     return Text(Part(train, ~held), Part(train, held), n_train - n_valid, n_valid, digest.hexdigest(), True)
 
 
-def hold_out(n: int, seed: int) -> np.ndarray:
-    """Which of n pairs are for validation, (n,) booleans: a seeded sample. Raises: DataError, when n is below two."""
+def hold_out(n: int, seed: int, groups: Sequence[int] | None = None) -> np.ndarray:
+    """Which of n pairs are for validation, (n,) booleans: a seeded sample of them, or of their groups.
+
+    Raises: DataError, when n is below two, or all are of one group.
+    """
     seed = arguments.whole(seed, "seed", least=0)
     if n < 2:
         raise DataError("one sentence pair cannot be split into training and validation: give validation files")
+    if groups is not None:
+        if (many := groups[-1] + 1) < 2:
+            raise DataError("one dialogue or story cannot be split into training and validation: give validation files")
+        return hold_out(many, seed)[list(groups)]
     held = np.zeros(n, dtype=bool)
     held[generator(seed).permutation(n)[: min(HELD_OUT, max(1, n // 20))]] = True
     return held
@@ -117,7 +129,7 @@ def ids_of(
     """
     corpus, n = (text.train, text.n_train) if part == "training" else (text.valid, text.n_valid)
     bar = progress_bar(n, "pair", f"tokens of the {part} pairs")
-    how = data.max_length, data.long, bar.update
+    how = data.longest, data.long, bar.update
     try:
         if data.cache is None:
             pairs, counts = in_memory(corpus, tokens, *how, copying)
@@ -127,13 +139,13 @@ def ids_of(
             def make(stores):
                 return _lines(part, encode(corpus, tokens, stores, *how), tokens, data)
 
-            key = {
+            key: dict[str, Any] = {
                 "text": text.fingerprint, "part": part, "held out": [seed, HELD_OUT] if text.held_out else None,
                 "vocabularies": [hashlib.sha256(one.to_json().encode()).hexdigest() for one in tokens],
-                "max_length": data.max_length, "long": data.long,
+                "max_length": data.longest, "long": data.long,
             }  # fmt: skip
             key |= {"copying": True} if copying else {}
-            pairs, lines = cached(data.cache, key, id_types(tokens, data.max_length, copying), make, say)
+            pairs, lines = cached(data.cache, key, id_types(tokens, data.longest[0], copying), make, say)
     finally:
         bar.close()
     for line in lines:
@@ -145,15 +157,17 @@ def _lines(part, counts: Counts, tokens, data):
     """What is to be said of the ids that were made. Raises: DataError, when there are none."""
     if not counts.kept:
         raise DataError(
-            f"no {part} pair is left: all are without a source or of more than {data.max_length} tokens (see "
+            f"no {part} pair is left: all are without a source or of more than {data.max_length:,} tokens (see "
             "--max-length)"
         )
     lines = []
     if counts.empty:
         lines.append(f"left out {counts.empty:,} {part} pairs without a source")
     if counts.long:
-        done = "left out {:,} {} pairs of" if data.long == "drop" else "cut {:,} {} pairs of"
-        lines.append(f"{done.format(counts.long, part)} more than {data.max_length} tokens")
+        lines.append(f"left out {counts.long:,} {part} pairs of more than {data.max_length:,} tokens")
+    if counts.shortened:
+        done = "left out the oldest turns of {:,} {} pairs of" if data.long == "turns" else "cut {:,} {} pairs of"
+        lines.append(f"{done.format(counts.shortened, part)} more than {data.longest[0]:,} tokens")
     for side, kind, unknown in zip(("source", "target"), tokens, counts.unknown, strict=True):
         if unknown:
             lines.append(f"{part} pairs, {side} tokens that are unknown: {unknown}")

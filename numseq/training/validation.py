@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from numseq.data.long import kept
 from numseq.data.tokens import Tokens
 from numseq.errors import ConfigError
 from numseq.metrics.figures import FIGURES
@@ -20,6 +21,7 @@ def scorer_of_validation(
     tokens: tuple[Tokens, Tokens],
     options: TrainingOptions,
     max_length: int,
+    long: str = "drop",
     say: Callable[[str], Any] = print,
 ) -> Callable[[Seq2Seq], tuple[dict[str, float], list[dict[str, str]]]] | None:
     """What a Trainer calls at each validation: greedy translations of the validation pairs, scored, and some shown.
@@ -28,7 +30,8 @@ def scorer_of_validation(
     else.
 
     Args: pairs, (source, target) strings. tokens, of source and target. options: metric, tokenize, show, batch and
-        threads count. max_length, pairs whose source has more tokens are left out. say: called with a line about these.
+        threads count. max_length, long: sources of more tokens are left out or shortened (`numseq.data.long`). say:
+        called with a line about these.
     Returns: f(model), which gives ({name: value}, samples), as a Trainer's `scorer`; None when neither the metric nor
         `show` asks for translations.
     Raises: ConfigError, when the metric needs a package that is not there, there is no such tokeniser, or no pair is
@@ -41,21 +44,21 @@ def scorer_of_validation(
         corpus_scores(["a"], ["a"], figure.metric, options.tokenize)  # raises what it would raise an hour later
     source_tokens, target_tokens = tokens
     pairs = list(pairs)
-    lengths = [len(ids) for ids in source_tokens.encode([source for source, _ in pairs])]
-    kept = [pair for pair, n in zip(pairs, lengths, strict=True) if 0 < n <= max_length]
-    if not kept:
+    parts = [kept(ids, max_length, long, source_tokens) for ids in source_tokens.encode([s for s, _ in pairs])]
+    real = [pair for pair, part in zip(pairs, parts, strict=True) if part and part.stop]
+    if not real:
         raise ConfigError(f"metric, show: no validation pair has a source of at most {max_length:,} tokens")
-    if len(kept) < len(pairs):
-        say(f"{len(pairs) - len(kept):,} validation pairs without a source, or with a longer one, are not translated")
-    references = [target_tokens.normalize(target) for _, target in kept]
-    shown = np.linspace(0, len(kept) - 1, min(options.show, len(kept))).astype(int).tolist()
-    decoded = range(len(kept)) if figure.metric else shown
+    if len(real) < len(pairs):
+        say(f"{len(pairs) - len(real):,} validation pairs without a source, or with a longer one, are not translated")
+    references = [target_tokens.normalize(target) for _, target in real]
+    shown = np.linspace(0, len(real) - 1, min(options.show, len(real))).astype(int).tolist()
+    decoded = range(len(real)) if figure.metric else shown
 
     def score(model):
         translator = Translator(model, source_tokens, target_tokens)
-        lines = [kept[k][0] for k in decoded]
+        lines = [real[k][0] for k in decoded]
         found, bar = {}, progress_bar(len(lines), "line", "validation")
-        stream = translator.stream(lines, options.rows, max_length=max_length, threads=options.threads)
+        stream = translator.stream(lines, options.rows, max_length=max_length, long=long, threads=options.threads)
         for k, translation in zip(decoded, stream, strict=True):
             found[k] = translation.text
             bar.update()
@@ -65,7 +68,7 @@ def scorer_of_validation(
             texts = [target_tokens.normalize(text) for text in found.values()]  # a copied word has a form of its own
             all_scores = corpus_scores(texts, references, figure.metric, options.tokenize)
             scores = {name: all_scores[f.key] for name, f in FIGURES.items() if f.metric == figure.metric}
-        samples = [{"source": kept[k][0], "translation": found[k], "reference": references[k]} for k in shown]
+        samples = [{"source": real[k][0], "translation": found[k], "reference": references[k]} for k in shown]
         return scores, samples
 
     return score

@@ -15,6 +15,7 @@ import tempfile
 import textwrap
 import time
 from collections import Counter
+from dataclasses import replace
 from enum import EnumType
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +43,7 @@ BASE = {  # a command that works
     "errors": ("run", "--source", "source.txt", "--reference", "target.txt"),
     "score": ("run", "--source", "source.txt", "--target", "target.txt"),
     "attention": ("run", "1 2 3", "--out", "picture.png"),
+    "chat": ("talk",),
     "gradcheck": ("lstm_step", "--method", "central"),
     "dates": ("dates", "--train", "6", "--valid", "2", "--test", "2"),
     "demo": ("--out", "demo"),
@@ -64,7 +66,7 @@ TEXTS = (
 PATHS = (
     "source.txt", "target.txt", "pairs.tsv", "lines", "run", "other", "folder", "folder/new", "none/new", "file/new",
     "empty", "binary", "link", "loop", "/dev/null", "/dev/full", "out.json", "out.png", "out.svg", "out.PNG",
-    "pipe", "given", "small.toml",
+    "pipe", "given", "small.toml", "dialogues.txt", "talk",
 )  # fmt: skip
 ENDLESS = ("epochs", "bugs")  # what is right, and takes long
 
@@ -126,6 +128,7 @@ class Workplace:
             ("lines", "1 2 3\n\n7\n"),
             ("file", "x"),
             ("empty", ""),
+            ("dialogues.txt", "1 a\tb\n2 c d\n3 e\tf g\n1 a\tf\n" * 3),
             ("small.toml", '[files]\nsource = "source.txt"\ntarget = "target.txt"\n'),
         ):
             (self.made / name).write_text(text)
@@ -133,9 +136,14 @@ class Workplace:
         (self.made / "folder").mkdir()
         (self.made / "link").symlink_to("source.txt")
         (self.made / "loop").symlink_to("loop")
-        for name, *options in (("run", "--keep-last", 1), ("other", "--min-count", 9)):
-            out, texts = self.made / name, ["--source", self.made / "source.txt", "--target", self.made / "target.txt"]
-            done = forked(lambda: numseq_cli("train", *texts, "--out", out, *SMALL, *options))  # noqa: B023
+        pairs = ("--source", self.made / "source.txt", "--target", self.made / "target.txt")
+        for name, *options in (
+            ("run", *pairs, "--keep-last", 1),
+            ("other", *pairs, "--min-count", 9),
+            ("talk", "--task", "dialogue", "--text", self.made / "dialogues.txt"),
+        ):
+            out = self.made / name
+            done = forked(lambda: numseq_cli("train", "--out", out, *SMALL, *options))  # noqa: B023
             assert done.code == 0, done
 
     def lay_out(self):
@@ -225,11 +233,9 @@ class _streams:
 
 
 def _small_demo():
-    small = {
-        "SIZES": (24, 6, 8), "MODEL": demo.MODEL | {"embedding": 4, "hidden": 4, "attention_size": 4},
-        "TRAINING": TrainingOptions(epochs=1, batch=8),
-    }  # fmt: skip
-    return mock.patch.multiple(demo, **small)
+    model, training = {"embedding": 4, "hidden": 4, "attention_size": 4}, TrainingOptions(epochs=1, batch=8)
+    small = {name: replace(one, sizes=(24, 6, 8), model=model, training=training) for name, one in demo.DEMOS.items()}
+    return mock.patch.dict(demo.DEMOS, small)
 
 
 def main(arguments=None):

@@ -12,6 +12,7 @@ import socket
 import stat
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -113,6 +114,8 @@ def test_help_lists_every_command():
         "evaluate",
         "errors",
         "attention",
+        "baselines",
+        "chat",
         "gradcheck",
         "average",
         "convert",
@@ -225,7 +228,8 @@ def test_no_option_of_training_is_left_out_above():
     }  # tests/cli/test_cli_corpora.py
     vectors = {"source-vectors", "target-vectors"}  # below
     vectors |= {"source-vocabulary-file", "target-vocabulary-file"}
-    assert set().union(*GIVEN.values()) == ours - files - vectors
+    tasks = {"task", "text", "val-text", "context"}  # tests/cli/test_cli_tasks.py
+    assert set().union(*GIVEN.values()) == ours - files - vectors - tasks
 
 
 def embeddings(run):
@@ -653,9 +657,13 @@ def test_a_bug_that_is_not_caught_is_a_failure(monkeypatch):
 @contextmanager
 def small_demo():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "MODEL", {"embedding": 6, "hidden": 8, "attention_size": 5})
-        patch.setattr(demo, "TRAINING", TrainingOptions(epochs=2, batch=16, lr=0.01))
-        patch.setattr(demo, "SIZES", (120, 20, 30))
+        model, training = (
+            {"embedding": 6, "hidden": 8, "attention_size": 5},
+            TrainingOptions(epochs=2, batch=16, lr=0.01),
+        )
+        for name, found in demo.DEMOS.items():
+            small = replace(found, model=model, training=training, sizes=(120, 20, 30))
+            patch.setitem(demo.DEMOS, name, small)
         yield patch
 
 
@@ -678,6 +686,21 @@ def test_demo_writes_its_result_and_pictures(dates):
     assert f"{found['exact_match']:.1%} of 30 exactly right" in result.out
     assert_png(folder / "attention.png")
     assert_png(folder / "learning.png")
+
+
+@pytest.mark.parametrize("name", [name for name in demo.DEMOS if name != "dates"])
+def test_every_task_has_a_demo_whose_test_can_be_evaluated(tmp_path, name):
+    with small_demo():
+        result = numseq_cli("demo", name, "--out", tmp_path / "run")
+    assert (result.code, result.err) == (0, ""), result
+    found = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert_png(tmp_path / "run" / "attention.png")
+    [file] = tmp_path.glob("run/test.*")
+    scores = tmp_path / "scores.json"
+    of = "--text" if file.suffix == ".txt" else "--tsv"
+    evaluated = numseq_cli("evaluate", tmp_path / "run", of, file, "--metric", "exact", "--json", scores)
+    assert evaluated.code == 0
+    assert json.loads(scores.read_text())["exact_match"] == found["exact_match"]
 
 
 def test_a_plain_model_can_be_the_demos_too_and_has_one_picture(tmp_path):
@@ -897,7 +920,7 @@ def test_bad_input_is_one_clear_line_and_changes_nothing(room, case, monkeypatch
     command, code, needles = BAD[case]
     monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
     if command.startswith("demo"):
-        monkeypatch.setattr(demo, "SIZES", (120, 20, 30))
+        monkeypatch.setitem(demo.DEMOS, "dates", replace(demo.DEMOS["dates"], sizes=(120, 20, 30)))
     if "ja-mecab" in command:
         monkeypatch.setitem(sys.modules, "MeCab", None)
     before = snapshot(room)

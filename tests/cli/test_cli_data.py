@@ -39,7 +39,8 @@ def test_files_hold_the_pairs_of_the_built_in_task(made):
 def test_sizes_and_seed_are_those_of_the_demo():
     [*_, train, valid, test, seed] = typer.main.get_command(commands.app).commands["dates"].params
     assert [option.name for option in (train, valid, test, seed)] == ["train", "valid", "test", "seed"]
-    assert (train.default, valid.default, test.default) == demo.SIZES and seed.default == demo.TRAINING.seed
+    assert (train.default, valid.default, test.default) == demo.DEMOS["dates"].sizes
+    assert seed.default == demo.DEMOS["dates"].training.seed
 
 
 def test_each_file_and_the_next_commands_are_printed_and_the_commands_work(tmp_path):

@@ -20,7 +20,7 @@ KINDS = id_types(TOKENS, 100, False)
 
 
 def make(stores):
-    return {"kept": encode(PAIRS, TOKENS, stores, 9, "cut").kept}
+    return {"kept": encode(PAIRS, TOKENS, stores, (9, 9), "cut").kept}
 
 
 def use(folder, make=make, key=None, say=None):
@@ -41,7 +41,7 @@ def same(pairs, others):
 
 
 def test_ids_are_those_of_memory_and_made_once(tmp_path):
-    expected, counts = in_memory(PAIRS, TOKENS, 9, "cut")
+    expected, counts = in_memory(PAIRS, TOKENS, (9, 9), "cut")
     for how in (make, no_making):
         pairs, made = use(tmp_path / "new" / "cache", how)
         same(pairs, expected)

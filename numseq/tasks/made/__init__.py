@@ -1,0 +1,10 @@
+"""Corpora that make themselves, one for each task: small worlds whose rule is exact, so that every answer is known."""
+
+from numseq.tasks.made.chinese import make_chinese
+from numseq.tasks.made.code import make_code
+from numseq.tasks.made.dialogue import make_dialogues
+from numseq.tasks.made.draw import Made
+from numseq.tasks.made.questions import make_questions
+from numseq.tasks.made.summary import make_summaries
+
+__all__ = ["Made", "make_chinese", "make_code", "make_dialogues", "make_questions", "make_summaries"]

@@ -194,7 +194,7 @@ def _config(said) -> "Seq2SeqConfig":
     from numseq.models import Seq2SeqConfig  # not before a whole model is asked for
 
     vocabularies = {"source_vocabulary": 9, "target_vocabulary": 9 if said.get("tied") == "all" else 10}
-    sizes = {"embedding": D, "hidden": HIDDEN, "attention_size": 8, "window": 2}
+    sizes: dict[str, Any] = {"embedding": D, "hidden": HIDDEN, "attention_size": 8, "window": 2}
     sizes |= {"encoder_hops": 2, "sentences": 6, "separator": SEPARATOR}
     sizes |= {"empty_memories": 0.4} if said.get("encoder") == "hops" else {}
     return Seq2SeqConfig(**vocabularies | sizes | said)

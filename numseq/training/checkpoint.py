@@ -44,11 +44,20 @@ CHANGED_IN_PLACE = ("epochs", "threads")  # by earlier versions, which had no ot
 
 @dataclass(frozen=True)
 class Description:
-    """What config.json says: the model's configuration, how it is trained, and the checksums of the token files."""
+    """What config.json says: the model's configuration, how it is trained, and the checksums of the token files.
+
+    model: the configuration as it is written there; a run of an earlier version lacks options that are newer.
+    """
 
     config: Seq2SeqConfig
     training: dict[str, Any]
     tokens: dict[str, str]
+    model: dict[str, Any] | None = None
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """The configuration as it is written."""
+        return asdict(self.config) if self.model is None else self.model
 
     @property
     def run(self) -> str:
@@ -56,12 +65,12 @@ class Description:
         training = {name: value for name, value in self.training.items() if name not in ("origin", "where", "changed")}
         if isinstance(options := training.get("options"), dict):
             training["options"] = {name: value for name, value in options.items() if name not in CHANGED_IN_PLACE}
-        said = _canonical({"model": asdict(self.config), "training": training, "tokens": self.tokens})
+        said = _canonical({"model": self.written, "training": training, "tokens": self.tokens})
         return hashlib.sha256(said).hexdigest()[:16]
 
     def save(self, folder: str | PathLike) -> None:
         """Write config.json."""
-        said = {"format": FORMAT, "model": asdict(self.config), "training": self.training, "tokens": self.tokens}
+        said = {"format": FORMAT, "model": self.written, "training": self.training, "tokens": self.tokens}
         said["crc32"] = checksum(_canonical(said))
         write_atomically(Path(folder) / CONFIG, (json.dumps(said, indent=2) + "\n").encode())
 
@@ -84,7 +93,8 @@ class Description:
             longest = dict(said["training"]).get("data", {}).get("max_length")
             if not (longest is None or type(longest) is int):  # commands that decode look at it
                 raise ValueError(f"max_length is {longest!r:.80}")
-            return cls(Seq2SeqConfig(**said["model"]), dict(said["training"]), dict(said["tokens"]))
+            model = dict(said["model"])
+            return cls(Seq2SeqConfig(**model), dict(said["training"]), dict(said["tokens"]), model)
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -1,5 +1,6 @@
 """What is loaded is what was written, of this run and no other; what cannot be gone on with is said, and stays."""
 
+import dataclasses
 import json
 import shutil
 import zlib
@@ -419,3 +420,17 @@ def test_a_run_whose_files_cannot_be_is_not_resumed_by_numseq_train(run, origin)
     assert (
         result.code == 2 and "was not begun by numseq train" in " ".join(result.err.split()) and snapshot(run) == before
     )
+
+
+def test_a_run_of_a_version_that_had_fewer_options_goes_on(tmp_path, monkeypatch):
+    def of_then(config):
+        return {name: value for name, value in dataclasses.asdict(config).items() if name != "residual"}
+
+    with monkeypatch.context() as then:
+        then.setattr("numseq.training.checkpoint.asdict", of_then)
+        train(tmp_path / "run", epochs=1)
+    assert "residual" not in json.loads((tmp_path / "run" / CONFIG).read_text(encoding="utf-8"))["model"]
+    assert load_config(tmp_path / "run")[0].residual is False
+    load_model(tmp_path / "run")
+    train(tmp_path / "run", epochs=2, resume=True)
+    verify(tmp_path / "run")

@@ -35,6 +35,7 @@ def attention(
         raise BadParameter(f"{folder} holds a plain model, which attends to nothing")
     notes = Notes(trained_length([folder]), most, long)
     notes.add(1, translation)
-    plots.save(plots.attention_map(translation.alpha, translation.places, translation.target), out)
+    copied = translation.copied  # from places of the source, of which a head that copies makes no others
+    plots.save(plots.attention_map(translation.alpha, translation.places, translation.target, copied=copied), out)
     print(translation.text)
     notes.tell()

@@ -145,6 +145,7 @@ def _lines(translator, given, perplexity, how):
     if other := sum(any(composed(form(line)) != composed(line) for line in right[k]) for k in kept):
         warn(f"{other:,} lines of the references have another form than the model can write (case, or full width)")
     tell_unknown("source", count_unknown(translator.source_tokens, [sources[k] for k in kept]))
-    tell_unknown("reference", count_unknown(translator.target_tokens, [right[k][0] for k in kept]))
+    copyable = translator.copyable(sources[k] for k in kept)
+    tell_unknown("reference", count_unknown(translator.target_tokens, [right[k][0] for k in kept], copyable))
     pairs, groups = [(sources[k], right[k][0]) for k in kept], groups and [groups[k] for k in kept]
     return pairs, [right[k][1:] for k in kept], groups, len(sources) - len(kept)

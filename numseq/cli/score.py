@@ -45,7 +45,8 @@ def score(
     translator = load(folder)
     number = threads_of(threads, translator, batch)
     columns, sides = read_columns(source, target), (translator.source_tokens, translator.target_tokens)
-    unknown = [count_unknown(*given) for given in zip(sides, columns, strict=True)]
+    besides = (), translator.copyable(columns[0])
+    unknown = [count_unknown(*given) for given in zip(sides, columns, besides, strict=True)]
     pairs = [pair if all(pair) else ("", "") for pair in zip(*columns, strict=True)]  # to "" nothing can be scored
     empty = [k for k, (line, _) in enumerate(pairs) if not line]
     if len(empty) == len(pairs):

@@ -50,20 +50,22 @@ class Copier:
 
     def read(self, line: str, part: slice = slice(None)) -> Copyable:
         """A source. part: which of its tokens are read."""
-        every = self.source.split(line)
-        tokens = every[part]
+        return self.of(self.written(line)[part])
+
+    def written(self, line: str) -> list[str]:
+        """The tokens of a source: words as they are written, what is cut more finely in the form of the vocabulary."""
+        tokens = self.source.split(line)
+        words = line.split() if self.source.kind == "word" else tokens
+        return words if len(words) == len(tokens) else tokens  # a form of Unicode may make two words of one
+
+    def of(self, written: list[str]) -> Copyable:
+        """A source of tokens that are given."""
         new: dict[str, int] = {}
-        ids = [self._id(self.target.normalize(token), new) for token in tokens]
-        return Copyable(ids, self._as_written(line, every)[part], new)
+        return Copyable([self._id(self.target.normalize(token), new) for token in written], written, new)
 
     def _id(self, token, new):
         k = self.target.id(token)
         return new.setdefault(token, self.V + len(new)) if k is None else k
-
-    def _as_written(self, line, tokens):
-        """Words in their own form; what is cut more finely in that of the vocabulary."""
-        words = line.split() if self.source.kind == "word" else tokens
-        return words if len(words) == len(tokens) else tokens
 
     def targets(self, coded: list[int], unknown: Iterable[tuple[int, str]], copyable: Copyable) -> list[int]:
         """The ids of a target with those of words that its source has, in place of unknown ones.

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from numseq.data.tokens import Tokens
 
@@ -42,11 +42,11 @@ class Unknown:
         return f"{share}, most often {shown}" if shown else share
 
 
-def count_unknown(tokens: Tokens, lines: Sequence[str]) -> Unknown:
-    """The unknown tokens of lines."""
+def count_unknown(tokens: Tokens, lines: Sequence[str], besides: Sequence[Container[str]] = ()) -> Unknown:
+    """The unknown tokens of lines. besides: what is known besides of each line, as what can be copied."""
     found = Unknown()
-    for ids, unknown in zip(*tokens.read(lines), strict=True):
-        found.add(len(ids), [token for _, token in unknown])
+    for ids, unknown, known in zip(*tokens.read(lines), besides or [()] * len(lines), strict=True):
+        found.add(len(ids), [token for _, token in unknown if token not in known])
     return found
 
 

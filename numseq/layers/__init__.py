@@ -52,6 +52,7 @@ from numseq.layers.hops import hops
 from numseq.layers.init import Initializer
 from numseq.layers.layernorm import LayerNormParams, init_layer_norm, layer_norm
 from numseq.layers.linear import LinearParams, init_linear, linear
+from numseq.layers.losses.copying import copynet_loss, pointer_loss
 from numseq.layers.losses.coverage import coverage_loss
 from numseq.layers.losses.cross_entropy import cross_entropy
 from numseq.layers.losses.sampled import log_uniform, sampled_cross_entropy
@@ -109,6 +110,7 @@ __all__ = [
     "additive_attention",
     "attend",
     "bidirectional",
+    "copynet_loss",
     "coverage_attention",
     "coverage_loss",
     "cross_entropy",
@@ -148,6 +150,7 @@ __all__ = [
     "multihop_attention",
     "peephole_lstm",
     "peephole_step",
+    "pointer_loss",
     "position_encoding",
     "relu",
     "relu_step",

@@ -22,6 +22,7 @@ from numseq import params as trees
 from numseq.gradcheck.references import TOLERANCE, along, gradient, random_directions, slope
 from numseq.gradcheck.report import relative_error
 from numseq.gradcheck.results import label
+from numseq.layers import softmax
 from numseq.mistakes.diagnosis import function_of, match, run
 from numseq.mistakes.layer import LAYERS
 from numseq.mistakes.table import BUGS, cases_of_layers
@@ -57,6 +58,8 @@ def _of_layer(name, case, scale, rng):
         name: trees.map(lambda leaf, name=name: (1 if name == "x" else scale) * rng.standard_normal(leaf.shape), tree)
         for name, tree in case.inputs.items()
     }
+    if name == "pointer_loss":
+        inputs["alpha"] = softmax(inputs["alpha"])  # no logarithm of what is below 0
     trace = case.function(**inputs)
     outputs = {output: getattr(trace, output) for output in trace.outputs}
     weights = random_directions(outputs, rng)

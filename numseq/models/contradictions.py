@@ -102,6 +102,11 @@ def _contradictions(config):
         "another head",
     )
     yield (
+        c.head == "pointer-generator" and c.attention == "local-p",
+        "head pointer-generator copies by the attention's weights, but those of local-p do not sum to 1: choose "
+        "another attention, or head copynet",
+    )
+    yield (
         c.copies and (c.samples or c.label_smoothing or c.confidence_penalty),
         "samples, label_smoothing and confidence_penalty are of a softmax over the vocabulary alone, but head "
         f"{c.head} copies words besides: leave them out, or choose head vocabulary",

@@ -16,17 +16,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def attention_map(alpha: Array, source: Sequence[str], target: Sequence[str], *, title: str | None = None) -> "Figure":
+def attention_map(
+    alpha: Array,
+    source: Sequence[str],
+    target: Sequence[str],
+    *,
+    copied: Sequence[int | None] | None = None,
+    title: str | None = None,
+) -> "Figure":
     """Draw attention weights: one row for each target token, one column for each source token.
 
     Tokens and title are plain text in any script; `$` starts no formula. A space shows as ␣. Letters join and
     run as their script asks; the tokens themselves go from left to right.
 
-    Shapes: `alpha` (T, S) NumPy array of weights from 0 to 1; `source` S strings; `target` T strings.
+    Shapes: `alpha` (T, S) NumPy array of weights from 0 to 1; `source` S strings; `target` T strings; `copied`, if
+    given, of each of the first target tokens the column that it was copied from, which gets a ring, or None
+    (`Translation.copied`).
     Returns a `Figure`: a notebook shows it, `save` writes it.
     Warns when no installed font has a character; its code, such as U+4E2D, is drawn in its place.
     Raises ArgumentError when `alpha` is None, as without an attention or for an empty line, is not (T, S), does not fit
-    the tokens, or holds other than weights.
+    the tokens, or holds other than weights, or `copied` names no column.
     """
     source, target = arguments.texts(source, "source"), arguments.texts(target, "target")
     if alpha is None:
@@ -41,6 +50,7 @@ def attention_map(alpha: Array, source: Sequence[str], target: Sequence[str], *,
         raise ArgumentError("alpha holds values that are not finite (nan or inf)")
     if alpha.min() < -1e-3 or alpha.max() > 1 + 1e-3:  # a little room for rounding in low precision
         raise ArgumentError(f"alpha must hold weights from 0 to 1, not {alpha.min():.3g} to {alpha.max():.3g}")
+    rings = _rings(copied or [], *alpha.shape)
 
     T, S = alpha.shape
     title = arguments.text(title or "", "title")
@@ -67,7 +77,10 @@ def attention_map(alpha: Array, source: Sequence[str], target: Sequence[str], *,
     figure.colorbar(image, ax=axes, label="attention weight", location="right" if beside else "bottom")
     axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=2)
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("source")
+    axes.set_xlabel("source" if copied is None else "source, with a ring where a word was copied")
+    if rings:
+        size_of_ring = (0.6 * 72 * cell) ** 2
+        axes.scatter(*zip(*rings, strict=True), s=size_of_ring, facecolors="none", edgecolors="red", linewidths=1.5)
     axes.set_ylabel("target")
     axes.set_xticks(range(0, S, every), columns[::every], family=x_family, fontsize=size, parse_math=False)
     axes.set_yticks(range(0, T, every), rows[::every], family=y_family, fontsize=size, parse_math=False)
@@ -78,3 +91,12 @@ def attention_map(alpha: Array, source: Sequence[str], target: Sequence[str], *,
             label.set_rotation(90)
     set_title(axes, heading[0], title_family, width)
     return figure
+
+
+def _rings(copied, T, S):
+    """(column, row) of each token that was copied."""
+    copied = arguments.listed(copied, "copied", "a column or None for each target token")
+    if len(copied) > T:
+        raise ArgumentError(f"copied is of {len(copied)} tokens: there are {T} target tokens")
+    found = [(j, t) for t, j in enumerate(copied) if j is not None]
+    return [(arguments.whole(j, f"copied[{t}]", least=0, most=S - 1), t) for j, t in found]

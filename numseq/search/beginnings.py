@@ -119,5 +119,6 @@ def log_mean(logps: list[Array]) -> Array:
         return logps[0]
     xp = array_module(logps[0])
     stacked = xp.stack(logps)
-    most = stacked.max(axis=0)
-    return xp.log(xp.exp(stacked - most).mean(axis=0)) + most
+    most = xp.maximum(stacked.max(axis=0), np.finfo(stacked.dtype).min)  # also of what no model can say
+    p = xp.exp(stacked - most).mean(axis=0)
+    return xp.where(p > 0, xp.log(xp.maximum(p, np.finfo(p.dtype).tiny)) + most, -np.inf)

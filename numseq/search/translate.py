@@ -18,7 +18,7 @@ from numseq.data.tokens import EOS, SPECIAL, UNK, Tokens
 from numseq.errors import ArgumentError, ConfigError, shown
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.constraints import Constraint
-from numseq.search.copied import copied_from
+from numseq.search.copied import copied_from, words_of
 from numseq.search.greedy import GreedyOptions, greedy
 from numseq.search.sampling import SamplingOptions, sample
 from numseq.search.scoring import MAX_LENGTH, score
@@ -113,6 +113,13 @@ class Translator:
     def encode(self, pairs: Iterable[tuple[str, str]], max_length: int | None = None, long: str = "drop") -> Pairs:
         """The ids of (source, target) strings, as the model takes them. max_length, long: see `Pairs.encode`."""
         return Pairs.encode(pairs, self.source_tokens, self.target_tokens, self.copies, max_length, long)
+
+    def copyable(self, lines: Iterable[str]) -> list[dict[str, int]]:
+        """Of each line the words that can be copied and that the target's vocabulary lacks."""
+        if not self.copies:
+            return [{} for _ in lines]
+        copier = Copier(self.source_tokens, self.target_tokens)
+        return [copier.read(line).new for line in lines]
 
     def translate(
         self, lines: Iterable[str], batch_size: int = 64, search: Any = None, **options: Any
@@ -266,17 +273,11 @@ class Translator:
 
     def _translation(self, words, unknown, found, real, origin):
         """origin: of a head that copies (Copyable, the place from which each token was copied), else None."""
-        said, tokens = found.tokens.tolist(), self.target_tokens
-        if origin is None:
-            text, target, copied = tokens.decode(said), [tokens.token(k) for k in said], None
-        else:
-            copyable, places = origin
-            copied = [None if place < 0 else place for place in places[: len(said)].tolist()]
-            target = [
-                tokens.token(k) if place is None else copyable.written[place]
-                for k, place in zip(said, copied, strict=True)
-            ]
-            text = tokens.join(target)
+        said, copyable, places, copied = found.tokens.tolist(), None, (), None
+        if origin is not None:
+            copyable, places = origin[0], origin[1][: len(found.tokens)].tolist()
+            copied = [None if place < 0 else place for place in places]
+        target, text = words_of(self.target_tokens, said, copyable, places)
         return Translation(
             text=text,
             source=words,

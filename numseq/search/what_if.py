@@ -10,18 +10,21 @@ Scores are the model's too: a token that is forced has the log-probability that 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from numseq import arguments
 from numseq.backend import Array, array_module, asarray, to_numpy
+from numseq.data.copying import Copier
 from numseq.data.tokens import BOS, EOS, PAD, SPECIAL, UNK
 from numseq.errors import ArgumentError, shown
 from numseq.layers.attention.base import Attention, AttentionStep
 from numseq.record import Record
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.constraints import Constraint
+from numseq.search.copied import copied_from, words_of
 from numseq.search.translate import Translator
 from numseq.search.tree import Node, nodes
 
@@ -56,8 +59,8 @@ class Intervened:
         self.model, self.forced, self.looks = model, forced, looks
         self.last = max(forced, default=-1)
 
-    def start(self, source: Array, source_mask: Array | None) -> tuple[Any, Any]:
-        memory, state = self.model.start(source, source_mask)
+    def start(self, source: Array, source_mask: Array | None, copies: Array | None = None) -> tuple[Any, Any]:
+        memory, state = self.model.start(source, source_mask, copies)
         return memory, (state, array_module(source).zeros(source.shape[1], dtype=np.int64))  # and the step, of each row
 
     def step(self, ids: Array, state: Any, memory: Any) -> tuple[Array, Any, Array | None]:
@@ -123,8 +126,9 @@ def what_if(
         positions count from 0. beam: of the search. most: tokens in `best`. max_ratio, extra: as of
         `Translator.stream`. constraint, too, which sees the line that was changed.
     Returns: a WhatIf. Without a change it is what `translate` finds with the same beam.
-    Raises: ArgumentError, for a step or position that is not there, a token that the vocabulary has not, or that the
-        constraint does not allow there, weights that are none, or an empty line.
+    Raises: ArgumentError, for a step or position that is not there, a token that neither the vocabulary has nor, where
+        the model copies, the source, or that the constraint does not allow there, weights that are none, or an empty
+        line.
     """
     arguments.one_of(translator, "translator", Translator)
     if translator.others:
@@ -132,39 +136,44 @@ def what_if(
     most = arguments.whole(most, "most", least=1)
     words, ids = _read(translator, line, source or {})
     translator.check_constraint(constraint)
-    kept = None if constraint is None else constraint.rows([translator.source_tokens.join(words)])
+    copyable = _copyable(translator, line, source or {})
+    copies = copyable and np.array(copyable.ids)[:, None]
+    text, more = translator.source_tokens.join(words), copyable and [list(copyable.new)]
+    kept = None if constraint is None else constraint.rows([text], more)
     limit = int(arguments.number(max_ratio, "max_ratio", least=0) * len(ids)) + arguments.whole(extra, "extra", least=0)
     limit, told = max(limit, int(kept.fewest[0]) if kept else 0), {}
     for t, token in (forced or {}).items():
-        k = _token_id(translator.target_tokens, token, f"forced[{t}]")
+        k = _token_id(translator.target_tokens, token, f"forced[{t}]", copyable)
         told[_step(t, "forced", limit - (k != EOS))] = k  # at the limit there is <eos> alone
     model = translator.model
     given, mask = asarray(np.array(ids)[:, None]), asarray(np.ones((len(ids), 1), bool))
-    memory, _ = model.start(given, mask)
+    memory, _ = model.start(given, mask, copies)
     if looks and memory.attention is None:
         raise ArgumentError("looks: a plain model attends to nothing")
     places = 0 if memory.attention is None else len(memory.attention.values)
     turned = {_step(t, "looks", limit): _weights(alpha, f"looks[{t}]", places) for t, alpha in (looks or {}).items()}
 
     under_orders: Any = Intervened(model, told, turned)  # which a search calls as a Seq2Seq
+    how = BeamOptions(beam=beam)
     found = beam_search(
-        under_orders, given, mask, np.array([limit]), BeamOptions(beam=beam), keep_steps=True, constraint=kept
+        under_orders, given, mask, np.array([limit]), how, keep_steps=True, copies=copies, constraint=kept
     )
-    word = translator.target_tokens.token
+    word = partial(_word, translator.target_tokens, copyable)
     first, *others = found.of_sentence(0)
     said = [*first.tokens.tolist(), EOS]
     for t in [t for t, k in told.items() if said[t : t + 1] != [k]]:
         raise ArgumentError(f"forced[{t}] is {shown(forced[t])}: the constraint does not allow it there")
-    best, logp = _most_probable(Intervened(model, {}, turned), given, mask, said, most, word)
+    best, logp = _most_probable(Intervened(model, {}, turned), (given, mask, copies), said, most, word)
+    texts = _texts(translator, found, copyable, copied_from(model, given, mask, copies, found) if copyable else None)
     return WhatIf(
         source=words,
-        target=[word(k) for k in said],
-        text=translator.target_tokens.decode(said),
+        target=[*texts[0][0], SPECIAL[EOS]],
+        text=texts[0][1],
         logp=logp,
         alpha=first.alpha,
         best=best,
         tree=nodes(found, 0, word),
-        others=[(translator.target_tokens.decode(one.tokens.tolist()), one.logp) for one in others],
+        others=[(text, one.logp) for (_, text), one in zip(texts[1:], others, strict=True)],
         limit=limit,
     )
 
@@ -190,11 +199,35 @@ def _step(t, called, limit):
     return arguments.whole(t, f"a step of {called}", least=0, most=limit)
 
 
-def _token_id(tokens, token, called):
+def _copyable(translator, line, changes):
+    """What can be copied of the line with other tokens at some positions, Copyable; None by a model that does not."""
+    if not translator.copies:
+        return None
+    copier = Copier(translator.source_tokens, translator.target_tokens)
+    return copier.of([changes.get(j, token) for j, token in enumerate(copier.written(line))])
+
+
+def _texts(translator, found, copyable, copied):
+    """(tokens, text) of each hypothesis. copied: see `copied_from`, which knows of no looks."""
+    said = [one.tokens.tolist() for one in found.of_sentence(0)]
+    places = [()] * len(said) if copied is None else [copied[: len(ids), 0, k].tolist() for k, ids in enumerate(said)]
+    return [words_of(translator.target_tokens, ids, copyable, of) for ids, of in zip(said, places, strict=True)]
+
+
+def _word(tokens, copyable, k):
+    """The token with id k, one of the vocabulary or one that only the source has."""
+    return tokens.token(k) if k < len(tokens) else copyable.word(k)
+
+
+def _token_id(tokens, token, called, copyable):
     if arguments.text(token, called) in (SPECIAL[UNK], SPECIAL[EOS]):
         return SPECIAL.index(token)
-    if (k := tokens.id(token)) is None:
-        raise ArgumentError(f"{called} is {shown(token)}: the vocabulary has no such token")
+    k = tokens.id(token)
+    if k is None and copyable:
+        k = copyable.new.get(tokens.normalize(token))
+    if k is None:
+        has = "neither the vocabulary nor the source has such a" if copyable else "the vocabulary has no such"
+        raise ArgumentError(f"{called} is {shown(token)}: {has} token")
     return k
 
 
@@ -211,9 +244,10 @@ def _weights(alpha, called, places):
     return np.asarray(alpha, np.float64) / alpha.sum()
 
 
-def _most_probable(model, source, mask, said, most, word):
-    """(for each step the most probable tokens with their probabilities, log p of all that was said)."""
-    (memory, state), ids, best, total = model.start(source, mask), [BOS, *said[:-1]], [], 0.0
+def _most_probable(model, given, said, most, word):
+    """(for each step the most probable tokens with their probabilities, log p of all that was said). given: what
+    `Seq2Seq.start` takes."""
+    (memory, state), ids, best, total = model.start(*given), [BOS, *said[:-1]], [], 0.0
     for before, token in zip(ids, said, strict=True):
         logp, state, _ = model.step(asarray(np.array([before])), state, memory)
         logp = to_numpy(logp)[0]

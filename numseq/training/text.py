@@ -133,11 +133,11 @@ def ids_of(
     try:
         if data.cache is None:
             pairs, counts = in_memory(corpus, tokens, *how, copying)
-            lines = _lines(part, counts, tokens, data)
+            lines = _lines(part, counts, tokens, data, copying)
         else:
 
             def make(stores):
-                return _lines(part, encode(corpus, tokens, stores, *how), tokens, data)
+                return _lines(part, encode(corpus, tokens, stores, *how), tokens, data, copying)
 
             key: dict[str, Any] = {
                 "text": text.fingerprint, "part": part, "held out": [seed, HELD_OUT] if text.held_out else None,
@@ -153,7 +153,7 @@ def ids_of(
     return pairs
 
 
-def _lines(part, counts: Counts, tokens, data):
+def _lines(part, counts: Counts, tokens, data, copying):
     """What is to be said of the ids that were made. Raises: DataError, when there are none."""
     if not counts.kept:
         raise DataError(
@@ -171,7 +171,7 @@ def _lines(part, counts: Counts, tokens, data):
     for side, kind, unknown in zip(("source", "target"), tokens, counts.unknown, strict=True):
         if unknown:
             lines.append(f"{part} pairs, {side} tokens that are unknown: {unknown}")
-            if part == "training" and unknown.share > MANY:
+            if part == "training" and unknown.share > MANY and not (copying and side == "source"):  # to be copied
                 lines.append(_advice(side, kind, data))
     return lines
 

@@ -348,6 +348,8 @@ def random_trace(function, rng):
         return layers.additive_attention(draw(T, B, H), draw(S, B, D), draw(S, B, D), params, mask=mask)
     case = TABLE[LAYERS[function].case]  # all others with the sizes of their cases
     inputs = {name: trees.map(lambda leaf: draw(*leaf.shape), tree) for name, tree in case.inputs.items()}
+    if function == "pointer_loss":
+        inputs["alpha"] = layers.softmax(inputs["alpha"])  # probabilities
     return case.function(**inputs)
 
 

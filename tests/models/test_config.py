@@ -152,6 +152,13 @@ IMPOSSIBLE = {  # (options, words that the one line has)
     "samples of everything": ({"samples": 13}, ["samples is 13", "target vocabulary has 13", "choose fewer"]),
     "samples and smoothing": ({"samples": 4, "label_smoothing": 0.1}, ["label_smoothing", "samples"]),
     "samples and penalty": ({"samples": 4, "confidence_penalty": 0.1}, ["confidence_penalty", "samples"]),
+    "copying what nobody looks at": (
+        PLAIN | {"head": "pointer-generator"}, ["pointer-generator", "attention is none", "choose an attention"]),
+    "copying by what is no distribution": (
+        {"attention": "local-p", "head": "pointer-generator"}, ["pointer-generator", "local-p", "sum to 1"]),
+    "samples of words that are copied": ({"samples": 4, "head": "pointer-generator"}, ["samples", "pointer-generator"]),
+    "smoothing of copies": ({"label_smoothing": 0.1, "head": "copynet"}, ["label_smoothing", "copynet"]),
+    "penalty of copies": ({"confidence_penalty": 0.1, "head": "copynet"}, ["confidence_penalty", "copynet"]),
     "all tied, two vocabularies": ({"tied": "all"}, ["tied is all", "one vocabulary", "11 and 13"]),
     "tied, linear with context": (
         {"tied": "target", "readout": "linear", "embedding": 100},

@@ -1,10 +1,12 @@
 """Cross-entropy where a word is made in one of two ways: generated from the vocabulary, or copied from the source.
 
-    pointer-generator    g = sigmoid(a)                                   how probable it is that the word is generated
-                         p(w) = g softmax(logits)_w + (1 - g) sum of alpha_j over the places j where w stands
+A pointer-generator mixes the two with a gate g, CopyNet has one softmax for all words and places:
 
-    CopyNet              p(w) = (exp(logits_w) + sum of exp(psi_j) over the places j where w stands) / Z
-                         Z    = sum_k exp(logits_k) + sum_j exp(psi_j)
+    g = sigmoid(a)
+    p(w) = g softmax(logits)_w + (1 - g) sum_j alpha_j [copies_j = w]
+
+    Z = sum_k exp(logits_k) + sum_j exp(psi_j)
+    p(w) = (exp(logits_w) + sum_j exp(psi_j) [copies_j = w]) / Z
 
 The second is the first with alpha = softmax(psi) and a = log of the two sums' ratio, so both are one file. `copies`
 says which word stands at a place: an id of the vocabulary, or from V on a word that only this source has. A word that
@@ -12,9 +14,10 @@ is not there can only be generated, and one from V on only copied. No array is w
 
 The gradient says what there is to learn. With the share of p(y) that was generated,
 
-    share = g softmax(logits)_y / p(y)
-    da    = g - share                     of the negative log-probability: the way that explains y better gets more
-    dlogits, dalpha                       those of either way alone, times its share
+    share    = g softmax(logits)_y / p(y)
+    da       = g - share                  of the negative log-probability: the way that explains y better gets more
+    dlogits  = share (softmax - onehot)   that of generating alone, times its share
+    dalpha_j = -(1 - g) / p(y)            where y stands; 0 elsewhere
 
 Source: See, Liu & Manning 2017, section 2.2, equations 8 and 9; Gu et al. 2016, section 3.2, equations 4 to 6.
 """
@@ -48,8 +51,8 @@ class PointerLossTrace(Trace):
 
     loss () is the sum of weights * nll; nll (T, B) the negative log-probability of each target, 0 where its weight is;
     g (T, B) how probable generating was; share (T, B) how much of the target's probability was generated; match
-    (T, B, S) where the target stands in the source; copied (T, B) the attention that these places had; e (N, V) and z
-    (N,) as of `cross_entropy`; weights (T, B).
+    (T, B, S) where the target stands in the source; per_place (T, B) = (1 - g) / p, what a place's attention adds to
+    log p, 0 where the target stands nowhere; e (N, V) and z (N,) as of `cross_entropy`; weights (T, B).
     """
 
     outputs = ("loss",)
@@ -61,14 +64,16 @@ class PointerLossTrace(Trace):
     z: Array
     g: Array
     match: Array
-    copied: Array
     share: Array
+    per_place: Array
     nll: Array
     loss: Array
 
     def backward(self, dloss: float = 1.0) -> PointerLossGrad:
-        """dlogits = (softmax - onehot) * share;  da = g - share;  dalpha = -(1 - share) / copied where the word stands;
-        each times weights * dloss."""
+        """dlogits = (softmax - onehot) * share;  da = g - share;  dalpha = -(1 - g) / p where the word stands.
+
+        Each of them times weights * dloss.
+        """
         w = self.weights * dloss
         return PointerLossGrad(dlogits=self.dlogits(w), da=self.da(w), dalpha=self.dalpha(w))
 
@@ -78,7 +83,7 @@ class PointerLossTrace(Trace):
 
     def dalpha(self, w: Array) -> Array:
         """The gradient of alpha (T, B, S). w: (T, B), weights * dloss."""
-        return self.match * (w * (self.share - 1) / (self.copied + _tiny(self.copied)))[..., None]
+        return self.match * -(w * self.per_place)[..., None]
 
     def dlogits(self, w: Array, dlog_z: Array | float = 0.0) -> Array:
         """The gradient of logits (T, B, V). Args: w, (T, B), weights * dloss. dlog_z, (T, B), of whoever else read the
@@ -122,18 +127,18 @@ def _mixture(logits, softmax, a, alpha, copies, targets, weights, real):
     e, z, m = softmax
     ids = targets.reshape(-1)
     of_y = rows(logits)[xp.arange(len(ids)), xp.minimum(ids, V - 1)]
-    log_vocabulary = xp.where(ids < V, of_y - m - xp.log(z), MASKED).reshape(targets.shape)
+    log_vocabulary = xp.where(ids < V, of_y - m - xp.log(z), 2 * MASKED).reshape(targets.shape)
     match = targets[:, :, None] == copies.T
-    copied = (alpha * match).sum(axis=-1)
+    stands, copied = match.any(axis=-1), (alpha * match).sum(axis=-1)
     # all in logs, so that a way which is all but impossible keeps its gradient
-    log_g, log_rest = log_sigmoid(a), log_sigmoid(-a)
-    generated, pointed = log_g + log_vocabulary, log_rest + xp.log(copied + _tiny(copied))
+    log_rest = log_sigmoid(-a)
+    generated = log_sigmoid(a) + log_vocabulary
+    pointed = xp.where(stands, log_rest + xp.log(copied + _tiny(copied)), MASKED)
     log_p = log_sum(generated, pointed)
     nll = xp.where(real, -log_p, 0)
-    share = xp.exp(generated - log_p)
-    return PointerLossTrace(
-        logits, alpha, targets, weights, e, z, sigmoid(a), match, copied, share, nll, loss=(nll * weights).sum()
-    )
+    share, per_place = xp.exp(generated - log_p), xp.exp(xp.where(stands, log_rest - log_p, MASKED))
+    loss = (nll * weights).sum()
+    return PointerLossTrace(logits, alpha, targets, weights, e, z, sigmoid(a), match, share, per_place, nll, loss)
 
 
 @dataclass(slots=True)
@@ -144,10 +149,12 @@ class CopyNetLossGrad(Record):
 
 @dataclass(slots=True)
 class CopyNetLossTrace(Trace):
-    """What `copynet_loss` computed: alpha (T, B, S) = softmax(psi), a (T, B), and in `mixture` what a pointer-generator
-    makes of them; loss (), nll (T, B)."""
+    """What `copynet_loss` computed of psi (T, B, S) and mask (S, B): alpha (T, B, S) = softmax(psi), a (T, B), and in
+    `mixture` what a pointer-generator makes of them; loss (), nll (T, B)."""
 
     outputs = ("loss",)
+    psi: Array
+    mask: Array | None
     alpha: Array
     a: Array
     mixture: PointerLossTrace
@@ -197,7 +204,7 @@ def copynet_loss(
     softmax = exponentials(rows(logits))
     alpha, a = ways(logits, softmax, psi, mask)
     mixture = _mixture(logits, softmax, a, alpha, copies, targets, weights, real)
-    return CopyNetLossTrace(alpha, a, mixture, mixture.loss)
+    return CopyNetLossTrace(psi, mask, alpha, a, mixture, mixture.loss)
 
 
 def ways(logits: Array, softmax: tuple[Array, Array, Array], psi: Array, mask: Array | None) -> tuple[Array, Array]:

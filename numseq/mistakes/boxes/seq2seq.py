@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from numseq.mistakes.boxes.decoders.pieces import summed
 from numseq.mistakes.layer import Wiring, equations, know
 from numseq.models.memory import Memory
 from numseq.models.seq2seq import Seq2SeqParams, Seq2SeqTrace
@@ -18,10 +19,13 @@ def seq2seq(trace, dloss=1.0, change=None):
     dalpha = None if o.dalpha is None else eq("dalpha", o.dalpha)
     decoder = trace.decoder.backward(dr, dh=dh, dcontext=dcontext, dalpha=dalpha)
     dmemory = decoder.dmemory
-    dstates = None if dmemory.states is None else eq("dstates", dmemory.states)
+    dstates_read = None if o.dstates is None else eq("dstates_read", o.dstates)  # by a head that copies
+    dstates = summed(dmemory.states, dstates_read)
+    dstates = None if dstates is None else eq("dstates", dstates)
     dlast = None if dmemory.last is None else eq("dlast", dmemory.last)
     encoder = trace.encoder.backward(Memory(states=dstates, mask=None, last=dlast))
-    dx, dy = eq("dx", encoder.dx), eq("dy", decoder.dy)
+    dy_read = None if o.dy is None else eq("dy_read", o.dy)
+    dx, dy = eq("dx", encoder.dx), eq("dy", summed(decoder.dy, dy_read))
     source, target = trace.source.backward(dx), trace.target.backward(dy)
     params = Seq2SeqParams(
         source=eq("dsource", source),

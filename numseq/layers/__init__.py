@@ -22,6 +22,7 @@ from numseq.layers.attention.local import LocalAttention, LocalParams, local_att
 from numseq.layers.attention.location import LocationAttention, LocationParams, location_attention
 from numseq.layers.attention.multihead import MultiHeadAttention, MultiHeadParams, multihead_attention
 from numseq.layers.attention.multihop import MultiHopAttention, MultiHopParams, init_multihop, multihop_attention
+from numseq.layers.attention.self_attention import self_attention
 from numseq.layers.cells.bidirectional import BidirectionalParams, bidirectional, init_bidirectional
 from numseq.layers.cells.cell import Cell, CellState, HiddenState
 from numseq.layers.cells.gru import GRU, GRUParams, GRUStep, gru, gru_step, init_gru
@@ -48,6 +49,7 @@ from numseq.layers.cells.sequence import RecurrentTrace, sequence
 from numseq.layers.cells.stack import stack
 from numseq.layers.dropout import dropout, dropout_mask
 from numseq.layers.embedding import EmbeddingParams, embedding, init_embedding
+from numseq.layers.feed_forward import FeedForwardParams, feed_forward, init_feed_forward
 from numseq.layers.hops import hops
 from numseq.layers.init import Initializer
 from numseq.layers.layernorm import LayerNormParams, init_layer_norm, layer_norm
@@ -58,7 +60,10 @@ from numseq.layers.losses.cross_entropy import cross_entropy
 from numseq.layers.losses.sampled import log_uniform, sampled_cross_entropy
 from numseq.layers.maxout import maxout
 from numseq.layers.position_encoding import position_encoding
+from numseq.layers.positions import add_positions
+from numseq.layers.sublayer import SublayerParams, sublayer
 from numseq.layers.temporal_encoding import TemporalParams, init_temporal, temporal_encoding
+from numseq.layers.transformer import BlockParams, init_transformer_block, transformer_block
 
 __all__ = [
     "GRU",
@@ -68,6 +73,7 @@ __all__ = [
     "AdditiveParams",
     "Attention",
     "BidirectionalParams",
+    "BlockParams",
     "Cell",
     "CellState",
     "ConcatAttention",
@@ -75,6 +81,7 @@ __all__ = [
     "CoverageParams",
     "DotAttention",
     "EmbeddingParams",
+    "FeedForwardParams",
     "GRUBefore",
     "GRUBeforeStep",
     "GRUParams",
@@ -106,7 +113,9 @@ __all__ = [
     "ReLUStep",
     "RecurrentTrace",
     "ScaledDotAttention",
+    "SublayerParams",
     "TemporalParams",
+    "add_positions",
     "additive_attention",
     "attend",
     "bidirectional",
@@ -118,6 +127,7 @@ __all__ = [
     "dropout",
     "dropout_mask",
     "embedding",
+    "feed_forward",
     "general_attention",
     "gru",
     "gru_before_step",
@@ -126,6 +136,7 @@ __all__ = [
     "init_attention",
     "init_bidirectional",
     "init_embedding",
+    "init_feed_forward",
     "init_gru",
     "init_layer_norm",
     "init_layernorm_lstm",
@@ -135,6 +146,7 @@ __all__ = [
     "init_peephole",
     "init_rnn",
     "init_temporal",
+    "init_transformer_block",
     "layer_norm",
     "layernorm_lstm",
     "layernorm_lstm_step",
@@ -157,10 +169,13 @@ __all__ = [
     "rnn",
     "rnn_step",
     "sampled_cross_entropy",
+    "self_attention",
     "sequence",
     "sigmoid",
     "softmax",
     "stack",
+    "sublayer",
     "tanh",
     "temporal_encoding",
+    "transformer_block",
 ]

@@ -12,6 +12,7 @@ from numseq.layers.attention.local import LocalAttention, LocalStep
 from numseq.layers.cells.layernorm_lstm import LayerNormLSTM
 from numseq.layers.cells.rnn import ReLUStep
 from numseq.layers.cells.unroll import Unroll
+from numseq.layers.feed_forward import FeedForwardTrace
 from numseq.layers.losses.coverage import CoverageLossTrace
 from numseq.record import StepRecord, Steps
 from numseq.show import fields_of
@@ -29,6 +30,8 @@ def nearest_kink(trace: Any) -> float:
         if _of_relu(part):
             a = part.steps.a
             found.append(np.abs(a[a != 0]).min(initial=np.inf))  # one that is 0 has no inputs to move it
+        elif isinstance(part, FeedForwardTrace):
+            found.append(np.abs(part.a).min())
         elif _is_maxout(part):
             found.append(np.abs(part.a[..., ::2] - part.a[..., 1::2]).min())
         elif isinstance(part, LocalStep):
@@ -52,8 +55,12 @@ def _is_maxout(part):
 
 
 def is_off(trace: Any) -> bool:
-    """Is some gradient behind relus 0, right or wrong? So it is when a unit is never on, or no unit at the first step,
-    or none where the state before is anything; and most of the steps should have one that is on."""
+    """Is some gradient behind relus 0, right or wrong? So it is in a recurrence when a unit is never on, or no unit at
+    the first step, or none where the state before is anything; and most of the steps should have one that is on. In a
+    feed-forward network most of the units should be on somewhere."""
+    for part in (part for part in inside(trace) if isinstance(part, FeedForwardTrace)):
+        if (part.u > 0).any(axis=tuple(range(part.u.ndim - 1))).mean() < 0.7:
+            return True
     for run in filter(_of_relu, inside(trace)):
         on = run.steps.a > 0  # (T, B, H), or (T, 2, B, H) with the second direction's steps in its own order
         if run.mask is not None:

@@ -19,15 +19,26 @@ Pair = tuple[tuple[str, Any], tuple[str, Any]]
 TRIES = 800  # random completions of a pair; of those that can be completed at all, one in a hundred or so is allowed
 
 
-def covering(options: dict[str, tuple], allowed: Callable[[Row], bool], seed: int = 0) -> list[Row]:
+def nothing(row: Row) -> Row:
+    """What follows from a row where nothing does."""
+    return {}
+
+
+def covering(
+    options: dict[str, tuple],
+    allowed: Callable[[Row], bool],
+    seed: int = 0,
+    follows: Callable[[Row], Row] = nothing,
+) -> list[Row]:
     """Rows that have every pair of values that an allowed row can have; the same arguments give the same rows.
 
     Args: options, names to values, which are hashable. allowed, of a whole row: may its values stand together? seed.
+        follows, of a row that was drawn: values that the others demand, since hardly a draw would have them all.
     """
     rng, rows, left = np.random.default_rng(seed), [], dict.fromkeys(pairs(options))
     while left:
         pair = next(iter(left))
-        row = completed(pair, options, allowed, rng)
+        row = completed(pair, options, allowed, rng, follows)
         if row is None:  # they cannot stand together
             del left[pair]
             continue
@@ -49,12 +60,17 @@ def held(row: Row) -> set[Pair]:
 
 
 def completed(
-    pair: Iterable[tuple[str, Any]], options: dict[str, tuple], allowed: Callable[[Row], bool], rng: Generator
+    pair: Iterable[tuple[str, Any]],
+    options: dict[str, tuple],
+    allowed: Callable[[Row], bool],
+    rng: Generator,
+    follows: Callable[[Row], Row] = nothing,
 ) -> Row | None:
     """An allowed row with these values, the others drawn; None when none is found."""
     given = dict(pair)
     for _ in range(TRIES):
         row = {name: given.get(name, values[rng.integers(len(values))]) for name, values in options.items()}
+        row |= follows(row) | given
         if allowed(row):
             return row
     return None

@@ -6,6 +6,7 @@ from typing import Any
 from numseq.data.tokens import EOS
 from numseq.layers import Attention, Cell, MultiHopAttention
 from numseq.layers import init as initial
+from numseq.layers.sublayer import NORMS
 from numseq.models.contradictions import refuse_contradictions
 from numseq.models.decoders.base import Decoder
 from numseq.models.memory import Memory
@@ -40,18 +41,19 @@ class Seq2SeqConfig:
         None,
         "How the decoder looks; none: a fixed context vector.",
         choices=ATTENTIONS,
-        otherwise="additive, none with decoder plain or vector",
+        otherwise="additive, none with decoder plain or vector, multi-head with decoder self-attention",
     )
     encoder: Part | None = option(
         None,
-        "How the source is read: both ways, left to right (forward), right to left (backward), or sentence by "
-        "sentence several times (hops).",
+        "How the source is read: both ways, left to right (forward), right to left (backward), sentence by sentence "
+        "several times (hops), or all at once (self-attention).",
         choices=ENCODERS,
         otherwise="bidirectional, backward without attention",
     )
     decoder: Part | None = option(
         None,
-        "Look, then step (bahdanau), or the reverse (luong); vector: see the encoder's final state at every step.",
+        "Look, then step (bahdanau), or the reverse (luong); vector: see the encoder's final state at every step; "
+        "self-attention: look at all that was said, then at the source.",
         choices=DECODERS,
         otherwise="bahdanau, plain without attention",
     )
@@ -75,7 +77,7 @@ class Seq2SeqConfig:
     attention_size: int = option(
         256, "Units inside the attention, of the kinds that have some.", least=1, most=LARGEST_SIZE
     )
-    heads: int = option(4, "Of multi-head attention.", least=1)
+    heads: int = option(4, "Of multi-head attention and self-attention.", least=1)
     window: int = option(5, "local-p: positions on either side.", least=1)
     hops: int = option(
         1,
@@ -99,6 +101,17 @@ class Seq2SeqConfig:
         least=EOS + 1,
     )
     layers: int = option(1, "Of the encoder and of the decoder.", least=1, most=1000)
+    feed_forward: int | None = option(
+        None,
+        "Self-attention: units inside the feed-forward network of a block.",
+        least=1,
+        most=LARGEST_SIZE,
+        otherwise="4 times hidden",
+    )
+    norm: str = option(
+        "pre", "Self-attention: layer normalisation before a sub-layer, or after it is added.", choices=NORMS,
+        source="Xiong et al. 2020; post: Vaswani et al. 2017",
+    )  # fmt: skip
     residual: bool = option(  # not around the lowest decoder layer of bahdanau, which reads the context besides
         False, "Add a layer's input to its output, where both are of one width."
     )
@@ -106,10 +119,12 @@ class Seq2SeqConfig:
         None,
         "Hidden layer before the vocabulary; maxout: the larger of each pair of units; linear: none.",
         choices=READOUTS,
-        otherwise="tanh, linear without attention",
+        otherwise="tanh, linear without attention and with decoder self-attention",
         source="Bahdanau et al. 2015, appendix A.2.2",
     )
-    readout_context: bool = option(True, "Does the readout see the context?")
+    readout_context: bool | None = option(
+        None, "Does the readout see the context?", otherwise="yes, no with decoder self-attention"
+    )
     readout_embedding: bool = option(
         False, "Does the readout see the previous token?", source="Bahdanau et al. 2015, appendix A.2.2"
     )
@@ -168,14 +183,20 @@ class Seq2SeqConfig:
         if self.decoder is None:
             self._set("decoder", "plain" if self.attention == "none" else "bahdanau")
         if self.attention is None:
-            self._set("attention", "additive" if self.decoder_part.attends else "none")
+            kind = self.decoder_part
+            looks = "additive" if getattr(kind, "recurrent", True) else "multi-head"
+            self._set("attention", looks if kind.attends else "none")
         if self.encoder is None:
             self._set("encoder", "bidirectional" if self.attends else "backward")
         if self.source is None:
             self._set("source", self.encoder_part.source)
         if self.readout is None:
-            self._set("readout", "tanh" if self.attends else "linear")
+            self._set("readout", "tanh" if self.attends and self.recurrent[1] else "linear")
+        if self.readout_context is None:
+            self._set("readout_context", self.recurrent[1])
         refuse_contradictions(self)
+        if self.feed_forward is None and not all(self.recurrent):
+            self._set("feed_forward", 4 * self.hidden)
 
     def _set(self, name, value):
         object.__setattr__(self, name, value)
@@ -225,6 +246,11 @@ class Seq2SeqConfig:
     def copies(self) -> bool:
         """Can words of the source be copied?"""
         return getattr(HEADS.find(self.head), "copies", False)
+
+    @property
+    def recurrent(self) -> tuple[bool, bool]:
+        """Are encoder and decoder made of cells, or of blocks of self-attention?"""
+        return getattr(self.encoder_part, "recurrent", True), getattr(self.decoder_part, "recurrent", True)
 
     @property
     def initializer(self) -> initial.Initializer:

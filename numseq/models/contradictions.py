@@ -1,5 +1,6 @@
 """Options of a model that do not go together, or would do nothing, each with a sentence that says why."""
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from numseq.errors import ConfigError
@@ -17,7 +18,9 @@ def refuse_contradictions(config: "Seq2SeqConfig") -> None:
 
 def _contradictions(config):
     """(does it apply, why it is refused), one after the other: a later one may count on the earlier."""
-    c, attends = config, config.attends
+    c, attends, recurrent = config, config.attends, config.recurrent
+    usual = {field.name: field.default for field in fields(c)}
+    blocks = "encoder" if not recurrent[0] else "decoder"  # which box is made of self-attention, if one is
     yield (
         not attends and c.decoder_part.attends,
         f"decoder {c.decoder} looks with an attention, but attention is none: choose one, or decoder plain or vector",
@@ -26,6 +29,36 @@ def _contradictions(config):
         attends and not c.decoder_part.attends,
         f"attention is {c.attention}, but decoder {c.decoder} looks at nothing: leave one of them out",
     )
+    yield (
+        not recurrent[1] and c.attention != "multi-head",
+        f"decoder {c.decoder} looks at the source with multi-head attention, but attention is {c.attention}: leave it "
+        "out",
+    )
+    yield (
+        not recurrent[1] and c.hops > 1,
+        f"hops is {c.hops}, but decoder {c.decoder} looks once in each of its layers: leave it out",
+    )
+    yield (
+        not all(recurrent) and c.embedding != c.hidden,
+        f"{blocks} {getattr(c, blocks)} adds what it finds to the embeddings, so embedding, which is {c.embedding}, "
+        f"and hidden, which is {c.hidden}, must be equal",
+    )
+    yield (
+        not recurrent[1] and c.memory != c.hidden,
+        f"decoder {c.decoder} adds what it sees of the memory to its own states, so the encoder's must have hidden "
+        f"numbers, {c.hidden}, not {c.memory}",
+    )
+    for name in ("feed_forward", "norm"):
+        yield (
+            all(recurrent) and getattr(c, name) != usual[name],
+            f"{name} is about self-attention, but encoder is {c.encoder} and decoder {c.decoder}: leave it out, or "
+            "choose self-attention for one of them",
+        )
+    for name in ("cell", "residual", "recurrent_init", "forget_bias", "weight_drop", "zoneout"):
+        yield (
+            not any(recurrent) and getattr(c, name) != usual[name],
+            f"{name} is about recurrent layers, but encoder and decoder have none: leave it out",
+        )
     yield (
         c.encoder_part.two_ways and c.hidden % 2,
         f"hidden is {c.hidden}: it must be even, for the encoder's two directions",
@@ -79,7 +112,7 @@ def _contradictions(config):
         f"with decoder {c.decoder} the context is read by the readout alone, so readout_context cannot be false",
     )
     yield (
-        c.attention == "multi-head" and c.attention_size % c.heads,
+        (c.attention == "multi-head" or not recurrent[0]) and c.attention_size % c.heads,
         f"heads is {c.heads}: it must divide attention_size, which is {c.attention_size}: choose another number for "
         "one of them",
     )

@@ -46,6 +46,17 @@ class RecurrentNoise(Record):
 
 
 @dataclass(slots=True)
+class BlocksNoise(Record):
+    """Of blocks of self-attention."""
+
+    dropout: list | None = None  # for each block the masks of what its sub-layers add
+
+    def masks(self, k: int) -> list | None:
+        """Those of block k."""
+        return self.dropout and self.dropout[k]
+
+
+@dataclass(slots=True)
 class Noise(Record):
     """One field for each box; its contents are the box's own."""
 
@@ -98,6 +109,16 @@ class Draws:
             parts = config.cell_part.State._fields
             noise.zoneout = [tuple(self.zoneout(steps, *two, batch, H) for _ in parts) for *two, H, _ in matrices]
         return noise
+
+    def blocks(self, steps: int, batch: int, sublayers: int) -> BlocksNoise:
+        """The noise of blocks that have so many sub-layers each."""
+        if not self.config.dropout:
+            return BlocksNoise()
+        masks = [
+            [self.dropout(steps, batch, self.config.hidden) for _ in range(sublayers)]
+            for _ in range(self.config.layers)
+        ]
+        return BlocksNoise(masks)
 
 
 def expected(config: "Seq2SeqConfig") -> RecurrentNoise:

@@ -8,8 +8,10 @@ from numseq.models.decoders.bahdanau import BahdanauDecoder
 from numseq.models.decoders.luong import LuongDecoder
 from numseq.models.decoders.luong_feeding import FeedingDecoder
 from numseq.models.decoders.plain import PlainDecoder, VectorDecoder
+from numseq.models.decoders.self_attention import SelfAttentionDecoder
 from numseq.models.encoders.hops import HopsEncoder
 from numseq.models.encoders.recurrent import BackwardEncoder, BidirectionalEncoder, ForwardEncoder
+from numseq.models.encoders.self_attention import SelfAttentionEncoder
 from numseq.models.heads.copying import CopyNetHead, PointerHead
 from numseq.models.heads.vocabulary import VocabularyHead
 from numseq.models.sources.sentences import SentenceSource
@@ -54,6 +56,7 @@ ENCODERS = Registry(
         "forward": ForwardEncoder,
         "backward": BackwardEncoder,
         "hops": HopsEncoder,
+        "self-attention": SelfAttentionEncoder,
     },
     offers=("width", "two_ways", "bridged", "source", "init", "draw", "forward"),
 )
@@ -66,6 +69,7 @@ DECODERS = Registry(
         "bahdanau": BahdanauDecoder,
         "luong": LuongDecoder,
         "luong-feeding": FeedingDecoder,
+        "self-attention": SelfAttentionDecoder,
     },
     offers=("attends", "shows_vector", "init", "draw", "start", "forward"),
 )

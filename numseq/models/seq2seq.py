@@ -26,7 +26,8 @@ then (`numseq.models.heads.copying`).
 
 A kind of encoder also says how many numbers a state of its memory has, `width(config)`; whether it reads `two_ways`;
 which `source` it reads, by its name; and whether its final states have to be `bridged`, since no cell of a decoder can
-begin with them. Which kinds there are is in `numseq.models.registry`; an object of one's own will do as well.
+begin with them. Encoder or decoder say that they are not `recurrent`, if they are not. Which kinds there are is in
+`numseq.models.registry`; an object of one's own will do as well.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ from numseq.backend import Array, DType, generator
 from numseq.data.batches import Batch
 from numseq.layers.init import Zeros
 from numseq.models.config import Seq2SeqConfig
-from numseq.models.decoders.base import DecoderParams, DecoderState, Reading, summed
+from numseq.models.decoders.base import DecoderState, Reading, summed
 from numseq.models.noise import Draws, Noise
 from numseq.models.tying import tie, untie, untie_gradients
 from numseq.objectives import CrossEntropy
@@ -51,7 +52,7 @@ class Seq2SeqParams(Record):
     source: Any  # None when tied to the target's
     encoder: Any
     target: Any
-    decoder: DecoderParams
+    decoder: Any
     head: Any
 
 

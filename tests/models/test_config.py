@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from numseq import params as trees
 from numseq.errors import NumseqError
+from numseq.layers.sublayer import NORMS
 from numseq.models import ATTENTIONS, CELLS, DECODERS, ENCODERS, HEADS, ConfigError, Seq2Seq, Seq2SeqConfig
 from numseq.models.config import INITS, PARTS, READOUTS, RECURRENT_INITS, TIED
 from numseq.search import BeamOptions, beam_search
@@ -19,7 +20,10 @@ from numseq.training import Adam, clip_by_global_norm
 FIELDS = {field.name: field for field in dataclasses.fields(Seq2SeqConfig)}
 OF_TYPE = {kind: [name for name, field in FIELDS.items() if field.type in (kind, kind.__name__)]
            for kind in (int, bool, float)}  # fmt: skip
-CHOICES = PARTS | {"readout": READOUTS, "tied": TIED, "init": INITS, "recurrent_init": RECURRENT_INITS}
+CHOICES = PARTS | {
+    "readout": READOUTS, "norm": NORMS, "tied": TIED, "init": INITS, "recurrent_init": RECURRENT_INITS,
+}  # fmt: skip
+FOLLOW = {"feed_forward": int, "readout_context": bool}  # numbers and switches that may be left open too
 OPEN = (
     "attention",
     "encoder",
@@ -48,7 +52,8 @@ def refusal(**options):
 
 
 def test_every_option_is_of_a_kind_that_is_tried_here():
-    assert sorted([name for names in OF_TYPE.values() for name in names] + list(CHOICES)) == sorted(FIELDS)
+    of_types = [name for names in OF_TYPE.values() for name in names]
+    assert sorted([*of_types, *CHOICES, *FOLLOW]) == sorted(FIELDS)
     assert {*RATES, *WEIGHTS, "forget_bias"} == set(OF_TYPE[float])
 
 
@@ -68,6 +73,12 @@ def test_sizes_are_at_least_one(name):
 @pytest.mark.parametrize("value", [1, 0, "true", None])
 def test_switches_are_true_or_false(name, value):
     assert refusal(**{name: value}) == f"{name} is {value!r}: it must be true or false"
+
+
+def test_what_may_be_left_open_is_of_its_kind_all_the_same():
+    assert refusal(feed_forward=0, encoder="self-attention").startswith("feed_forward is 0: it must be a whole number")
+    assert refusal(readout_context=1) == "readout_context is 1: it must be true or false"
+    assert config(feed_forward=None).feed_forward is None and config(readout_context=None).readout_context is True
 
 
 @pytest.mark.parametrize("name", OF_TYPE[float])
@@ -165,6 +176,20 @@ IMPOSSIBLE = {  # (options, words that the one line has)
         ["tied", "512", "100", "make them equal", "tanh or maxout"]),
     "tied, plain and linear": (
         PLAIN | {"tied": "target", "embedding": 5, "hidden": 7}, ["tied", "7", "5", "make them equal"]),
+    "self-attention that looks otherwise": (
+        {"decoder": "self-attention", "attention": "dot"}, ["decoder self-attention", "attention is dot"]),
+    "two widths that are added": (
+        {"encoder": "self-attention", "hidden": 64}, ["encoder self-attention", "embedding, which is 256", "64"]),
+    "two widths that a decoder adds": (
+        {"decoder": "self-attention", "embedding": 64}, ["decoder self-attention", "64", "must be equal"]),
+    "heads of self-attention that do not divide": (
+        {"encoder": "self-attention", "heads": 5}, ["heads is 5", "attention_size, which is 256"]),
+    "a norm of nothing": ({"norm": "post"}, ["norm is about self-attention", "bahdanau"]),
+    "a feed-forward network of nothing": ({"feed_forward": 9}, ["feed_forward is about self-attention"]),
+    "a cell of nothing": (
+        {"encoder": "self-attention", "decoder": "self-attention", "cell": "gru"}, ["cell", "recurrent"]),
+    "zoneout of nothing": (
+        {"encoder": "self-attention", "decoder": "self-attention", "zoneout": 0.1}, ["zoneout", "recurrent"]),
     "forget bias of a GRU": ({"cell": "gru", "forget_bias": 0.0}, ["forget_bias", "cell is gru"]),
     "forget bias of an RNN": ({"cell": "rnn-relu", "forget_bias": 2.0}, ["forget_bias", "cell is rnn-relu"]),
 }  # fmt: skip
@@ -199,6 +224,10 @@ def test_what_is_left_open_follows_from_the_rest():
     assert of(attention="none") == of(decoder="plain") == ("none", "backward", "plain")
     assert of(decoder="vector") == ("none", "backward", "vector")
     assert of(decoder="luong", attention="dot", encoder="forward") == ("dot", "forward", "luong")
+    assert of(decoder="self-attention") == ("multi-head", "bidirectional", "self-attention")
+    whole = config(decoder="self-attention", encoder="self-attention")
+    assert (whole.readout, whole.readout_context, whole.feed_forward) == ("linear", False, 4 * whole.hidden)
+    assert config(encoder="self-attention").readout == "tanh"
 
 
 def test_the_plain_model_takes_an_odd_size():
@@ -217,7 +246,7 @@ def test_a_sentence_says_all_that_differs_from_the_default():
 
 SIZES = {"embedding": 6, "hidden": 6, "attention_size": 6, "heads": 2, "window": 1, "encoder_hops": 2, "separator": 6}
 STORIES = ([5, 6, 7, 7, 6, 8], [9, 4], [5, 6, 10, 6, 4], [7, 6])  # 6 parts sentences
-ATTENDING = [name for name, kind in DECODERS.items() if kind.attends]
+ATTENDING = [name for name, kind in DECODERS.items() if kind.attends and kind.recurrent]
 
 
 def trains_and_decodes(**options):
@@ -258,6 +287,8 @@ def test_every_cell_goes_with_every_attention_in_every_order(cell, attention, de
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_every_encoder_goes_with_every_decoder(encoder, decoder, cell):
+    if encoder == decoder == "self-attention":
+        cell = "lstm"  # there is none
     trains_and_decodes(encoder=encoder, decoder=decoder, cell=cell, layers=2, readout_embedding=True)
 
 

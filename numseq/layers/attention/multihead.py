@@ -137,8 +137,14 @@ class MultiHeadAttention(Attention):
         """Every head has the same weights."""
         return self._if_seen(affine(weighted_mean(alpha, self.v), self.params.W_o, self.params.b_o))
 
+    @property
+    def sees(self) -> Array | None:
+        """Which positions a query may look at, (B, S), or None for all."""
+        return self.real
+
     def masked(self, e: Array) -> Array:
-        return e if self.real is None else array_module(e).where(self.real[:, None], e, MASKED)
+        sees = self.sees
+        return e if sees is None else array_module(e).where(sees[..., None, :], e, MASKED)
 
     def backward(
         self,

@@ -4,7 +4,8 @@
     state_{-1}      = bridge(last), or last itself
     h, context, r   = the order's own equations, for t = 0 .. T-1        `plain`, `bahdanau`, `luong`, `luong_feeding`
 
-An order is a subclass with `forward`, whose trace's `backward` ends with `Start.backward`.
+An order is a subclass with `forward`, whose trace's `backward` ends with `Start.backward`. A decoder without cells
+(`self_attention`) has parameters and a state of its own.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class DecoderParams(Record):
-    """One class for all orders; what an order does not have is None."""
+    """One class for all that is recurrent; what an order does not have is None."""
 
     bridge: list | None  # for each layer LinearParams in the place of each part of its state
     attention: Any  # queries (H), keys and values (C)
@@ -58,7 +59,7 @@ class Reading(NamedTuple):
 class DecoderState(NamedTuple):
     """What a decoder carries from step to step; its arrays begin with the batch axis."""
 
-    layers: list  # the state of each layer, the lowest first
+    layers: list  # the state of each layer, the lowest first; of a block of self-attention its keys and values
     carried: tuple = ()  # by the attention
     r: Array | None = None  # (B, R), with input feeding
 
@@ -67,7 +68,7 @@ class DecoderState(NamedTuple):
 class DecoderGrad(Record):
     dy: Array  # (T, B, E)
     dmemory: Memory
-    params: DecoderParams
+    params: Any  # DecoderParams, of a recurrent one
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class Decoder:
     attends = True  # does it look at the memory?
     extra = None  # how many numbers the loop adds at each step to what the lowest layer reads, if it does
     shows_vector = False  # does every step see the encoder's final state?
+    recurrent = True  # is it made of cells?
 
     def __init__(self, config: "Seq2SeqConfig"):
         self.config, self.cell = config, config.cell_part

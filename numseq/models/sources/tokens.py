@@ -62,6 +62,11 @@ class TokenSource(Tokens):
     def __init__(self, config: "Seq2SeqConfig"):
         super().__init__(config, config.source_vocabulary)
 
+    def init(self, rng: Generator, dtype: DType) -> EmbeddingParams:
+        """First values. Rows have length 1 where the encoder adds positions, and scales them itself."""
+        recurrent, _ = self.config.recurrent
+        return super().init(rng, dtype, 1.0 if recurrent else self.config.embedding**-0.5)
+
     def forward(
         self, ids: Array, mask: Array | None, params: EmbeddingParams, noise: Array | None = None
     ) -> TokensTrace:

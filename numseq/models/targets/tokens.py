@@ -22,9 +22,10 @@ class TokenTarget(Tokens):
 
     def init(self, rng: Generator, dtype: DType) -> EmbeddingParams:
         """First values. A matrix that is the output matrix too must not give scores of size sqrt(E), so its rows have
-        length 1."""
-        config = self.config
-        return super().init(rng, dtype, scale=1.0 if config.tied == "none" else config.embedding**-0.5)
+        length 1; so they have where the decoder adds positions, and scales them itself."""
+        config, (_, recurrent) = self.config, self.config.recurrent
+        usual = recurrent and config.tied == "none"
+        return super().init(rng, dtype, scale=1.0 if usual else config.embedding**-0.5)
 
     def forward(self, ids: Array, params: EmbeddingParams, noise: Array | None = None) -> TokensTrace:
         """ids, (T, B) integers; params: EmbeddingParams; noise: from `draw`, or None. Returns: a TokensTrace.

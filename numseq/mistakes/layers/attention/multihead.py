@@ -13,8 +13,8 @@ def multihead_attention(trace, dcontext, dalpha=None, change=None):
     eq, looks, attention = equations(change), trace.steps, trace.attention
     p, n, size, scale = attention.params, attention.heads, attention.size, attention.scale
     (T, B, K), S = looks.q.shape, len(attention.values)
-    if attention.real is not None:
-        dcontext = np.where(attention.real.any(axis=-1)[:, None], dcontext, 0)  # what sees nothing has no b_o either
+    if attention.sees is not None:
+        dcontext = np.where(attention.sees.any(axis=-1)[..., None], dcontext, 0)  # what sees nothing has no b_o either
     heads = lambda x: x.reshape(*x.shape[:-1], n, size)  # noqa: E731
     k, v = heads(attention.k), heads(attention.v)  # (S, B, n, K / n)
     dalpha_out = np.zeros_like(looks.alpha) if dalpha is None else dalpha

@@ -59,13 +59,13 @@ def test_a_form_that_makes_two_words_of_one_leaves_places_where_they_are():
     line = "a X\u00a8y B"  # the diaeresis becomes a space and an accent
     one = copier.read(line)
     assert len(one.ids) == len(one.written) == len(source.encode([line])[0])
-    assert copier.read(line, 2).written == one.written[:2]
+    assert copier.read(line, slice(2)).written == one.written[:2]
 
 
 def test_only_what_is_left_of_a_long_source_can_be_copied():
     copier = Copier(*BOTH)
-    assert copier.read("x a y", 2).new == {"x": V}
-    pairs, counts = in_memory([("x a y", "x y")], BOTH, 2, "cut", copying=True)
+    assert copier.read("x a y", slice(2)).new == {"x": V}
+    pairs, counts = in_memory([("x a y", "x y")], BOTH, (2, 2), "cut", copying=True)
     assert pairs.copies.flat.tolist() == [V, BOTH[1].id("a")] and pairs.target.flat.tolist() == [V, UNK]
     assert str(counts.unknown[1]).startswith("1 of 2 (50.0%), most often 'y' 1")
 
@@ -98,10 +98,10 @@ def test_sources_stand_side_by_side():
 def test_in_the_cache_they_are_as_in_memory(tmp_path):
     pairs = words(40)
     few = Tokens.train([s for s, _ in pairs[:3]], "word"), Tokens.train([t for _, t in pairs[:3]], "word")
-    expected, _ = in_memory(pairs, few, 4, "cut", copying=True)
+    expected, _ = in_memory(pairs, few, (4, 4), "cut", copying=True)
     kinds = id_types(few, 4, True)
     for _ in range(2):  # made, and found
-        made = lambda stores: encode(pairs, few, stores, 4, "cut").kept  # noqa: E731
+        made = lambda stores: encode(pairs, few, stores, (4, 4), "cut").kept  # noqa: E731
         found, kept = cached(tmp_path, {"copying": True}, kinds, made)
         assert kept == len(found) == 40
         for side in ("source", "target", "copies"):

@@ -69,18 +69,18 @@ know(
 
 
 def cases(rng):
-    size, K, heads = A, 8, 2
+    size, K, heads, real = A, 8, 2, SOURCE_REAL  # what a case closes over goes to other backends with it
 
     def case(norm, causal, covers):
         masks = [layers.dropout_mask(rng, (T if causal else S, B, size), 0.3, float) for _ in range(2 + causal)]
         options = {"heads": heads, "norm": norm, "causal": causal, "dropout_masks": masks}
 
         def decoder(x, memory, params):
-            looks = layers.MultiHeadAttention(memory, memory, params.cross.part, SOURCE_REAL, heads)
+            looks = layers.MultiHeadAttention(memory, memory, params.cross.part, real, heads)
             return layers.transformer_block(x, params, memory=looks, **options)
 
         def encoder(x, params):
-            return layers.transformer_block(x, params, mask=SOURCE_REAL, **options)
+            return layers.transformer_block(x, params, mask=real, **options)
 
         def draw():
             memory = size if causal else None

@@ -7,6 +7,7 @@ Source: Cohen, Dalal, Fredman & Patton 1997, "The AETG system: an approach to te
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -35,6 +36,13 @@ def covering(
     Args: options, names to values, which are hashable. allowed, of a whole row: may its values stand together? seed.
         follows, of a row that was drawn: values that the others demand, since hardly a draw would have them all.
     """
+    return [dict(row) for row in _covering(tuple(options.items()), allowed, seed, follows)]
+
+
+@cache
+def _covering(options, allowed, seed, follows):
+    """The same; finding the rows takes longer than making the cases of them."""
+    options = dict(options)
     rng, rows, left = np.random.default_rng(seed), [], dict.fromkeys(pairs(options))
     while left:
         pair = next(iter(left))

@@ -135,8 +135,8 @@ def allowed(row: Row) -> bool:
 
 def _residual_alone(row):
     """Is there a lowest layer whose input is as wide as its output?"""
-    recurrent = row["encoder"] != "hops" or row["decoder"] not in ("bahdanau", "vector")
-    return row["embedding"] == HIDDEN and recurrent
+    encoder, decoder = row["encoder"] not in ("hops", SELF), row["decoder"] not in ("bahdanau", "vector", SELF)
+    return row["embedding"] == HIDDEN and (encoder or decoder)
 
 
 def follows(row: Row) -> Row:
@@ -149,7 +149,7 @@ def follows(row: Row) -> Row:
         return demanded | {"attention": "none", "coverage_loss": 0.0}
     if "decoder" in blocks:
         demanded = demanded | {"attention": "multi-head", "hops": 1}
-    if len(blocks) == 2:
+    if row["decoder"] == SELF and row["encoder"] in ("hops", SELF):  # there are no cells
         demanded = demanded | {"cell": "lstm", "residual": False, "weight_drop": 0.0, "zoneout": 0.0}
     return demanded
 
@@ -176,12 +176,16 @@ def _said(row):
 
 
 def _batch(rng, source_real, real):
-    """Few ids, so that they repeat, with <unk>, <bos> and <eos> where text has them. They are 0 behind the last
-    real one; a step within that does not count is read all the same."""
+    """Few ids, so that they repeat, in some row too, with <unk>, <bos> and <eos> where text has them. They are 0 behind
+    the last real one; a step within that does not count is read all the same."""
 
     def ids(special, mask):
-        within = np.logical_or.accumulate(mask[::-1])[::-1]
-        return np.where(within, rng.permuted(np.resize([*special, 4, 4, 5, 4], mask.shape)), 0)
+        within, repeats = np.logical_or.accumulate(mask[::-1])[::-1], False
+        while not repeats:
+            drawn = np.where(within, rng.permuted(np.resize([*special, 4, 4, 5, 4], mask.shape)), 0)
+            rows = [row[real] for row, real in zip(drawn.T, mask.T, strict=True)]
+            repeats = any(len(set(row.tolist())) < len(row) for row in rows)
+        return drawn
 
     return SimpleNamespace(
         source=ids([UNK], source_real),
@@ -205,9 +209,12 @@ def _with_copies(batch, V):
 
 
 def _told(batch):
-    """The same whose source is sentences: each of its tokens is one, of two words, with the separator behind it."""
+    """The same whose source is sentences: each of its tokens is one, of two words, with the separator behind it. No
+    word is 0, which is padding alone: where the row that lends the second has ended, it is 5."""
     words, real = batch.source, np.repeat(batch.source_mask, 3, axis=0)
-    line = np.stack([words, np.roll(words, 1, axis=1), np.full_like(words, SEPARATOR)], axis=1).reshape(real.shape)
+    lent = np.roll(words, 1, axis=1)
+    others = np.where(lent == 0, 5, lent)
+    line = np.stack([words, others, np.full_like(words, SEPARATOR)], axis=1).reshape(real.shape)
     return SimpleNamespace(**vars(batch) | {"source": np.where(real, line, 0), "source_mask": real})
 
 

@@ -253,6 +253,12 @@ class Seq2SeqConfig:
         return getattr(self.encoder_part, "recurrent", True), getattr(self.decoder_part, "recurrent", True)
 
     @property
+    def has_cells(self) -> bool:
+        """Is encoder or decoder made of cells? A memory network has neither cells nor blocks."""
+        encoder, decoder = self.recurrent
+        return decoder or (encoder and getattr(self.encoder_part, "has_cells", True))
+
+    @property
     def initializer(self) -> initial.Initializer:
         """Which first values the model gets."""
         return initial.Initializer(self.init, self.recurrent_init, forget_bias=self.forget_bias)

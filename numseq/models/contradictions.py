@@ -56,7 +56,7 @@ def _contradictions(config):
         )
     for name in ("cell", "residual", "recurrent_init", "forget_bias", "weight_drop", "zoneout"):
         yield (
-            not any(recurrent) and getattr(c, name) != usual[name],
+            not c.has_cells and getattr(c, name) != usual[name],
             f"{name} is about recurrent layers, but encoder and decoder have none: leave it out",
         )
     yield (

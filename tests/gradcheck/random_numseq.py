@@ -262,6 +262,17 @@ def config(rng):
             continue
 
 
+def with_copies(rng, batch, V):
+    """The same batch with words to copy, of which some are in the vocabulary; V is the other one, which targets have
+    where their source has it."""
+    copies = rng.integers(1, V + 1, batch.source.shape)
+    there = ((copies == V) & batch.source_mask).any(axis=0)
+
+    targets = {name: getattr(batch, name) for name in ("target_in", "target_out")}
+    targets = {name: np.where((ids == V - 1) & there, V, ids) for name, ids in targets.items()}
+    return SimpleNamespace(**vars(batch) | targets | {"copies": copies})
+
+
 def model(rng):
     """A random model on a random batch with padding, in training or in evaluation."""
     made, S, T, B = config(rng), size(rng), size(rng), size(rng, 3)
@@ -282,9 +293,13 @@ def model(rng):
         target_in=ids(made.target_vocabulary, target),
         target_out=ids(made.target_vocabulary, target),
         target_mask=target,
+        copies=None,
     )
+    if made.copies:
+        batch = with_copies(rng, batch, made.target_vocabulary)
     params = redrawn(numbers(rng), Seq2Seq.create(made, dtype=np.float64).params)
     noise = draw_noise(made, params, batch, 0) if made.samples or rng.random() < 0.7 else None
     kinked = made.cell == "rnn-relu" or made.readout == "maxout" or "local" in made.attention or made.coverage_loss
+    kinked = kinked or not all(made.recurrent)  # blocks of self-attention have a relu
     name = f"model {made.decoder}, {made.attention}, {made.cell} x {made.layers}, {made.readout}"
     return name, lambda params: forward(params, batch, made, noise), {"params": params}, {}, True, not kinked

@@ -160,7 +160,8 @@ def test_dropout_drops_and_keeps(name):
 def test_every_kind_of_noise_is_on_in_some_model():
     drawn = [{re.sub(r"\.\d.*", "", place) for place, _ in trees.walk(held(TABLE[name])["noise"])} for name in MODELS]
     both = {f"{side}.{kind}" for side in ("encoder", "decoder") for kind in ("dropout", "weights", "zoneout")}
-    assert set.union(*drawn) == {"source", "encoder", "target", "head.dropout", "head.samples", *both}
+    heads = {"head", "head.dropout", "head.samples"}  # one that copies draws one mask and no samples
+    assert set.union(*drawn) == {"source", "encoder", "target", *heads, *both}
     assert sum("source" in places for places in drawn) > len(MODELS) / 2
 
 
@@ -177,7 +178,9 @@ def test_the_sizes_of_the_models_are_all_different(name):
     sizes |= {"V source": config.source_vocabulary}
     if config.tied != "all":  # then there is one vocabulary
         sizes |= {"V target": config.target_vocabulary}
-    sizes |= {"E": config.embedding, "H": config.hidden}
+    sizes |= {"H": config.hidden}
+    if all(config.recurrent):  # blocks of self-attention add to the embeddings, so these are as wide
+        sizes |= {"E": config.embedding}
     if config.attends:
         sizes |= {"A": config.attention_size, "H / 2": config.hidden // 2}
     assert len(set(sizes.values())) == len(sizes), sizes

@@ -9,8 +9,8 @@ from numseq.models.encoders.hops import HopsEncoderTrace
 def hops_encoder(trace, dmemory, change=None):
     """The last sentence asks; the others are the memory, which the decoder may look at besides."""
     eq, asked, dstates = equations(change), trace.asked, dmemory.states
-    parts = [part for state in dmemory.last for part in state]
-    du = eq("du", sum(parts))
+    parts = [part for state in dmemory.last or [] for part in state]  # none, where the decoder begins with nothing
+    du = eq("du", sum(parts, np.zeros_like(trace.hops.u)))
     read = trace.hops.backward(du)
     dmemories, dquestion = read.dmemories, read.du
     if dstates is not None:

@@ -61,7 +61,7 @@ class HopsEncoderTrace(Trace):
 class HopsEncoder:
     """Reads sentences in hops; see `numseq.models.seq2seq` for what an encoder offers."""
 
-    two_ways, bridged, source = False, True, "sentences"
+    two_ways, bridged, source, has_cells = False, True, "sentences", False
 
     def __init__(self, config: "Seq2SeqConfig"):
         self.config = config

@@ -27,6 +27,7 @@ WHOLE = [
     "error-analysis.md",
     "gradient-flow.md",
     "index.md",
+    "memory-with-hops.md",
     "self-attention.md",
     "tasks.md",
     "text-to-text.md",

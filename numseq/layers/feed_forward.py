@@ -49,8 +49,14 @@ class FeedForwardTrace(Trace):
     y: Array
 
     def backward(self, dy: Array) -> FeedForwardGrad:
-        """du = dy W_2^T;  da = du where u > 0, else 0;  dx = da W_1^T.  dW_2 = sum of u^T dy, dW_1 = sum of x^T da, and
-        db_2, db_1 sums of dy and da, over all leading positions."""
+        """du = dy W_2^T
+        da = du where u > 0, else 0
+        dx = da W_1^T
+        dW_2 = sum of u^T dy      over all leading positions
+        db_2 = sum of dy
+        dW_1 = sum of x^T da
+        db_1 = sum of da
+        """
         as_of(dy, "dy", self.y, "y")
         p, dy_rows = self.params, rows(dy)
         du = dy_rows @ p.W_2.T

@@ -1,7 +1,7 @@
 """A part with a way around it: the residual connection, and layer normalisation after the sum, or before the part.
 
-    post: y = norm(x + dropout(part(x)))
-    pre:  y = x + dropout(part(norm(x)))
+    y = norm(x + dropout(part(x)))     post
+    y = x + dropout(part(norm(x)))     pre
 
 Post is the paper's: what goes on has always the same size, but on the way back each norm stands in the way of the
 gradient. Pre leaves a way from the loss to the lowest layer on which nothing is but sums, so it trains without a long
@@ -54,10 +54,11 @@ class SublayerTrace(Trace):
         return "pre_norm" if self.pre else "post_norm"
 
     def backward(self, dy: Array, dpart: Array | None = None, dalpha: Array | None = None) -> SublayerGrad:
-        """The gradient goes two ways, through the part and around it, and their sum is dx.
+        """ds = norm's backward of dy      post
+        dx = ds + part's backward of dropout's of ds
+        dx = dy + norm's backward of part's of dropout's of dy      pre
 
-        post: ds = norm's backward of dy;  dx = ds + part's backward of dropout's of ds
-        pre:  dx = dy + norm's backward of the part's of dropout's of dy
+        The gradient goes two ways, through the part and around it.
 
         Args: dy, (..., D). dpart, of who else read the part's y, or None. dalpha, of who read the weights, where the
             part is an attention, or None.

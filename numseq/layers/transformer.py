@@ -79,7 +79,11 @@ class BlockTrace(Trace):
     y: Array
 
     def backward(self, dy: Array, dcontext: Array | None = None, dalpha: Array | None = None) -> BlockGrad:
-        """Sub-layer by sub-layer, the last first.
+        """dy_2 = the feed-forward network's backward of dy
+        dy_1 = the look's backward of dy_2      in a decoder; without a memory dy_1 = dy_2
+        dx   = self-attention's backward of dy_1
+
+        Each is the backward of a sub-layer, with the way around it.
 
         Args: dy, (T, B, D). dcontext (T, B, D) and dalpha (T, B, S), of who read what was seen of the memory, or None.
         """

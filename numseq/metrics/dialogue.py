@@ -91,7 +91,8 @@ def paired(
         raise ConfigError(f"{name} has no line: there is nothing to score")
     references = []
     for k, line in enumerate(wanted):
-        lines = arguments.texts([line] if isinstance(line, str) else line, f"references[{k}]")
+        one = f"references[{k}]"
+        lines = [arguments.text(line, one)] if isinstance(line, str) else arguments.texts(line, one)
         if not lines:
             raise ConfigError(f"references has none for line {k + 1:,}")
         references.append([_plain(text) for text in lines])

@@ -45,15 +45,13 @@ class Seq2SeqConfig:
     )
     encoder: Part | None = option(
         None,
-        "How the source is read: both ways, left to right (forward), right to left (backward), sentence by sentence "
-        "several times (hops), or all at once (self-attention).",
+        "How the source is read: both ways or one, sentence by sentence (hops), or all at once (self-attention).",
         choices=ENCODERS,
         otherwise="bidirectional, backward without attention",
     )
     decoder: Part | None = option(
         None,
-        "Look, then step (bahdanau), or the reverse (luong); vector: see the encoder's final state at every step; "
-        "self-attention: look at all that was said, then at the source.",
+        "bahdanau: look, then step; luong: the reverse; vector: see a fixed one each time; self-attention: no steps.",
         choices=DECODERS,
         otherwise="bahdanau, plain without attention",
     )

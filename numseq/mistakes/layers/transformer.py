@@ -10,7 +10,7 @@ from numseq.mistakes.kinks import is_off, nearest_kink
 from numseq.mistakes.layer import Wiring, equations, know
 
 
-def cross(trace, dy, dalpha=None, change=None):
+def cross_attention(trace, dy, dalpha=None, change=None):
     """The memory is keys and values."""
     eq, looks = equations(change), trace.looks
     dcontext = eq("dcontext", dy)
@@ -20,7 +20,7 @@ def cross(trace, dy, dalpha=None, change=None):
     return {"dx": eq("dx", look.dquery), "dmemory": dmemory, "params": eq("dparams", look.params)}
 
 
-know(Wiring("cross", cross, of=CrossTrace, graded=False))
+know(Wiring("cross", cross_attention, of=CrossTrace, case="transformer_block", graded=False))
 
 
 def transformer_block(trace, dy, dcontext=None, dalpha=None, change=None):

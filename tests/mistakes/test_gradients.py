@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import arrays_in, output_gradients
+from helpers import arrays_in, few_fast, output_gradients
 
 from numseq import layers, models
 from numseq import params as trees
@@ -51,7 +51,15 @@ def run(case):
     return trace, trace.backward(**output_gradients(trace))
 
 
-@pytest.mark.parametrize("name, method", [(name, method) for name in TABLE for method in methods_of(name)])
+def _slow(k, method):
+    """Differences say what the complex step says, more roughly: of layers a few are enough in the fast part."""
+    return pytest.mark.slow if method == "central" and k % 8 else ()
+
+
+EACH = [pytest.param(n, how, marks=_slow(k, how)) for k, n in enumerate(TABLE) for how in methods_of(n)]
+
+
+@pytest.mark.parametrize("name, method", EACH)
 def test_backward_agrees_with_numbers(name, method):
     case = TABLE[name]
     result = check(case.function, case.inputs, name=name, method=method, outputs=case.outputs)
@@ -458,7 +466,7 @@ WRONG = {  # what is wrong: (case, a function that makes it so)
 }
 
 
-@pytest.mark.parametrize("method", LIMIT)
+@pytest.mark.parametrize("method", few_fast(LIMIT, ["complex-step"]))
 @pytest.mark.parametrize("mistake", WRONG)
 def test_a_wrong_backward_is_found(monkeypatch, mistake, method):
     name, make_wrong = WRONG[mistake]

@@ -96,7 +96,7 @@ def state_as(form):
     return backward
 
 
-@pytest.mark.parametrize("form", [tuple, list, lambda state: state._asdict(), lambda state: state])
+@pytest.mark.parametrize("form", few_fast([tuple, list, lambda state: state._asdict(), lambda state: state], [tuple]))
 @pytest.mark.parametrize("name", few_fast(["lstm", "gru"], ["gru"]))
 def test_the_gradient_of_a_state_is_taken_as(name, form):
     assert grade(name, state_as(form)).ok

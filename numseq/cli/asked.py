@@ -39,9 +39,11 @@ def as_asked(asked):
 
 def refuse_of_another_attention(asked):
     """Raise BadParameter, when an option is said that the model's attention does not have."""
-    now = asked.parts["model"]["attention"] or "additive"
+    model = asked.parts["model"]
+    now = model["attention"] or ("multi-head" if model["decoder"] == "self-attention" else "additive")
+    besides = ("heads",) if "self-attention" in (model["encoder"], model["decoder"]) else ()  # its blocks have heads
     for name, kinds in _of_attentions().items():
-        if ("model", name) in asked.said and now not in kinds and not asked.begin:
+        if ("model", name) in asked.said and now not in kinds and name not in besides and not asked.begin:
             raise BadParameter(
                 f"it is of --attention {' and '.join(kinds)}, not of {now}", param_hint=asked.said["model", name]
             )

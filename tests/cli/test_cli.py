@@ -186,7 +186,7 @@ GIVEN = {  # between them every option of numseq train that says how, each at a 
                       "patience": 3, "keep-best": 2, "keep-last": 1, "show": 1, "tensorboard": True,
                       "freeze": "source,head.b"},
     "copying": SMALL | {"hidden": 8, "head": "pointer-generator", "hops": 2},
-    "hops": SMALL | {"source-tokens": "char", "encoder": "hops", "attention": "none", "source": "sentences",
+    "hops": SMALL | {"source-tokens": "char", "encoder": "hops", "attention": "none",
                      "encoder-hops": 2, "sentences": 5, "separator": 5, "empty-memories": 0.1},
     "self-attention": SMALL | {"encoder": "self-attention", "decoder": "self-attention", "hidden": 8, "embedding": 8,
                                "attention-size": 8, "heads": 2, "feed-forward": 6, "norm": "post"},

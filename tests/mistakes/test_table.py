@@ -85,9 +85,9 @@ SPOILT = {  # what raises: (owner, name, a case that it ends, one that it does n
     "a forward that inputs are tried on": (layers.RNN, "forward", "relu_rnn", "gru_step"),
     "first values": (layers.LSTM, "init", "lstm", "gru_step"),
     "a backward": (layers.LSTMStep, "backward", "lstm, ragged", "gru_step"),
-    "first values of a model": (VocabularyHead, "init", "seq2seq, vector, gru", "gru_step"),
-    "a model's noise": (VocabularyHead, "draw", "seq2seq, vector, gru", "gru_step"),
-    "a model's forward": (VocabularyHead, "loss", "seq2seq, vector, gru", "gru_step"),
+    "first values of a model": (VocabularyHead, "init", "seq2seq, attention, 1 layer", "gru_step"),
+    "a model's noise": (VocabularyHead, "draw", "seq2seq, attention, 1 layer", "gru_step"),
+    "a model's forward": (VocabularyHead, "loss", "seq2seq, attention, 1 layer", "gru_step"),
 }
 
 

@@ -69,6 +69,7 @@ def test_square():
 """
 
 
+@pytest.mark.slow
 def test_pytest_shows_the_summary_at_the_line_of_the_test_and_no_layer_is_needed(tmp_path):
     (tmp_path / "test_mine.py").write_text(TEST_FILE, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]

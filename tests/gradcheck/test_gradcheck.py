@@ -402,6 +402,7 @@ def layernorm_lstm_that_doubles(leaf, part):
     return Cell()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leaf, blocks", [("W_h", "ifgo"), pytest.param("a", "ifgon", marks=pytest.mark.slow)])
 def test_blocks_are_named_where_pre_activations_have_one_more_than_weights(leaf, blocks):
     H = 5  # so 4H columns could be parted in five, wrongly

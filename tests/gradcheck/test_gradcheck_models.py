@@ -90,6 +90,7 @@ class StateTrace(Trace):
         return HeadGrad(grad.params, dr=np.zeros_like(self.decoded.r), dh=grad.dr)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("parts_are_forgotten")
 @pytest.mark.parametrize("kind", few_fast(["plain", "attention", "luong", "feeding"], ["plain"]))
 def test_the_state_that_a_head_reads_is_not_the_query_of_a_look(kind):

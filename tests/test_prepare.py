@@ -119,6 +119,20 @@ def test_chinese_that_is_in_dev_or_test_is_left_out_of_train(prepare, tmp_path):
 # summaries
 
 
+@pytest.mark.parametrize(
+    "text, parts",
+    [
+        ("who makes it (cetirizine)?", "who makes it ( cetirizine ) ?"),
+        ("“A  C++ library”, v1.0-2:", "“ A C++ library ” , v1.0-2 :"),
+        ("... it's foo()", ". . . it's foo( )"),
+        ("", ""),
+    ],
+)
+def test_words_and_punctuation_are_cut_apart(text, parts):
+    cut = runpy.run_path(str(SCRIPTS / "shared.py"))["cut"]
+    assert cut(text) == parts
+
+
 def test_debian_desc(prepare, tmp_path):
     rows = [f"p{n}\t{'games' if n % 2 else ''}\tsource{n}\tA game\tThis is “{n}”, a  game." for n in range(100)]
     put(tmp_path / "packages.tsv.xz", "\n".join(rows), lzma.compress)
@@ -126,7 +140,7 @@ def test_debian_desc(prepare, tmp_path):
     found = {side: list(JsonFiles(tmp_path / "out" / f"{side}.jsonl")) for side in ("train", "dev", "test")}
     assert sum(map(len, found.values())) == 100 and all(found.values())
     for n, side in {0: "train", 71: "dev", 79: "test"}.items():  # the SHA-256 of source71 begins with 15, of 79 with 12
-        assert (f"This is “{n}”, a game.", "A game") in found[side]
+        assert (f"This is “ {n} ” , a game .", "A game") in found[side]
     put(tmp_path / "bad.tsv", "p\tgames\ts\t\tText.\n")
     refused(prepare("debian_desc", "bad.tsv"), "bad.tsv, line 1: it must be package, section, source, synopsis")
 
@@ -163,7 +177,7 @@ def test_meqsum(prepare, tmp_path):
     found = [list(JsonFiles(tmp_path / "out" / f"{side}.jsonl")) for side in ("train", "dev", "test")]
     assert [len(pairs) for pairs in found] == [18, 2, 20]
     assert [pair for pairs in found for pair in pairs] == [
-        (f"SUBJECT: {n} MESSAGE: a & b", f"What is {n}?") for n in range(40)
+        (f"SUBJECT : {n} MESSAGE : a & b", f"What is {n} ?") for n in range(40)
     ]
     spreadsheet(tmp_path / "bad.xlsx", [*rows[:3], ("x", "question", None)])
     refused(prepare("meqsum", "bad.xlsx"), "bad.xlsx, row 4: no Summary")
@@ -197,8 +211,8 @@ def test_e2e_nlg(prepare, tmp_path):
     code, out, err = prepare("e2e_nlg")
     assert (code, err) == (0, "") and "4 files of references" in out
     source, folder = "name[ Blue Spice ] customer_rating[ 5 out of 5 ]", tmp_path / "out"
-    assert lines(folder / "train.tsv") == [f"{source}\tIt's family-friendly, £20-25, at ' Blue Spice '."]
-    assert lines(folder / "dev.tsv")[1:] == [f"{source}\tGood: Blue Spice.", "name[ A ]\tA is here."]
+    assert lines(folder / "train.tsv") == [f"{source}\tIt's family-friendly , £20-25 , at ' Blue Spice ' ."]
+    assert lines(folder / "dev.tsv")[1:] == [f"{source}\tGood : Blue Spice .", "name[ A ]\tA is here ."]
     assert lines(folder / "test.source") == [source, "name[ A ]"]
     assert lines(folder / "test.reference.01") == ["Blue Spice, rated 5.", "A is here."]
     assert lines(folder / "test.reference.02") == ["Good: Blue Spice.", ""]
@@ -207,7 +221,7 @@ def test_e2e_nlg(prepare, tmp_path):
     (tmp_path / "out").rename(tmp_path / "before")
     put(tmp_path / "trainset.csv", TABLE)
     assert prepare("e2e_nlg", ".", "lower")[0] == 0
-    assert lines(folder / "train.tsv")[2] == "name[ a ]\ta is here."
+    assert lines(folder / "train.tsv")[2] == "name[ a ]\ta is here ."
 
 
 def test_e2e_nlg_that_is_broken(prepare, tmp_path):

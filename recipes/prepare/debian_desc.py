@@ -4,12 +4,13 @@
 
 IN is a table with tabs, packed by xz or not: package, section, source, synopsis, paragraph. OUT gets train.jsonl,
 dev.jsonl and test.jsonl with {"source": paragraph, "target": synopsis} a line. The first byte of the SHA-256 of the
-source's name decides where a package belongs: 0 to 12 test, 13 to 25 dev, the rest train.
+source's name decides where a package belongs: 0 to 12 test, 13 to 25 dev, the rest train. Words and the punctuation
+around them are cut apart, so that a word can be copied.
 """
 
 from pathlib import Path
 
-from shared import as_json, main, side_of, spaced
+from shared import as_json, cut, main, side_of, spaced
 
 from numseq.data.lines import read_lines
 from numseq.data.reading import DataError
@@ -23,7 +24,7 @@ def prepare(path: Path) -> dict[str, list[str]]:
             wanted = "package, section, source, synopsis and paragraph, with a tab between"
             raise DataError(f"{path}, line {number:,}: it must be {wanted}; only the first two may be empty")
         _, _, source, synopsis, paragraph = columns
-        files[f"{side_of(source)}.jsonl"].append(as_json(paragraph, synopsis))
+        files[f"{side_of(source)}.jsonl"].append(as_json(cut(paragraph), cut(synopsis)))
     if not any(files.values()):
         raise DataError(f"{path}: no line in it")
     return files

@@ -8,8 +8,9 @@ here ("family - friendly" to "family-friendly").
 
 OUT gets train.tsv and dev.tsv, a pair a line; dev.source and test.source, each meaning representation once; and their
 descriptions in dev.reference.01, .02, ..., test.reference.01, .02, .... A source is
-"name[ Blue Spice ] eatType[ pub ]": names of fields, brackets and the words of a value are words. To evaluate
-with all descriptions:
+"name[ Blue Spice ] eatType[ pub ]": names of fields, brackets and the words of a value are words. In the tables words and
+the punctuation around them are cut apart; the references are as they were written, which is the same for BLEU. To
+evaluate with all descriptions:
 
     numseq evaluate RUN --source OUT/test.source $(printf -- '--reference %s ' OUT/test.reference.*)
 
@@ -24,7 +25,7 @@ import tarfile
 import zlib
 from pathlib import Path
 
-from shared import file_of, main, must, spaced, with_references
+from shared import cut, file_of, main, must, spaced, with_references
 
 from numseq.data.lines import decode_lines
 from numseq.data.reading import DataError, read_bytes
@@ -45,7 +46,7 @@ def prepare(folder: Path, case: str = "") -> dict[str, list[str]]:
     }
     if case:
         pairs = {side: [(source.lower(), text.lower()) for source, text in found] for side, found in pairs.items()}
-    files = {f"{side}.tsv": [f"{source}\t{text}" for source, text in pairs[side]] for side in ("train", "dev")}
+    files = {f"{side}.tsv": [f"{source}\t{cut(text)}" for source, text in pairs[side]] for side in ("train", "dev")}
     return files | with_references("dev", pairs["dev"]) | with_references("test", pairs["test"])
 
 

@@ -7,7 +7,8 @@ IN is the .xlsx; its first row has the names File, CHQ and Summary. OUT gets tra
 
 The paper trains on 500 pairs and tests on 500, and does not say on which. Here the first half, in the order of the
 sheet, is for training, its last tenth being dev.jsonl, and the second half is the test. To train on all 500 in the end,
-name both: --jsonl train.jsonl --jsonl dev.jsonl. Text is as it was written, but for white space.
+name both: --jsonl train.jsonl --jsonl dev.jsonl. Words and the punctuation around them are cut apart, so that a word can
+be copied.
 """
 
 import re
@@ -16,7 +17,7 @@ import zlib
 from pathlib import Path
 from xml.etree import ElementTree
 
-from shared import as_json, main, spaced
+from shared import as_json, cut, main, spaced
 
 from numseq.data.reading import DataError
 
@@ -34,7 +35,7 @@ def prepare(path: Path) -> dict[str, list[str]]:
             continue  # formatted, and nothing in it
         if not (source and target):
             raise DataError(f"{path}, row {number:,}: no {'Summary' if source else 'CHQ'}")
-        pairs.append(as_json(source, target))
+        pairs.append(as_json(cut(source), cut(target)))
     half, held = len(pairs) // 2, len(pairs) // 20
     return {"train.jsonl": pairs[: half - held], "dev.jsonl": pairs[half - held : half], "test.jsonl": pairs[half:]}
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from numseq.errors import NumseqError
 from numseq.files import write_atomically
 
 TAB = "\t"
+EDGES = re.compile(r"""(["'“‘«(\[{]*)(.*?)([.,;:!?…"'”’»)\]}]*)""")
 
 
 def main(usage: str, prepare: Callable[..., dict[str, list[str]]], more: int = 0) -> None:
@@ -80,6 +82,16 @@ def must(folder: Path, *names: str) -> Path:
 def spaced(text: str) -> str:
     """The text with one space where there is any white space, as a line feed."""
     return " ".join(text.split())
+
+
+def cut(text: str) -> str:
+    """The text with a space between a word and the punctuation around it, so that a word is the same one wherever it
+    stands: "who makes it (cetirizine)?" becomes "who makes it ( cetirizine ) ?". What is inside of a word stays."""
+    pieces = []
+    for word in text.split():
+        before, inside, behind = EDGES.fullmatch(word).groups()
+        pieces += [*before, *filter(None, [inside]), *behind]
+    return " ".join(pieces)
 
 
 def side_of(name: str) -> str:

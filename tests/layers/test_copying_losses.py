@@ -1,10 +1,13 @@
-"""The losses of words that can be copied, against one word and one place at a time."""
+"""The losses of words that can be copied, against one word and one place at a time, and against PyTorch.
+
+What PyTorch gave is in oracles/copying.npz, which oracles/make_copying.py wrote.
+"""
 
 import math
 
 import numpy as np
 import pytest
-from helpers import assert_close, lengths_to_mask, normal, output_gradients
+from helpers import assert_close, lengths_to_mask, normal, oracle, output_gradients
 
 from numseq import layers
 from numseq.errors import ArgumentError
@@ -80,6 +83,31 @@ def test_copynet_is_a_pointer_generator():
     alpha, a = ways(logits, exponentials(logits.reshape(-1, V)), psi, mask)
     found = layers.copynet_loss(logits, psi, COPIES, TARGETS, REAL, mask=mask)
     assert_close(layers.pointer_loss(logits, a, alpha, COPIES, TARGETS, REAL).nll, found.nll)
+
+
+def of_torch(name):
+    """The arrays of a loss, and what both losses are given."""
+    torch = oracle("copying", f"{name}/")
+    copies, targets = (torch[each].astype(int) for each in ("copies", "targets"))
+    return torch, {"copies": copies, "targets": targets, "weights": torch["target_mask"].astype(bool)}
+
+
+def test_the_pointer_generators_loss_is_pytorchs():
+    torch, given = of_torch("pointer")
+    trace = layers.pointer_loss(torch["logits"], torch["a"], torch["alpha"], **given)
+    grad = trace.backward()
+    assert_close([trace.loss, trace.nll], [torch["loss"], torch["nll"]])
+    assert_close([grad.dlogits, grad.da], [torch["dlogits"], torch["da"]])
+    real = torch["alpha"] > 0  # the gradient elsewhere is nobody's: no softmax lets it through
+    assert_close(grad.dalpha[real], torch["dalpha"][real])
+
+
+def test_copynets_loss_is_pytorchs():
+    torch, given = of_torch("copynet")
+    trace = layers.copynet_loss(torch["logits"], torch["psi"], **given, mask=torch["mask"].astype(bool))
+    grad = trace.backward()
+    assert_close([trace.loss, trace.nll], [torch["loss"], torch["nll"]])
+    assert_close([grad.dlogits, grad.dpsi], [torch["dlogits"], torch["dpsi"]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,9 +1,12 @@
-"""Memory with hops: what each piece computes, against plain loops, and what changes nothing."""
+"""Memory with hops: what each piece computes, against plain loops and PyTorch, and what changes nothing.
+
+What PyTorch gave is in oracles/hops.npz, which oracles/make_hops.py wrote.
+"""
 
 import numpy as np
 import pytest
 import strict_cupy
-from helpers import arrays_in, assert_close, assert_same, lengths_to_mask, normal
+from helpers import arrays_in, assert_close, assert_same, lengths_to_mask, normal, oracle
 
 import numseq
 from numseq import layers
@@ -135,6 +138,37 @@ def test_a_question_without_a_story_stays_as_it_is():
     assert_same(trace.u[1], u[1])
     assert (trace.p[:, 1] == 0).all()
     assert_same(trace.backward(u).du[1], u[1])
+
+
+def test_a_memory_network_is_pytorchs():
+    """Three rows, the last sentence the question; the second has nothing else. 0 is no word of a sentence."""
+    torch = oracle("hops", "network/")
+    rows = [3, 5, 0, 4, 5, 6, 3, 0, 7, 3], [8, 4, 4], [5, 6, 7, 0, 6, 6, 0, 7, 5, 4, 0, 3, 8]
+    length, P = max(map(len, rows)), 4
+    ids = np.array([[*row, *[0] * (length - len(row))] for row in rows]).T
+    number = np.where(ids > 0, (ids == 0).cumsum(axis=0), -1)
+    facts = lengths_to_mask([2, 0, 3], steps=P)
+    age = np.maximum(facts.sum(axis=0) - 1 - np.arange(P)[:, None], 0)
+    E, T = (torch[name].transpose(1, 0, 2) for name in "ET")  # (V, K + 1, D) and (A, K + 1, D)
+    D, three = E.shape[-1], np.arange(3)
+
+    placed = layers.position_encoding(E[ids], number, P)
+    timed = layers.temporal_encoding(
+        placed.m.reshape(P, 3, -1), age, layers.TemporalParams(T.reshape(len(T), -1)), mask=facts
+    )
+    memories = timed.y.reshape(P, 3, -1, D).transpose(2, 0, 1, 3)
+    read = layers.hops(placed.m[facts.sum(axis=0), three, 0], memories, mask=facts)
+    assert_close(read.u, torch["u"])
+    assert_close(read.p[:, :, :3], torch["p"][:, :, :3])
+
+    back = read.backward(torch["du"])
+    dtimed = timed.backward(back.dmemories.transpose(1, 2, 0, 3).reshape(P, 3, -1))
+    dm = dtimed.dx.reshape(placed.m.shape)
+    dm[facts.sum(axis=0), three, 0] += back.du
+    dE = np.zeros_like(E)
+    np.add.at(dE, ids, placed.backward(dm).dx)
+    assert_close(dE.transpose(1, 0, 2), torch["dE"])
+    assert_close(dtimed.params.T.reshape(T.shape).transpose(1, 0, 2), torch["dT"])
 
 
 # several looks of an attention

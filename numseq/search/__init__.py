@@ -6,7 +6,8 @@ from numseq.search.greedy import GreedyOptions, greedy
 from numseq.search.hypotheses import Hypotheses, Hypothesis
 from numseq.search.sampling import SamplingOptions, sample
 from numseq.search.scoring import Scored, score
-from numseq.search.translate import Translation, Translator
+from numseq.search.translate import Translator
+from numseq.search.translation import Translation
 from numseq.search.what_if import WhatIf, what_if
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Lines of text in, lines of text out: tokens, batches, search, and back."""
+"""A Translator: lines of text in, lines of text out."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,60 +7,22 @@ from itertools import islice
 from types import NoneType
 from typing import Any, Self
 
-import numpy as np
-
 from numseq import arguments
-from numseq.backend import Array, asarray
-from numseq.data.batches import Pairs, Ragged, plan_batches
-from numseq.data.copying import Copier, Sources
-from numseq.data.long import LONG, kept
-from numseq.data.tokens import EOS, SPECIAL, UNK, Tokens
+from numseq.data.batches import Pairs, Ragged
+from numseq.data.copying import Copier
+from numseq.data.long import LONG
+from numseq.data.tokens import Tokens
 from numseq.errors import ArgumentError, ConfigError, shown
-from numseq.search.beam import BeamOptions, beam_search
+from numseq.search.beam import BeamOptions
 from numseq.search.constraints import Constraint
-from numseq.search.copied import copied_from, words_of
-from numseq.search.greedy import GreedyOptions, greedy
-from numseq.search.sampling import SamplingOptions, sample
+from numseq.search.greedy import GreedyOptions
+from numseq.search.pools import How, translated
+from numseq.search.sampling import SamplingOptions
 from numseq.search.scoring import MAX_LENGTH, score
+from numseq.search.translation import Translation
 from numseq.threads import blas_threads, choose_threads
 
 POOL = 20  # batches whose lines are sorted by length together: lines come out in order, soon after they went in
-CELLS = 1 << 23  # of a batch, sentences * hypotheses * squared tokens of the source: where hypotheses looked is kept
-
-
-@dataclass(slots=True)
-class Translation:
-    """One line's result. alpha (len(target), len(places)): a row for each token said, None without an attention.
-
-    score, what hypotheses are ordered by, and logp, log p(target | source) in nats; None of a line that is empty or too
-    long. others: the next best Translations, or the other samples, of the same line. unknown: the tokens of source that
-    the model does not know. copied, by a head that copies: for each token said the place in source from which it was
-    copied, None where it was generated. ill_formed: whether it had to end where its constraint had not. shortened:
-    source is only a part of a line that was too long.
-    """
-
-    text: str
-    source: list[str]  # tokens
-    target: list[str]  # tokens, <eos> last
-    alpha: Array | None
-    score: float | None = None
-    logp: float | None = None
-    others: list["Translation"] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    copied: list[int | None] | None = None
-    ill_formed: bool = False
-    shortened: bool = False
-
-    @property
-    def too_long(self) -> bool:
-        """Was the line not translated since it has more tokens than `max_length`?"""
-        return bool(self.source) and not self.target
-
-    @property
-    def places(self) -> list[str]:
-        """What alpha's columns are: the source's tokens, or numbers, where an encoder made other places of them."""
-        n = self.alpha.shape[1]
-        return self.source if n == len(self.source) else [str(place) for place in range(n)]
 
 
 @dataclass(slots=True)
@@ -173,11 +135,11 @@ class Translator:
             replace_unk = {self.source_tokens.normalize(word): said for word, said in replace_unk.items()}
         self.check_constraint(constraint)
         threads = choose_threads(threads, self.model.params, batch_size)
+        how = How(batch_size, search, replace_unk, max_ratio, extra, max_length, long, threads, constraint)
         lines = enumerate(arguments.iterated(lines, "lines", "texts, such as a list of strings"))
         start = numbered_from
         while pool := [arguments.text(line, f"lines[{k}]").strip() for k, line in islice(lines, POOL * batch_size)]:
-            limits = max_ratio, extra, max_length, long
-            yield from self._pool(pool, batch_size, search, constraint, replace_unk, limits, start, threads)
+            yield from translated(self, pool, start, how)
             start += len(pool)
 
     def check_constraint(self, constraint: Constraint | None) -> None:
@@ -187,32 +149,6 @@ class Translator:
             return
         if constraint.tokens.to_json() != self.target_tokens.to_json():
             raise ArgumentError("constraint is of another vocabulary than the model's target: make it with that")
-
-    def _pool(self, pool, batch_size, search, constraint, replace_unk, limits, start, threads):
-        max_ratio, extra, max_length, long = limits
-        coded = self.source_tokens.encode(pool)
-        parts = [kept(ids, max_length, long, self.source_tokens) for ids in coded]
-        sources = Ragged([ids[part] if part else [] for ids, part in zip(coded, parts, strict=True)])
-        done = sources.lengths == 0
-        results = [Translation("", [], [], None) for _ in pool]
-        for k in np.flatnonzero(done):
-            results[k].source = self.source_tokens.split(pool[k])
-        real = np.flatnonzero(~done)
-        lengths = sources.lengths[real]
-        most = (max_ratio * sources.lengths + extra).astype(np.int64)
-        cells = CELLS / (getattr(search, "beam", 1) * getattr(search, "samples", 1))
-        said = 0
-        for batch in plan_batches(lengths, lengths, batch_size, max_cells=cells) if len(real) else []:
-            rows = real[batch]
-            how = search, constraint, replace_unk, most[rows], start, threads
-            for k, result in self._batch(sources, parts, rows, pool, *how):
-                results[k] = result
-                result.shortened = len(coded[k]) > len(result.source)
-            done[rows] = True
-            while said < len(pool) and done[said]:
-                yield results[said]
-                said += 1
-        yield from results[said:]
 
     def rescore(self, translations: list[Translation], batch_size: int = 64) -> list[Translation]:
         """Put n-best lists in the order of this model's own mean log-probability of a token.
@@ -237,65 +173,3 @@ class Translator:
             new.sort(key=lambda one: -one.score)
             results.append(replace(new[0], others=new[1:]) if new else first)
         return results
-
-    def _batch(self, sources, parts, rows, lines, search, constraint, replace_unk, limits, first, threads):
-        source, mask = (asarray(array) for array in sources.pad(rows))
-        copier = Copier(self.source_tokens, self.target_tokens) if self.copies else None
-        copyable = Sources.of([copier.read(lines[k], parts[k]) for k in rows]) if copier else None
-        copies, more = (copyable.copies, [list(one.new) for one in copyable.each]) if copyable else (None, None)
-        allowed = None if constraint is None else constraint.rows([lines[k] for k in rows], more)
-        with blas_threads(threads):
-            found = self._search(search, source, mask, limits, first + rows, copies, allowed)
-            copied = copied_from(self.model, source, mask, copies, found) if copyable else None
-        for b, k in enumerate(rows):
-            words = self.source_tokens.split(lines[k])[parts[k]]
-            known = source[: len(words), b].tolist()
-            unknown = [word for word, k in zip(words, known, strict=True) if k == UNK]
-            real = slice(None) if found.places is None else found.places[b]
-            hypotheses = []
-            for n, one in enumerate(found.of_sentence(b)):
-                origin = (copyable.each[b], copied[:, b, n]) if copyable else None
-                hypotheses.append(self._translation(words, unknown, one, real, origin))
-                hypotheses[-1].ill_formed = allowed is not None and not allowed.accepts(b, one.tokens)
-            if replace_unk is not None:
-                for hypothesis in hypotheses:
-                    self._replace(hypothesis, replace_unk)
-            hypotheses[0].others = hypotheses[1:]
-            yield k, hypotheses[0]
-
-    def _search(self, options, source, mask, limits, numbers, copies, constraint):
-        given, more = ([self.model, *self.others], source, mask, limits), {"copies": copies, "constraint": constraint}
-        if isinstance(options, BeamOptions):
-            return beam_search(*given, options, **more)
-        if isinstance(options, SamplingOptions):
-            return sample(*given, options, numbers, **more)
-        return greedy(*given, options, **more)
-
-    def _translation(self, words, unknown, found, real, origin):
-        """origin: of a head that copies (Copyable, the place from which each token was copied), else None."""
-        said, copyable, places, copied = found.tokens.tolist(), None, (), None
-        if origin is not None:
-            copyable, places = origin[0], origin[1][: len(found.tokens)].tolist()
-            copied = [None if place < 0 else place for place in places]
-        target, text = words_of(self.target_tokens, said, copyable, places)
-        return Translation(
-            text=text,
-            source=words,
-            target=[*target, SPECIAL[EOS]],
-            copied=copied,
-            alpha=None if found.alpha is None else found.alpha[:, real],
-            score=found.score,
-            logp=found.logp,
-            unknown=unknown,
-        )
-
-    def _replace(self, hypothesis, dictionary):
-        if hypothesis.alpha is None or hypothesis.places != hypothesis.source:
-            raise ConfigError(
-                "<unk> is replaced by where the model looks, but here it is not at the words of the source"
-            )
-        for t, token in enumerate(hypothesis.target):
-            if token == SPECIAL[UNK]:
-                word = self.source_tokens.bare(hypothesis.source[int(hypothesis.alpha[t].argmax())])
-                hypothesis.target[t] = dictionary.get(word, word)
-        hypothesis.text = self.target_tokens.join(hypothesis.target[:-1])

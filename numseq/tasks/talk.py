@@ -4,7 +4,8 @@ from typing import Any
 
 from numseq import arguments
 from numseq.errors import ArgumentError
-from numseq.search.translate import Translation, Translator
+from numseq.search.translate import Translator
+from numseq.search.translation import Translation
 from numseq.tasks.dialogue import BOT, FACT, TAGS, USER, Conversation
 
 

@@ -22,7 +22,8 @@ from numseq.metrics.errors.repeated import too_often
 from numseq.metrics.errors.table import Examples, Table, shown
 from numseq.models import Seq2Seq, Seq2SeqConfig
 from numseq.plots.fonts import text_width
-from numseq.search.translate import Translation, Translator
+from numseq.search.translate import Translator
+from numseq.search.translation import Translation
 
 
 def said(text, source="s", alpha=None, logp=-1.0, unknown=()):

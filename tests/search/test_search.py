@@ -41,6 +41,7 @@ from numseq.search import (
     Translator,
     beam_search,
     greedy,
+    pools,
     sample,
     score,
     translate,
@@ -1081,7 +1082,7 @@ def test_lines_that_are_too_long_are_left_out_and_the_others_are_as_without_them
 
 
 def test_long_lines_are_worked_on_a_few_at_a_time(way, monkeypatch):
-    monkeypatch.setattr(translate, "CELLS", 100)
+    monkeypatch.setattr(pools, "CELLS", 100)
     started = []
 
     class Counting(Seq2Seq):

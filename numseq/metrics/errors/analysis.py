@@ -23,7 +23,8 @@ from numseq.metrics.errors.worst import worst
 from numseq.metrics.scores import corpus_scores
 from numseq.metrics.tokenizers import composed, scorer_of
 from numseq.record import Record
-from numseq.search.translate import Translation, Translator
+from numseq.search.translate import Translator
+from numseq.search.translation import Translation
 
 if TYPE_CHECKING:
     from numseq.data.tokens import Tokens

@@ -13,7 +13,7 @@ from numseq.plots.fonts import visible
 from numseq.record import Record
 
 if TYPE_CHECKING:
-    from numseq.search.translate import Translation
+    from numseq.search.translation import Translation
 
 UNITS = {"word": "word", "char": "character"}
 

@@ -149,7 +149,7 @@ def follows(row: Row) -> Row:
         return demanded | {"attention": "none", "coverage_loss": 0.0}
     if "decoder" in blocks:
         demanded = demanded | {"attention": "multi-head", "hops": 1}
-    if row["decoder"] == SELF and row["encoder"] in ("hops", SELF):  # there are no cells
+    if row["decoder"] == SELF and row["encoder"] == SELF:  # there are no cells
         demanded = demanded | {"cell": "lstm", "residual": False, "weight_drop": 0.0, "zoneout": 0.0}
     return demanded
 

@@ -251,10 +251,13 @@ class Seq2SeqConfig:
         return getattr(self.encoder_part, "recurrent", True), getattr(self.decoder_part, "recurrent", True)
 
     @property
-    def has_cells(self) -> bool:
-        """Is encoder or decoder made of cells? A memory network has neither cells nor blocks."""
+    def made_of(self) -> list[str]:
+        """What encoder and decoder are made of: the cell, or what they themselves are called where they have none, as a
+        memory network."""
         encoder, decoder = self.recurrent
-        return decoder or (encoder and getattr(self.encoder_part, "has_cells", True))
+        encoder = encoder and getattr(self.encoder_part, "has_cells", True)
+        boxes = (self.encoder, encoder), (self.decoder, decoder)
+        return list(dict.fromkeys(self.cell if cells else box for box, cells in boxes))
 
     @property
     def initializer(self) -> initial.Initializer:

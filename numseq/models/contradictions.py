@@ -44,6 +44,11 @@ def _contradictions(config):
         f"and hidden, which is {c.hidden}, must be equal",
     )
     yield (
+        not recurrent[1] and c.encoder == "hops",
+        f"decoder {c.decoder} looks at the memory alone, but what encoder hops found for the question is how its "
+        "reading ended: choose a decoder with cells, or encoder self-attention",
+    )
+    yield (
         not recurrent[1] and c.memory != c.hidden,
         f"decoder {c.decoder} adds what it sees of the memory to its own states, so the encoder's must have hidden "
         f"numbers, {c.hidden}, not {c.memory}",
@@ -56,7 +61,7 @@ def _contradictions(config):
         )
     for name in ("cell", "residual", "recurrent_init", "forget_bias", "weight_drop", "zoneout"):
         yield (
-            not c.has_cells and getattr(c, name) != usual[name],
+            not any(recurrent) and getattr(c, name) != usual[name],
             f"{name} is about recurrent layers, but encoder and decoder have none: leave it out",
         )
     yield (

@@ -134,8 +134,9 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
         replace(Description.load(folder), training=now).save(folder)
     _save_experiment(folder, config, data, training, now)
     attention = f"{config.attention} attention" if config.attends else "no attention"
+    made_of = ", ".join([*config.made_of, attention])
     say(
-        f"{config.cell}, {attention}, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
+        f"{made_of}, {trees.count(network.params):,} parameters; {len(train):,} training pairs, "
         f"{len(tokens[0]):,} source and {len(tokens[1]):,} target tokens"
     )
     if tell_changes(before, training, say):

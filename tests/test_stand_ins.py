@@ -15,7 +15,16 @@ from numseq.data.tokens import TokenError, Tokens
 
 ROOT = Path(__file__).parent.parent
 BROWSER = ROOT / "docs" / "browser"
-LINES = ["a bc  a\td", "bc <eos> é e\u0301", "", "①１ zz\u00a0a"]
+LINES = ["a bc  a\td", "bc <eos> é e\u0301", "", "①１ zz\u00a0a", "b\x1cc \x85a", "ΟΔΟΣ"]
+TAGS = ("<user>", "<bot>")
+TAGGED = [
+    "<user> a bc <Bot> d",
+    "a<user>bc",
+    "\u3000<user>\xa0 a\x1d<user>\x1d",
+    "<user><bot>",
+    "＜user＞ <USER> a",
+    "<user",
+]
 SHOWN = """
 import kernel
 code = '''
@@ -59,9 +68,10 @@ FORMS = [("none", False), ("nfc", False), ("nfkc", False), ("nfd", False), ("non
 
 @pytest.mark.parametrize(("normalization", "lowercase"), FORMS)
 @pytest.mark.parametrize("kind", ["word", "char"])
-def test_tokens_are_those_of_the_library(stand_in, kind, normalization, lowercase):
-    form = {"normalization": normalization, "lowercase": lowercase}
-    lines = [*LINES, "A bC ǰ"]
+@pytest.mark.parametrize("tags", [(), TAGS])
+def test_tokens_are_those_of_the_library(stand_in, tags, kind, normalization, lowercase):
+    form = {"normalization": normalization, "lowercase": lowercase, "tags": tags}
+    lines = [*LINES, "A bC ǰ", *TAGGED]
 
     def everything(tokens):
         again = Tokens.from_json(tokens.to_json())
@@ -70,11 +80,12 @@ def test_tokens_are_those_of_the_library(stand_in, kind, normalization, lowercas
             coded = one.encode([*lines, "new a"])
             said += [coded, [one.decode(ids) for ids in coded], [one.split(line) for line in lines], len(one)]
             said += [one.join(one.split("bc a")), one.normalize(lines[3]), one.token(5), one.id("a"), one.id("no")]
-            said += [one.read(["new é", "a"])]
+            said += [one.read(["new é", "a", *TAGGED]), one.tags, [one.id(tag) for tag in TAGS]]
         return said
 
     def trained():
-        return [Tokens.train(lines, kind, least, **form, max_vocabulary=most) for least, most in ((1, None), (2, 8))]
+        learnt = [Tokens.train(lines, kind, least, **form, max_vocabulary=most) for least, most in ((1, None), (2, 8))]
+        return [*learnt, Tokens.of(["a", "d", "b"], kind, **form)]
 
     right, text = [everything(tokens) for tokens in trained()], LINES[0]
     theirs = trained()[0].to_json()

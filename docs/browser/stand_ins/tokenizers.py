@@ -7,6 +7,8 @@ import unicodedata
 from collections import Counter
 from types import SimpleNamespace
 
+SPACE = r"[^\S\x1c-\x1f]"  # what the library takes for white space: Python has four control characters more
+
 
 class Part:
     """A part of a tokenizer: what the file says of it."""
@@ -19,7 +21,9 @@ class Part:
             for step in self.said["normalizers"]:
                 text = Part(**step).normalize_str(text)
             return text
-        return text.lower() if self.said["type"] == "Lowercase" else unicodedata.normalize(self.said["type"], text)
+        if self.said["type"] == "Lowercase":  # letter by letter, so that no sigma is a final one
+            return "".join(letter.lower() for letter in text)
+        return unicodedata.normalize(self.said["type"], text)
 
     def decode(self, tokens):
         return "".join(tokens)
@@ -60,9 +64,11 @@ trainers = SimpleNamespace(WordLevelTrainer=lambda **options: SimpleNamespace(**
 
 
 class Tokenizer:
-    """A vocabulary, {token: id}, and how text is cut. A token that it does not have is unknown."""
+    """A vocabulary, {token: id}, and how text is cut: first at tags, {as it is looked for: tag}, with their spaces. A
+    token that it does not have is unknown."""
 
     normalizer = pre_tokenizer = decoder = None
+    tags = {}
 
     def __init__(self, model):
         self.model = model
@@ -80,14 +86,26 @@ class Tokenizer:
 
     def _cut(self, line):
         """Each token of a line, and from where to where it goes."""
-        line = self.normalizer.normalize_str(line) if self.normalizer else line
-        pattern = r"[\s\S]" if self.pre_tokenizer.said["type"] == "Split" else r"\S+"
-        return [(found[0], found.span()) for found in re.finditer(pattern, line)]
+        line, cut, start = self._normalized(line), [], 0
+        either = "|".join(map(re.escape, self.tags))
+        for found in re.finditer(f"{SPACE}*({either}){SPACE}*", line) if self.tags else ():
+            cut += [*self._pieces(line, start, found.start()), (found[1], found.span())]
+            start = found.end()
+        return cut + self._pieces(line, start, len(line))
+
+    def _pieces(self, line, start, end):
+        """Words or characters of a part of a line without tags."""
+        pattern = r"[\s\S]" if self.pre_tokenizer.said["type"] == "Split" else r"[\S\x1c-\x1f]+"
+        return [(found[0], found.span()) for found in re.compile(pattern).finditer(line, start, end)]
+
+    def _normalized(self, text):
+        return self.normalizer.normalize_str(text) if self.normalizer else text
 
     def encode(self, line):
         cut = self._cut(line)
-        ids = [self.ids.get(text, self.ids[self.model["unk_token"]]) for text, _ in cut]
-        return SimpleNamespace(ids=ids, tokens=[self.tokens[k] for k in ids], offsets=[place for _, place in cut])
+        ids = [self.ids.get(self.tags.get(text, text), self.ids[self.model["unk_token"]]) for text, _ in cut]
+        tokens = [text if text in self.tags else self.tokens[k] for k, (text, _) in zip(ids, cut, strict=True)]
+        return SimpleNamespace(ids=ids, tokens=tokens, offsets=[place for _, place in cut])
 
     def encode_batch(self, lines):
         return [self.encode(line) for line in lines]
@@ -116,4 +134,6 @@ class Tokenizer:
         made = cls(said["model"])
         for name in ("normalizer", "pre_tokenizer", "decoder"):
             setattr(made, name, said[name] and Part(**said[name]))
+        tags = [token["content"] for token in said["added_tokens"] if not token["special"]]
+        made.tags = {made._normalized(tag): tag for tag in tags}
         return made

@@ -202,13 +202,17 @@ class Checking(Inside, Fitness, Doubt):
     # what is true
 
     def _loss(self, inputs, place=None, probe=None, inplace=False):
-        """L; with a probe added to what is written at a place, if one is named."""
-        if place is not None and place.kind == CACHE:
-            with self.tape.probe(place.name, probe):
-                trace = self.function(**spied(inputs))
-        else:
-            with nullcontext() if place is None else self.seen.probe(place, probe, inplace):
-                trace = self.function(**inputs)
+        """L; with a probe added to what is written at a place, if one is named.
+
+        A step may leave what a function is defined on, as a logarithm: then L is NaN, which whoever steps has to see.
+        """
+        with np.errstate(all="ignore"):
+            if place is not None and place.kind == CACHE:
+                with self.tape.probe(place.name, probe):
+                    trace = self.function(**spied(inputs))
+            else:
+                with nullcontext() if place is None else self.seen.probe(place, probe, inplace):
+                    trace = self.function(**inputs)
         pairs = [
             (r, value)
             for output, weights in self.weights.items()

@@ -130,8 +130,7 @@ class Inside:
 
     def _is_read(self, inputs, place):
         """Whether anything that L depends on reads what is written at a place: NaN would then be seen in L."""
-        with np.errstate(all="ignore"):
-            return bool(np.isnan(number(self._loss(inputs, place, np.full(self._written(place).shape, np.nan)))))
+        return bool(np.isnan(number(self._loss(inputs, place, np.full(self._written(place).shape, np.nan)))))
 
     def _ready_inputs(self):
         """The inputs in the dtype that the reference needs."""

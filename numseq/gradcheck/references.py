@@ -28,6 +28,7 @@ STEP = {"complex-step": 1e-100, "central": 1e-5, "richardson": 1e-3}  # central 
 METHODS = (*STEP, "directional")
 TOLERANCE = {"complex-step": 1e-10, "central": 1e-6, "richardson": 1e-8}
 EPS = float(np.finfo(float).eps)
+FEW = 8  # steps, that a slope needs to agree with itself
 
 
 class NotAnalyticError(NumseqError):
@@ -65,9 +66,12 @@ def best_slope(loss: Callable[..., Any], size: float = 0.0) -> tuple[float, floa
     between, D with h, h / 4, h / 16, each pair put together as by Richardson, agree; where they agree best, that is the
     slope, and what they disagree by is its error. Beside a kink they agree too, on the mean of both sides. There the
     sides differ, by c(h) = (L(h) - 2 L(0) + L(-h)) / h, and not by h L'' alone, so (4 c(h / 4) - c(h)) / 3 is not 0.
+    Steps that lead where L is no number, as beyond 0 in a logarithm, are too large.
     """
     steps = [1e-2 / 4**k for k in range(16)]
     here, beside = number(loss(0.0)), [(number(loss(h)), number(loss(-h))) for h in steps]
+    while len(steps) > FEW and not np.isfinite(beside[0]).all():
+        del steps[0], beside[0]
     central = [(there - back) / (2 * h) for h, (there, back) in zip(steps, beside, strict=True)]
     bent = [(there - 2 * here + back) / h for h, (there, back) in zip(steps, beside, strict=True)]
     extrapolated = [(16 * b - a) / 15 for a, b in pairwise(central)]

@@ -47,6 +47,22 @@ def test_an_object_is_checked_beside_a_kink_with_its_parameters():
     assert result.ok and "on a kink in x" in result.warnings[0]
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("factor", [1, 1.001, -1])
+def test_steps_that_leave_what_a_function_is_defined_on_are_no_news(method, factor):
+    """A logarithm near 0, which the larger steps go beyond; a warning would be an error here."""
+    x = np.array([[2e-3, 0.5], [3e-3, 1.5]])
+
+    def forward(x):
+        return np.log(x), x
+
+    def backward(dy, x):
+        return factor * dy / x
+
+    result = check(forward, {"x": x}, backward=backward, method=method)
+    assert result.ok == (factor == 1), str(result)
+
+
 # what a cache names
 
 

@@ -137,6 +137,17 @@ def test_a_word_that_can_be_said_in_no_way_is_no_number_to_train_on():
         assert np.isfinite(array).all() and not array[~REAL].any()
 
 
+def test_an_attention_of_0_has_a_slope_on_both_sides():
+    """As differences of losses need it. The word 4 of the first row can be generated as well as copied."""
+    logits, _, a, alpha = scores()
+    alpha[1, 0, COPIES[:, 0] == 4] = 0
+    loss = lambda step: layers.pointer_loss(logits, a, alpha + step, COPIES, TARGETS, REAL)  # noqa: E731
+    step = np.zeros_like(alpha)
+    step[1, 0, 0] = 1e-6
+    slope = (loss(step).loss - loss(-step).loss) / 2e-6
+    assert_close(slope / loss(0).backward().dalpha[1, 0, 0], 1.0, 1e-6)
+
+
 def test_padded_places_get_nothing():
     logits, psi, _, _ = scores()
     mask = lengths_to_mask(LENGTHS)

@@ -130,11 +130,12 @@ def _mixture(logits, softmax, a, alpha, copies, targets, weights, real):
     log_vocabulary = xp.where(ids < V, of_y - m - xp.log(z), 2 * MASKED).reshape(targets.shape)
     match = targets[:, :, None] == copies.T
     stands, copied = match.any(axis=-1), (alpha * match).sum(axis=-1)
-    # all in logs, so that a way which is all but impossible keeps its gradient
-    log_rest = log_sigmoid(-a)
-    generated = log_sigmoid(a) + log_vocabulary
-    pointed = xp.where(stands, log_rest + xp.log(copied + _tiny(copied)), MASKED)
-    log_p = log_sum(generated, pointed)
+    # in logs, so that a way which is all but impossible keeps its gradient; but the attention as it is, since at 0 its
+    # log has no slope, and p has one
+    generated, log_rest = log_sigmoid(a) + log_vocabulary, xp.where(stands, log_sigmoid(-a), MASKED)
+    copied = xp.where(stands, copied + _tiny(copied), 1)
+    most = xp.maximum(generated.real, log_rest.real + xp.log(xp.maximum(copied.real, _tiny(copied))))
+    log_p = most + xp.log(xp.exp(generated - most) + xp.exp(log_rest - most) * copied)
     nll = xp.where(real, -log_p, 0)
     share, per_place = xp.exp(generated - log_p), xp.exp(xp.where(stands, log_rest - log_p, MASKED))
     loss = (nll * weights).sum()
@@ -223,14 +224,6 @@ def log_sigmoid(a: Array) -> Array:
     xp = array_module(a)
     up = a.real > 0
     return xp.where(up, 0, a) - xp.log(1 + xp.exp(xp.where(up, -a, a)))
-
-
-def log_sum(p: Array, q: Array) -> Array:
-    """log(exp(p) + exp(q)), without overflow."""
-    xp = array_module(p)
-    up = p.real > q.real
-    most, least = xp.where(up, p, q), xp.where(up, q, p)
-    return most + xp.log(1 + xp.exp(least - most))
 
 
 def _tiny(like: Array) -> Any:

@@ -77,7 +77,7 @@ def _batch(translator, sources, parts, rows, lines, limits, first, how):
     allowed = None if how.constraint is None else how.constraint.rows([lines[k] for k in rows], more)
     with blas_threads(how.threads):
         given = [model, *translator.others], source, mask, limits
-        found = _searched(given, how.search, first + rows, copies=copies, constraint=allowed)
+        found = _searched(given, how.search, first + rows, {"copies": copies, "constraint": allowed})
         copied = copied_from(model, source, mask, copies, found) if copyable else None
     for b, k in enumerate(rows):
         words = of_source.split(lines[k])[parts[k]]
@@ -97,9 +97,10 @@ def _batch(translator, sources, parts, rows, lines, limits, first, how):
         yield k, hypotheses[0]
 
 
-def _searched(given, options, numbers, **more):
+def _searched(given, options, numbers, more):
+    models, source, mask, limits = given
     if isinstance(options, BeamOptions):
-        return beam_search(*given, options, **more)
+        return beam_search(models, source, mask, limits, options, **more)
     if isinstance(options, SamplingOptions):
-        return sample(*given, options, numbers, **more)
-    return greedy(*given, options, **more)
+        return sample(models, source, mask, limits, options, numbers, **more)
+    return greedy(models, source, mask, limits, options, **more)

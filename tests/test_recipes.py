@@ -3,6 +3,7 @@
 import re
 import shlex
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_commands_of_a_recipe_work(tmp_path, monkeypatch, recipe):
     monkeypatch.chdir(tmp_path)
     train, *rest = commands(recipe)
     assert train[:2] == ["train", f"recipes/{recipe.name}"] and rest, recipe
-    for option, path in [pair for line in (train, *rest) for pair in zip(line, line[1:], strict=False)]:
+    for option, path in [pair for line in (train, *rest) for pair in pairwise(line)]:
         if re.fullmatch(r"--(val-)?(source|target|tsv|jsonl|text|reference|entities)", option):
             write(Path(path), option, task)
     trained = numseq_cli("train", recipe, *train[2:], *SMALL)

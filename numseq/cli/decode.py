@@ -11,7 +11,7 @@ from numseq.search.bans import Bans
 from numseq.search.beam import BeamOptions
 from numseq.search.greedy import GreedyOptions
 from numseq.search.sampling import SamplingOptions
-from numseq.search.scoring import MAX_LENGTH
+from numseq.search.scoring import EXTRA, MAX_LENGTH, MAX_RATIO
 from numseq.tasks import TASKS
 
 
@@ -19,8 +19,10 @@ from numseq.tasks import TASKS
 class Decoding:
     """What every search has in common, beside bans."""
 
-    max_ratio: float = option(2.0, "Most tokens of a translation for each of the source's.", least=0)
-    extra: int = option(10, "So many tokens more.", least=0)
+    max_ratio: float = option(MAX_RATIO, "Most tokens of a translation for each of the source's.", least=0)
+    extra: int | None = option(
+        None, "So many tokens more.", least=0, otherwise=f"{EXTRA}, or what the training data needs"
+    )
     max_length: int | None = option(
         None,
         "Leave out lines of more tokens, or shorten them where the model was trained with --long cut or turns.",
@@ -77,7 +79,8 @@ def how_to_decode(folders, decoding, bans, beam, sampling, nbest=1):
             search = BeamOptions(nbest=nbest, **beam, **bans)
     unknown = _dictionary(decoding["replace_unk"], decoding["dictionary"])
     return {
-        "search": search, "replace_unk": unknown, "max_ratio": decoding["max_ratio"], "extra": decoding["extra"],
+        "search": search, "replace_unk": unknown,
+        "max_ratio": decoding["max_ratio"], "extra": allowance(decoding["extra"], folders),
         "max_length": longest(decoding["max_length"], folders), "long": shortening(folders),
     }  # fmt: skip
 
@@ -173,6 +176,11 @@ def shortening(folders):
     return found.pop() if len(found) == 1 else "drop"
 
 
+def allowance(extra, folders):
+    """How many tokens more a translation may have: what was asked for, or what these runs' training data needs."""
+    return max(_training_of(folder).get("extra", EXTRA) for folder in folders) if extra is None else extra
+
+
 def task_of(folders):
     """The name of the task that the first of these runs was trained for. Raises: CheckpointError."""
     from numseq.training.arrays import CheckpointError
@@ -183,11 +191,16 @@ def task_of(folders):
     return task
 
 
-def _data_of(folder):
-    """{option: value} of how a run's text was read."""
+def _training_of(folder):
+    """What a run keeps of how it was trained."""
     from numseq.training.checkpoint import load_config
 
-    return load_config(folder)[1].get("data", {})
+    return load_config(folder)[1]
+
+
+def _data_of(folder):
+    """{option: value} of how a run's text was read."""
+    return _training_of(folder).get("data", {})
 
 
 def longest(max_length, folders):

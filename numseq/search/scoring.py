@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numseq.models import Seq2Seq
 
 MAX_LENGTH = 1000  # tokens of a side: some attentions keep an array of source * target * A numbers
+MAX_RATIO, EXTRA = 2.0, 10  # what is said of n tokens ends after MAX_RATIO * n + EXTRA of them
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from numseq.search.constraints import Constraint
 from numseq.search.greedy import GreedyOptions
 from numseq.search.pools import How, translated
 from numseq.search.sampling import SamplingOptions
-from numseq.search.scoring import MAX_LENGTH, score
+from numseq.search.scoring import EXTRA, MAX_LENGTH, MAX_RATIO, score
 from numseq.search.translation import Translation
 from numseq.threads import blas_threads, choose_threads
 
@@ -96,8 +96,8 @@ class Translator:
         search: Any = None,
         *,
         replace_unk: dict[str, str] | None = None,
-        max_ratio: float = 2.0,
-        extra: int = 10,
+        max_ratio: float = MAX_RATIO,
+        extra: int = EXTRA,
         max_length: int = MAX_LENGTH,
         long: str = "drop",
         numbered_from: int = 0,

@@ -25,6 +25,7 @@ from numseq.record import Record
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.constraints import Constraint
 from numseq.search.copied import copied_from, words_of
+from numseq.search.scoring import EXTRA, MAX_RATIO
 from numseq.search.translate import Translator
 from numseq.search.tree import Node, nodes
 
@@ -112,8 +113,8 @@ def what_if(
     looks: Mapping[int, int | Sequence[float]] | None = None,
     beam: int = 5,
     most: int = 5,
-    max_ratio: float = 2.0,
-    extra: int = 10,
+    max_ratio: float = MAX_RATIO,
+    extra: int = EXTRA,
     constraint: Constraint | None = None,
 ) -> WhatIf:
     """Translate a line with something changed.

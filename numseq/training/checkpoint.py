@@ -90,11 +90,13 @@ class Description:
                     f"{path}: changed since it was written, its checksum does not fit: take it from a copy (epochs "
                     "are added by `numseq train --resume --epochs N`)"
                 )
-            longest = dict(said["training"]).get("data", {}).get("max_length")
-            if not (longest is None or type(longest) is int):  # commands that decode look at it
-                raise ValueError(f"max_length is {longest!r:.80}")
+            training = dict(said["training"])
+            limits = {"max_length": training.get("data", {}).get("max_length"), "extra": training.get("extra")}
+            for name, limit in limits.items():  # commands that decode look at them
+                if not (limit is None or (type(limit) is int and limit >= 0)):
+                    raise ValueError(f"{name} is {limit!r:.80}")
             model = dict(said["model"])
-            return cls(Seq2SeqConfig(**model), dict(said["training"]), dict(said["tokens"]), model)
+            return cls(Seq2SeqConfig(**model), training, dict(said["tokens"]), model)
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -15,6 +15,7 @@ from numseq.data.vectors import load_vectors
 from numseq.errors import ArgumentError, ConfigError, shown
 from numseq.models import ATTENTIONS, Seq2Seq, Seq2SeqConfig
 from numseq.options import options_of
+from numseq.search.scoring import EXTRA
 from numseq.search.translate import Translator
 from numseq.tasks import TASKS
 from numseq.threads import blas_threads, run_threads
@@ -41,7 +42,7 @@ from numseq.training.options import TrainingOptions
 from numseq.training.tensorboard import check_installed
 from numseq.training.text import ids_of, survey
 from numseq.training.trainer import Trainer, not_frozen
-from numseq.training.validation import scorer_of_validation
+from numseq.training.validation import extra_for, scorer_of_validation
 
 
 def train_run(
@@ -112,7 +113,8 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
         _put_first_values(network, tokens, data, described.get("from"), say)
         if prepare:
             prepare(network)
-    scorer = scorer_of_validation(text.valid, tokens, training, data.longest[0], data.long, say)
+    extra = described.get("extra", EXTRA) if going_on else extra_for(train)
+    scorer = scorer_of_validation(text.valid, tokens, training, data.longest[0], data.long, say, extra)
     if training.tensorboard:
         check_installed()
     with blas_threads(training.threads):
@@ -125,6 +127,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
             "data": {name: value for name, value in asdict(data).items() if name not in WHERE},
             "options": asdict(training),
             "where": where,
+            "extra": extra,
         }
         save_run(folder, config, tokens[0], tokens[1], described)
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from numseq.data.batches import Pairs
 from numseq.data.long import kept
 from numseq.data.tokens import Tokens
 from numseq.errors import ConfigError
 from numseq.metrics.figures import FIGURES
 from numseq.metrics.scores import corpus_scores
 from numseq.models import Seq2Seq
+from numseq.search.scoring import EXTRA, MAX_RATIO
 from numseq.search.translate import Translator
 from numseq.training.options import TrainingOptions
 from numseq.training.progress import progress_bar
@@ -23,6 +25,7 @@ def scorer_of_validation(
     max_length: int,
     long: str = "drop",
     say: Callable[[str], Any] = print,
+    extra: int = EXTRA,
 ) -> Callable[[Seq2Seq], tuple[dict[str, float], list[dict[str, str]]]] | None:
     """What a Trainer calls at each validation: greedy translations of the validation pairs, scored, and some shown.
 
@@ -31,7 +34,7 @@ def scorer_of_validation(
 
     Args: pairs, (source, target) strings. tokens, of source and target. options: metric, tokenize, show, batch and
         threads count. max_length, long: sources of more tokens are left out or shortened (`numseq.data.long`). say:
-        called with a line about these.
+        called with a line about these. extra, of `Translator.translate`.
     Returns: f(model), which gives ({name: value}, samples), as a Trainer's `scorer`; None when neither the metric nor
         `show` asks for translations.
     Raises: ConfigError, when the metric needs a package that is not there, there is no such tokeniser, or no pair is
@@ -58,7 +61,9 @@ def scorer_of_validation(
         translator = Translator(model, source_tokens, target_tokens)
         lines = [real[k][0] for k in decoded]
         found, bar = {}, progress_bar(len(lines), "line", "validation")
-        stream = translator.stream(lines, options.rows, max_length=max_length, long=long, threads=options.threads)
+        stream = translator.stream(
+            lines, options.rows, extra=extra, max_length=max_length, long=long, threads=options.threads
+        )
         for k, translation in zip(decoded, stream, strict=True):
             found[k] = translation.text
             bar.update()
@@ -72,3 +77,10 @@ def scorer_of_validation(
         return scores, samples
 
     return score
+
+
+def extra_for(pairs: Pairs) -> int:
+    """The `extra` of `Translator.translate` by which no target of these pairs is too long to be said: an answer may
+    have many times the tokens of its question. At least what is usual."""
+    beyond = pairs.target.lengths - (MAX_RATIO * pairs.source.lengths).astype(np.int64)
+    return max(EXTRA, int(beyond.max(initial=0)))

@@ -8,8 +8,8 @@ here ("family - friendly" to "family-friendly").
 
 OUT gets train.tsv and dev.tsv, a pair a line; dev.source and test.source, each meaning representation once; and their
 descriptions in dev.reference.01, .02, ..., test.reference.01, .02, .... A source is
-"name[ Blue Spice ] eatType[ pub ]": names of fields, brackets and the words of a value are words. In the tables words and
-the punctuation around them are cut apart; the references are as they were written, which is the same for BLEU. To
+"name[ Blue Spice ] eatType[ pub ]": names of fields, brackets and the words of a value are words. In the tables words
+and the punctuation around them are cut apart; the references are as they were written, which is the same for BLEU. To
 evaluate with all descriptions:
 
     numseq evaluate RUN --source OUT/test.source $(printf -- '--reference %s ' OUT/test.reference.*)

@@ -7,8 +7,8 @@ IN is the .xlsx; its first row has the names File, CHQ and Summary. OUT gets tra
 
 The paper trains on 500 pairs and tests on 500, and does not say on which. Here the first half, in the order of the
 sheet, is for training, its last tenth being dev.jsonl, and the second half is the test. To train on all 500 in the end,
-name both: --jsonl train.jsonl --jsonl dev.jsonl. Words and the punctuation around them are cut apart, so that a word can
-be copied.
+name both: --jsonl train.jsonl --jsonl dev.jsonl. Words and the punctuation around them are cut apart, so that a word
+can be copied.
 """
 
 import re

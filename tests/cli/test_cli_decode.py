@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from helpers_run import TINY, numseq_cli, words, write_parallel
+from helpers_run import TINY, edit_config, numseq_cli, words, write_parallel
 
 from numseq.data import Pairs
 from numseq.search import BeamOptions, GreedyOptions, SamplingOptions, Translator, score
-from numseq.training.checkpoint import load_model
+from numseq.training.checkpoint import load_metrics, load_model
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +217,19 @@ def test_an_nbest_list_is_put_in_another_models_order(room):
     known = [(a.logp, b.logp) for a, b in zip(own, again, strict=True) if a.source and "<unk>" not in a.target]
     assert np.allclose(*zip(*known, strict=True), atol=1e-4)
     assert other.rescore([]) == []
+
+
+def test_an_answer_that_is_long_for_its_question_is_not_cut(tmp_path):
+    """14 tokens for one: the usual limit is 12."""
+    answer, run = " ".join("abcdefghijklmn"), tmp_path / "run"
+    (tmp_path / "in").write_text("go\n")
+    (tmp_path / "pairs.tsv").write_text(f"go\t{answer}\n" * 24)
+    given = ("--tsv", tmp_path / "pairs.tsv", "--val-tsv", tmp_path / "pairs.tsv", "--metric", "exact")
+    sure = ("--dropout", 0, "--schedule", "constant", "--epochs", 40)
+    assert numseq_cli("train", *given, *TINY, *sure, "--out", run).code == 0
+    assert load_metrics(run)[-1]["exact"] == 1
+    for more, said in ((), answer), (("--beam", 2), answer), (("--extra", 10), answer[:23]):
+        assert numseq_cli("translate", run, "--input", tmp_path / "in", *more).out == f"{said}\n"
+    assert "exact_match     1.0000" in numseq_cli("evaluate", run, *given[:2], "--metric", "exact").out
+    edit_config(run, lambda said: said["training"].update(extra="many"))
+    assert "extra is 'many'" in numseq_cli("translate", run, "--input", tmp_path / "in").err

@@ -26,10 +26,10 @@ def peak():
     return 1024 * int(line.split()[1])
 
 
-def numseq_step(shape):
-    """One training step, with its optimiser's state, at a shape."""
+def numseq_step(shape, **options):
+    """One training step, with its optimiser's state, at a shape, of an attention model with further options."""
     keep_freed_memory()
-    model, batch = model_and_batch(shape)
+    model, batch = model_and_batch(shape, **options)
     optimizer = Adam(model.params)
 
     def step():

@@ -1,9 +1,11 @@
 """The shapes that the benchmarks share, and a model with a batch of such a shape."""
 
+from bisect import bisect_left
 from types import SimpleNamespace
 
 import numpy as np
 
+from numseq import params as trees
 from numseq.backend import asarray
 from numseq.models import Seq2Seq, Seq2SeqConfig
 
@@ -29,3 +31,14 @@ def model_and_batch(shape, **options):
         target_out=asarray(target[1:]), target_mask=None,
     )  # fmt: skip
     return model, batch
+
+
+def hidden_of_equal(V, E, layers, parameters):
+    """With how many hidden units the attention model has so many parameters, or a few more."""
+
+    def count(half):
+        config = Seq2SeqConfig(V, V, embedding=E, hidden=2 * half, attention_size=2 * half, layers=layers)
+        return trees.count(Seq2Seq.create(config, seed=None).params)
+
+    halves = range(1, 512)  # each direction of the encoder has one
+    return 2 * halves[bisect_left(halves, parameters, key=count)]

@@ -21,10 +21,8 @@ from numseq.training import Adam, clip_by_global_norm
 class Both:
     """The same model on both sides, after a check that loss and gradients are equal."""
 
-    def __init__(self, shape, device):
-        self.model, self.batch = model_and_batch(shape)
-        self.device = device
-        self.peer = Attentive(trees.walk(trees.to_host(self.model.params)), hidden=shape[2]).to(device)
+    def __init__(self, model, batch, peer, device="cpu"):
+        self.model, self.batch, self.peer, self.device = model, batch, peer.to(device), device
         ids = (self.batch.source, self.batch.target_in, self.batch.target_out)
         self.inputs = [torch.tensor(to_numpy(x), device=device) for x in ids]
 
@@ -53,11 +51,14 @@ class Both:
         run(*self.inputs).backward()
         self.their_update()
 
-    def steps(self):
-        sides = {
+    def eager(self):
+        return {
             "numseq": lambda: self.update(self.model.forward(self.batch).backward().params),
             "torch eager": lambda: self.their_step(self.peer),
         }
+
+    def steps(self):
+        sides = self.eager()
         try:
             compiled = torch.compile(self.peer)
             self.their_step(compiled)
@@ -83,7 +84,9 @@ def main():
     keep_freed_memory()
     rows = []
     for shape in SHAPES.values():
-        both = Both(shape, "cuda" if options.backend == "cupy" else "cpu")
+        model, batch = model_and_batch(shape)
+        peer = Attentive(trees.walk(trees.to_host(model.params)), hidden=shape[2])
+        both = Both(model, batch, peer, "cuda" if options.backend == "cupy" else "cpu")
         for name, sides in (("training step", both.steps()), ("clip and Adam", both.updates())):
             times = in_turn(sides, options.rounds)
             rows += [row(name, label(shape), peer, times) for peer in sides if peer != "numseq"]

@@ -1,4 +1,4 @@
-"""The benchmarks that need NumPy alone run, and what they count is right."""
+"""The benchmarks run, those with PyTorch where it is, and what they count is right."""
 
 import gc
 import tracemalloc
@@ -14,6 +14,28 @@ from numseq.threads import blas_threads
 @pytest.fixture(autouse=True)
 def at_the_root(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent.parent)
+
+
+def test_sides_are_timed_in_turn_by_the_clock_that_is_given(monkeypatch):
+    from benchmarks import timing
+
+    monkeypatch.setattr(timing, "SETTLE", 0)
+    asked = (k**2 for k in range(12))  # a round asks four times
+    times = timing.in_turn({"one": str, "other": str}, rounds=2, warm_up=1, clock=lambda: next(asked))
+    assert times == {"one": [9, 17], "other": [13, 21]}
+
+
+def test_an_lstm_of_as_many_parameters_has_a_few_more_at_most():
+    from benchmarks.shapes import hidden_of_equal
+    from numseq.models import Seq2Seq, Seq2SeqConfig
+    from numseq.params import count
+
+    H = hidden_of_equal(60, 64, 1, 100_000)
+    fewer, found = (
+        count(Seq2Seq.create(Seq2SeqConfig(60, 60, embedding=64, hidden=h, attention_size=h)).params)
+        for h in (H - 2, H)
+    )
+    assert fewer < 100_000 <= found
 
 
 def test_the_share_of_the_floor_is_a_share(monkeypatch):
@@ -71,6 +93,18 @@ def test_every_cell_and_attention_can_be_timed(monkeypatch):
         monkeypatch.setattr(cells, name, size)
     names = {row["name"] for row in cells.cells(1) + cells.attentions(1)}
     assert names >= {"lstm", "gru", "rnn-relu", "additive", "multi-head", "dot, luong-feeding"}
+
+
+@pytest.mark.slow
+def test_self_attention_is_timed_beside_the_same_model():
+    """The benchmark itself compares loss and gradients."""
+    pytest.importorskip("torch", reason="pip install -e '.[bench]'")
+    from benchmarks.transformer import sides
+
+    steps = sides((30, 16, 16, 3, 5, 4), heads=4, layers=2)
+    assert list(steps) == ["numseq", "torch eager", "LSTM"]
+    for step in steps.values():
+        step()
 
 
 @pytest.mark.slow

@@ -29,7 +29,14 @@ CELLS = {name: layer for name, layer in LAYERS.items() if getattr(layer, "cell",
 @cache
 def cases(seed: int = 0) -> dict[str, Case]:
     """All cases by name; the same seed gives the same table, so change nothing in it."""
-    return cases_of_layers(seed) | {name: case for file in OTHERS for name, case in _cases_of(file, seed).items()}
+    return cases_without_models(seed) | _cases_of(models, seed)
+
+
+@cache
+def cases_without_models(seed: int = 0) -> dict[str, Case]:
+    """The same without whole models, which take longest to draw."""
+    files = [file for file in OTHERS if file is not models]
+    return cases_of_layers(seed) | {name: case for file in files for name, case in _cases_of(file, seed).items()}
 
 
 @cache
@@ -75,7 +82,7 @@ def run_cases(names: Iterable[str] = (), methods: Iterable[str] | None = None) -
     raises is its Check's problem, and the others go on.
     Raises: ConfigError, when a name stands for none.
     """
-    table = cases()
+    table = _holding(names)
     if unknown := [name for name in names if not any(_named(case, name) for case in table)]:
         raise ConfigError(f"nothing is called {unknown[0]!r}; {_nearest(unknown[0], table)}")
     for name, case in table.items():
@@ -86,6 +93,12 @@ def run_cases(names: Iterable[str] = (), methods: Iterable[str] | None = None) -
                     place = _checked(name, case, "complex-step")
                     result = result if place.ok else place
                 yield result
+
+
+def _holding(names):
+    """A table that has what is named; no model is drawn where no name is of one."""
+    quick = cases_without_models()
+    return quick if names and all(any(_named(case, name) for case in quick) for name in names) else cases()
 
 
 def _checked(name, case, method):

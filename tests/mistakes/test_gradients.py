@@ -51,15 +51,21 @@ def run(case):
     return trace, trace.backward(**output_gradients(trace))
 
 
-def _slow(k, method):
-    """Differences say what the complex step says, more roughly: of layers a few are enough in the fast part."""
-    return pytest.mark.slow if method == "central" and k % 8 else ()
+def _each():
+    """(name, method), of which the fast part has each layer by the complex step; differences say the same more roughly,
+    and of these one in eight is enough. What is combined of layers has a direction in each array there, and every
+    number with the slow tests."""
+    for k, name in enumerate(TABLE):
+        methods = methods_of(name)
+        if methods == ("complex-step",):
+            yield pytest.param(name, "directional")
+            yield pytest.param(name, "complex-step", marks=pytest.mark.slow)
+            continue
+        for method in methods:
+            yield pytest.param(name, method, marks=pytest.mark.slow if method == "central" and k % 8 else ())
 
 
-EACH = [pytest.param(n, how, marks=_slow(k, how)) for k, n in enumerate(TABLE) for how in methods_of(n)]
-
-
-@pytest.mark.parametrize("name, method", EACH)
+@pytest.mark.parametrize("name, method", _each())
 def test_backward_agrees_with_numbers(name, method):
     case = TABLE[name]
     result = check(case.function, case.inputs, name=name, method=method, outputs=case.outputs)
@@ -107,7 +113,7 @@ def test_a_case_runs_what_it_claims_to_cover():
     ran, before = set(), sys.getprofile()
     sys.setprofile(lambda frame, event, _: ran.add(frame.f_code) if event == "call" else None)
     try:
-        table._cases_of.cache_clear(), cases_of_layers.cache_clear()
+        [made.cache_clear() for made in (table._cases_of, cases_of_layers, table.cases_without_models)]
         for case in cases.__wrapped__().values():  # made anew: what draws their masks is covered too
             run(case)
     finally:
@@ -545,7 +551,7 @@ def test_an_unknown_case_is_one_line():
 
 
 def test_the_same_seed_gives_the_same_inputs():
-    table._cases_of.cache_clear(), cases_of_layers.cache_clear()
+    [made.cache_clear() for made in (table._cases_of, cases_of_layers, table.cases_without_models)]
     again = cases.__wrapped__()
     for name, case in TABLE.items():
         for argument, tree in case.inputs.items():

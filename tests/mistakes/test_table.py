@@ -14,7 +14,7 @@ from numseq.models.decoders.readout import Readout
 from numseq.models.heads.vocabulary import VocabularyHead
 from numseq.record import StepRecord, Trace
 
-MADE = (table.cases, table.cases_of_layers, table._cases_of)
+MADE = (table.cases, table.cases_without_models, table.cases_of_layers, table._cases_of)
 
 
 @pytest.fixture
@@ -66,6 +66,12 @@ def test_a_backward_that_gives_zeros_is_wrong_and_no_endless_search(monkeypatch,
     assert not any(check.ok for check in found if check.name.startswith("relu_rnn"))
 
 
+def test_no_model_is_drawn_where_none_is_named(monkeypatch, made_anew):
+    monkeypatch.setattr(table.models, "cases", raises)
+    assert all(check.ok for check in run_cases(["linear", "tanh"]))
+    assert not any(check.ok for check in run_cases(["models"]))  # that they cannot be drawn is said
+
+
 def test_inputs_that_are_fit_are_looked_for_so_often_and_no_more():
     drawn = []
 
@@ -105,14 +111,16 @@ def test_what_raises_is_a_line_of_the_table_and_the_others_go_on(monkeypatch, ma
 
 def test_a_function_that_is_not_analytic_is_a_line_too(monkeypatch, made_anew):
     monkeypatch.setitem(
-        table.cases(), "linear", fixtures.Case(lambda x, params: layers.linear(abs(x), params), *_linear())
+        table.cases_without_models(),
+        "linear",
+        fixtures.Case(lambda x, params: layers.linear(abs(x), params), *_linear()),
     )
     [first, second] = run_cases(["linear"])
     assert not first.ok and "NotAnalyticError" in first.problems[0] and not second.ok
 
 
 def _linear():
-    case = table.cases()["linear"]
+    case = table.cases_without_models()["linear"]
     return case.inputs, case.covers
 
 

@@ -65,7 +65,7 @@ def _each():
             yield pytest.param(name, method, marks=pytest.mark.slow if method == "central" and k % 8 else ())
 
 
-@pytest.mark.parametrize("name, method", _each())
+@pytest.mark.parametrize("name, method", list(_each()))
 def test_backward_agrees_with_numbers(name, method):
     case = TABLE[name]
     result = check(case.function, case.inputs, name=name, method=method, outputs=case.outputs)

@@ -78,7 +78,7 @@ def completed(
     given = dict(pair)
     sizes = [len(values) for values in options.values()]
     for _ in range(TRIES):
-        drawn = zip(options.items(), rng.integers(sizes).tolist(), strict=True)  # one call for all: most of the time
+        drawn = zip(options.items(), rng.integers(sizes).tolist(), strict=True)  # one call is quicker than one each
         row = {name: values[k] for (name, values), k in drawn} | given
         row |= follows(row) | given
         if allowed(row):

@@ -76,8 +76,10 @@ def completed(
 ) -> Row | None:
     """An allowed row with these values, the others drawn; None when none is found."""
     given = dict(pair)
+    sizes = [len(values) for values in options.values()]
     for _ in range(TRIES):
-        row = {name: given.get(name, values[rng.integers(len(values))]) for name, values in options.items()}
+        drawn = zip(options.items(), rng.integers(sizes).tolist(), strict=True)  # one call is quicker than one each
+        row = {name: values[k] for (name, values), k in drawn} | given
         row |= follows(row) | given
         if allowed(row):
             return row

@@ -26,39 +26,46 @@ class Attentive(nn.Module):
         self.query, self.key, self.score = nn.Linear(H, A, bias=False), nn.Linear(H, A), nn.Linear(A, 1, bias=False)
         self.cell = nn.LSTMCell(E + H, H)
         self.combine, self.readout = nn.Linear(2 * H, H), nn.Linear(H, V_t)
-        self._load(p)
+        for bias in (self.encoder.bias_hh_l0, self.encoder.bias_hh_l0_reverse, self.cell.bias_hh):  # numseq has one
+            bias.data.zero_()
+            bias.requires_grad_(False)
+        for name, view in self.named().items():
+            view.copy_(p[name])
 
-    def _load(self, p):
-        def put(to, value):
-            to.data.copy_(value)
-
-        def linear(layer, name):
-            put(layer.weight, p[f"{name}.W"].T)
-            put(layer.bias, p[f"{name}.b"])
-
-        put(self.source.weight, p["source.W"])
-        put(self.target.weight, p["target.W"])
+    def named(self, of=lambda parameter: parameter.data):
+        """What `of` gives of each parameter, {numseq's name: a view of it in numseq's shape}."""
+        E = self.source.embedding_dim
+        inputs = of(self.cell.weight_ih).T
+        named = {
+            "source.W": of(self.source.weight),
+            "target.W": of(self.target.weight),
+            "decoder.attention.W_q": of(self.query.weight).T,
+            "decoder.attention.W_k": of(self.key.weight).T,
+            "decoder.attention.b": of(self.key.bias),
+            "decoder.attention.w": of(self.score.weight)[0],
+            "decoder.rnn.0.W_x": inputs[:E],
+            "decoder.rnn.0.W_h": of(self.cell.weight_hh).T,
+            "decoder.rnn.0.b": of(self.cell.bias_ih),
+            "decoder.W_extra": inputs[E:],
+        }
         for ours, theirs in (("ahead", ""), ("back", "_reverse")):
+            weight_x, weight_h, bias = (
+                of(getattr(self.encoder, f"{part}_l0{theirs}")) for part in ("weight_ih", "weight_hh", "bias_ih")
+            )
             name = f"encoder.0.{ours}"
-            put(getattr(self.encoder, f"weight_ih_l0{theirs}"), p[f"{name}.W_x"].T)
-            put(getattr(self.encoder, f"weight_hh_l0{theirs}"), p[f"{name}.W_h"].T)
-            put(getattr(self.encoder, f"bias_ih_l0{theirs}"), p[f"{name}.b"])
-            getattr(self.encoder, f"bias_hh_l0{theirs}").data.zero_()
-        linear(self.bridge_h, "decoder.bridge.0.h")
-        linear(self.bridge_c, "decoder.bridge.0.c")
-        put(self.query.weight, p["decoder.attention.W_q"].T)
-        put(self.key.weight, p["decoder.attention.W_k"].T)
-        put(self.key.bias, p["decoder.attention.b"])
-        put(self.score.weight, p["decoder.attention.w"][None])
-        put(self.cell.weight_ih, torch.cat([p["decoder.rnn.0.W_x"], p["decoder.W_extra"]]).T)
-        put(self.cell.weight_hh, p["decoder.rnn.0.W_h"].T)
-        put(self.cell.bias_ih, p["decoder.rnn.0.b"])
-        self.cell.bias_hh.data.zero_()
-        linear(self.combine, "decoder.combine")
-        linear(self.readout, "head")
+            named |= {f"{name}.W_x": weight_x.T, f"{name}.W_h": weight_h.T, f"{name}.b": bias}
+        for name, layer in (
+            ("decoder.bridge.0.h", self.bridge_h),
+            ("decoder.bridge.0.c", self.bridge_c),
+            ("decoder.combine", self.combine),
+            ("head", self.readout),
+        ):
+            named |= {f"{name}.W": of(layer.weight).T, f"{name}.b": of(layer.bias)}
+        return named
 
-    def forward(self, source, target_in, target_out, lengths=None, rate=0.0):
-        """Loss of one batch. lengths, (B,) of the sources, on the host; None when all are full. rate, of dropout."""
+    def forward(self, source, target_in, target_out, lengths=None, rate=0.0, smoothing=0.0):
+        """Loss of one batch. lengths, (B,) of the sources, on the host; None when all are full. rate, of dropout;
+        smoothing, of labels."""
         x = dropout(self.source(source), rate)
         if lengths is None:
             states, (h_T, c_T) = self.encoder(x)
@@ -79,24 +86,12 @@ class Attentive(nn.Module):
             h, c = self.cell(torch.cat([y, context], -1), (h, c))
             said.append(torch.cat([h, context], -1))
         r = dropout(torch.tanh(self.combine(torch.stack(said))), rate)
-        return cross_entropy(self.readout(r).flatten(0, 1), target_out.flatten(), ignore_index=0)
+        logits, targets = self.readout(r).flatten(0, 1), target_out.flatten()
+        return cross_entropy(logits, targets, ignore_index=0, label_smoothing=smoothing)
 
     def assert_gradients(self, grads):
         """numseq's gradients of the same batch are these, to what float32 sums of thousands of terms allow."""
         ours = dict(trees.walk(grads))
-        for name, theirs in self.gradients().items():
+        for name, theirs in self.named(lambda parameter: parameter.grad).items():
             theirs = theirs.cpu().numpy()
             assert np.abs(to_numpy(ours[name]) - theirs).max() < 2e-4 * np.abs(theirs).max(), name
-
-    def gradients(self):
-        """A few gradients under numseq's names, to compare."""
-        return {
-            "source.W": self.source.weight.grad,
-            "encoder.0.ahead.W_x": self.encoder.weight_ih_l0.grad.T,
-            "encoder.0.back.W_h": self.encoder.weight_hh_l0_reverse.grad.T,
-            "decoder.bridge.0.c.W": self.bridge_c.weight.grad.T,
-            "decoder.attention.W_q": self.query.weight.grad.T,
-            "decoder.attention.W_k": self.key.weight.grad.T,
-            "decoder.rnn.0.W_h": self.cell.weight_hh.grad.T,
-            "head.W": self.readout.weight.grad.T,
-        }

@@ -216,6 +216,7 @@ def test_pairs_may_be_lists_rows_of_arrays_and_come_from_a_generator():
         ({"say": None}, "say is None: it must be a function"),
         ({"begin": 3}, "begin is 3: it must be a path"),
         ({"prepare": 3}, "prepare is 3: it must be a function"),
+        ({"trainer": 3}, "trainer is 3: it must be a function"),
         ({"origin": "here"}, "origin is 'here': it must be a dict"),
         ({"origin": {"made": {1, 2}}}, "origin cannot be kept as JSON: "),
     ],

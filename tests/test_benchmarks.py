@@ -1,14 +1,19 @@
 """The benchmarks run, those with PyTorch where it is, and what they count is right."""
 
 import gc
+import sys
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_run import digits, numseq_cli, write_parallel
 
 from numseq.backend import processors
 from numseq.threads import blas_threads
+from numseq.training import DataOptions, Trainer, TrainingOptions, train_run
+from numseq.training.arrays import load_arrays
+from numseq.training.checkpoint import MODEL, TRAINING
 
 
 @pytest.fixture(autouse=True)
@@ -118,3 +123,53 @@ def test_a_step_beside_other_work_takes_no_more_of_the_processors():
         times = measured(step, sorted({1, chosen}), rounds=5)
     alone, beside = (np.median([used for _, used in times[key]]) for key in ((1, 0), (chosen, processors())))
     assert beside < 3 * alone
+
+
+@pytest.mark.parametrize("more", [{}, {"optimizer": "adamw", "weight_decay": 0.1, "ema": 0.9, "warmup": 2}])
+def test_a_run_in_pytorch_is_that_of_numseq(tmp_path, more):
+    pytest.importorskip("torch")
+    from benchmarks.torch_training import TorchTrainer
+
+    model = {"hidden": 8, "embedding": 6, "attention_size": 5, "label_smoothing": 0.1}
+    characters = DataOptions(source_tokens="char", target_tokens="char")
+    options = TrainingOptions(updates=3, batch=8, lr=0.01, eps=0.01, beta2=0.9, clip=0.5, threads=1, **more)
+    for name, trainer in (("numseq", Trainer), ("torch", TorchTrainer)):
+        pairs = digits(30), digits(8, 1)
+        train_run(tmp_path / name, *pairs, model, characters, options, trainer=trainer, say=lambda line: None)
+    for file in (MODEL, TRAINING):
+        ours, theirs = (load_arrays(tmp_path / name / file)[0] for name in ("numseq", "torch"))
+        assert ours.keys() == theirs.keys()
+        for name in ours:
+            # gradients are at most 0.5 and equal to a millionth of it, and lr / eps of that is Adam's step at most: three
+            # times half a millionth. Another rule would make a thousand times as much of them.
+            assert np.abs(ours[name] - theirs[name]).max() < 3e-6, name
+
+
+def run_in_pytorch(folder, monkeypatch, *options):
+    """Call benchmarks.torch_training; returns what the process would end with."""
+    pytest.importorskip("torch")
+    from benchmarks import torch_training
+
+    source, target = write_parallel(folder, digits(40))
+    tokens = "--source-tokens", "char", "--target-tokens", "char"
+    asked = "--source", source, "--target", target, *tokens, "--out", folder / "run", *options
+    monkeypatch.setattr(sys, "argv", ["torch_training", *map(str, asked)])
+    with pytest.raises(SystemExit) as stop:
+        torch_training.main()
+    return stop.value.code
+
+
+def test_a_run_of_pytorch_can_be_evaluated(tmp_path, monkeypatch):
+    assert run_in_pytorch(tmp_path, monkeypatch, "--hidden", 8, "--epochs", 2, "--ema", 0.9, "--dropout", 0.5) == 0
+    files = "--source", tmp_path / "source.txt", "--reference", tmp_path / "target.txt"
+    result = numseq_cli("evaluate", tmp_path / "run", *files)
+    assert result.code == 0 and "perplexity" in result.out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "only"), [("layers", 2, "1"), ("accumulate", 2, "1"), ("optimizer", "sgd", "'adam' or 'adamw'")]
+)
+def test_a_run_that_pytorch_does_not_have_is_refused(tmp_path, monkeypatch, option, value, only):
+    said = run_in_pytorch(tmp_path, monkeypatch, f"--{option}", value)
+    assert said == f"{option} is {value!r}: in PyTorch there is only {only}"
+    assert not (tmp_path / "run").exists()

@@ -57,6 +57,7 @@ def train_run(
     resume: bool = False,
     begin: str | PathLike | None = None,
     prepare: Callable[[Seq2Seq], Any] | None = None,
+    trainer: Callable[..., Trainer] = Trainer,
     say: Callable[[str], Any] = print,
 ) -> tuple[Translator, list[dict[str, Any]]]:
     """Train a translator on pairs of strings and keep it in a folder.
@@ -68,6 +69,7 @@ def train_run(
         folder, if it holds one; its model and vocabularies are then those that it began with. begin: folder of
         another run, with whose weights this one begins (`begin_from`); what `model` does not say is then as there.
         prepare: called with a new run's model before training, as to take over a part of another run's (`load_part`).
+        trainer: what trains, a class of one's own that is made and runs as Trainer does.
         say: called with lines of text.
     Returns: (Translator with the best parameters, metrics of all epochs).
     Raises: CheckpointError, when the folder holds a run and resume is False, or when the data are not those that the
@@ -83,11 +85,12 @@ def train_run(
     arguments.function(say, "say")
     if prepare is not None:
         arguments.function(prepare, "prepare")
+    arguments.function(trainer, "trainer")
     with locked(folder, say):
-        return _train_run(folder, train, valid, model, data, training, origin, resume, begin, prepare, say)
+        return _train_run(folder, train, valid, model, data, training, origin, resume, begin, prepare, trainer, say)
 
 
-def _train_run(folder, train, valid, model, data, training, origin, resume, begin, prepare, say):
+def _train_run(folder, train, valid, model, data, training, origin, resume, begin, prepare, trainer, say):
     """`train_run`, in a folder that is locked."""
     going_on = resume and is_run(folder)
     if not going_on:
@@ -131,7 +134,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
         }
         save_run(folder, config, tokens[0], tokens[1], described)
 
-    trainer = Trainer(network, train, valid, folder, training, say=say, resume=going_on, scorer=scorer)
+    trainer = trainer(network, train, valid, folder, training, say=say, resume=going_on, scorer=scorer)
     now = described | {"changed": changed(described["options"], training), "origin": origin, "where": where}
     if now != {"changed": {}, "where": dict.fromkeys(WHERE)} | described:  # kept, so that the next --resume knows
         replace(Description.load(folder), training=now).save(folder)

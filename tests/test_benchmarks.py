@@ -132,7 +132,7 @@ def test_a_run_in_pytorch_is_that_of_numseq(tmp_path, more):
 
     model = {"hidden": 8, "embedding": 6, "attention_size": 5, "label_smoothing": 0.1}
     characters = DataOptions(source_tokens="char", target_tokens="char")
-    options = TrainingOptions(updates=3, batch=8, lr=0.01, eps=0.01, beta2=0.9, clip=0.5, threads=1, **more)
+    options = TrainingOptions(updates=3, batch=8, lr=0.01, eps=0.01, beta2=0.9, clip=0.1, threads=1, **more)
     for name, trainer in (("numseq", Trainer), ("torch", TorchTrainer)):
         pairs = digits(30), digits(8, 1)
         train_run(tmp_path / name, *pairs, model, characters, options, trainer=trainer, say=lambda line: None)
@@ -140,8 +140,8 @@ def test_a_run_in_pytorch_is_that_of_numseq(tmp_path, more):
         ours, theirs = (load_arrays(tmp_path / name / file)[0] for name in ("numseq", "torch"))
         assert ours.keys() == theirs.keys()
         for name in ours:
-            # gradients are at most 0.5 and equal to a millionth of it, and lr / eps of that is Adam's step at most: three
-            # times half a millionth. Another rule would make a thousand times as much of them.
+            # Gradients are clipped to 0.1 and equal to a hundred-thousandth of that. The difference goes into each of
+            # the three steps, times lr / eps, which is 1. Another rule makes a hundred times as much.
             assert np.abs(ours[name] - theirs[name]).max() < 3e-6, name
 
 

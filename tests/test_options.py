@@ -181,19 +181,20 @@ def test_whatever_is_given_is_taken_or_refused_in_one_line(kind, name, value):
 
 
 @pytest.fixture
-def play(monkeypatch):
+def play():
     """Runs a command whose options are those of a toy; what it got is (result, dict)."""
     got = {}
-    monkeypatch.setattr(cli_common, "app", typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False))
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     group = cli_common.Group("Toys", Toy, without=["name"], tilt={"default": None, "otherwise": "as the floor is"})
 
-    @cli_common.command
     def toys(out: str, toy: Annotated[dict, group], twice: bool = False):
         """Play."""
         got.update(toy, out=out, twice=twice)
 
+    cli_common.command(toys, app)
+
     def run(*words):
-        return CliRunner().invoke(cli_common.app, [str(word) for word in words]), got
+        return CliRunner().invoke(app, [str(word) for word in words]), got
 
     return run
 

@@ -121,10 +121,10 @@ class _Command(TyperCommand):
                     formatter.write_dl(records)
 
 
-def command(function, program=app):
+def command(function, app=app):
     """Make a command of a function. A parameter that is Annotated[dict, Group(...)] stands for the group's options:
     on the command line they take its place, and the function gets {name: value} of them. Other `Options` likewise.
-    program, the typer.Typer that has the command.
+    app, the typer.Typer that has the command.
     """
     parameters, groups = [], {}
     for one in inspect.signature(function).parameters.values():
@@ -143,7 +143,7 @@ def command(function, program=app):
 
     run.__signature__ = inspect.Signature(parameters)
     run.__annotations__ = {one.name: one.annotation for one in parameters}
-    return program.command(cls=_Command)(run)
+    return app.command(cls=_Command)(run)
 
 
 def choose(name):

@@ -125,9 +125,10 @@ def test_a_step_beside_other_work_takes_no_more_of_the_processors():
     assert beside < 3 * alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"optimizer": "adamw", "weight_decay": 0.1, "ema": 0.9, "warmup": 2}])
 def test_a_run_in_pytorch_is_that_of_numseq(tmp_path, more):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="pip install -e '.[bench]'")
     from benchmarks.torch_training import TorchTrainer
 
     model = {"hidden": 8, "embedding": 6, "attention_size": 5, "label_smoothing": 0.1}
@@ -147,7 +148,7 @@ def test_a_run_in_pytorch_is_that_of_numseq(tmp_path, more):
 
 def run_in_pytorch(folder, monkeypatch, *options):
     """Call benchmarks.torch_training; returns what the process would end with."""
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="pip install -e '.[bench]'")
     from benchmarks import torch_training
 
     source, target = write_parallel(folder, digits(40))
@@ -159,6 +160,7 @@ def run_in_pytorch(folder, monkeypatch, *options):
     return stop.value.code
 
 
+@pytest.mark.slow
 def test_a_run_of_pytorch_can_be_evaluated(tmp_path, monkeypatch):
     assert run_in_pytorch(tmp_path, monkeypatch, "--hidden", 8, "--epochs", 2, "--ema", 0.9, "--dropout", 0.5) == 0
     files = "--source", tmp_path / "source.txt", "--reference", tmp_path / "target.txt"
@@ -166,6 +168,7 @@ def test_a_run_of_pytorch_can_be_evaluated(tmp_path, monkeypatch):
     assert result.code == 0 and "perplexity" in result.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "value", "only"), [("layers", 2, "1"), ("accumulate", 2, "1"), ("optimizer", "sgd", "'adam' or 'adamw'")]
 )

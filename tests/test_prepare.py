@@ -273,15 +273,17 @@ DIALOGUE = """1 hi\thello  there
 
 def test_babi_dialog(prepare, tmp_path):
     put(tmp_path / "dialog-babi-task6trn.txt.gz", DIALOGUE, gzip.compress)
-    put(tmp_path / "dialog-babi-task6tst.txt", "1 hi\thello\n1 you\tyes\n")
+    put(tmp_path / "dialog-babi-task6tst.txt", "1 hi\thello\n1 you\tyes\n2 no result\n3 oh\tsorry\n")
     put(tmp_path / "dialog-babi-task6-dstc2-kb.txt", "1 prezzo R_cuisine italian\n1 prezzo R_location west\n")
     code, out, err = prepare("babi_dialog")
-    assert (code, err) == (0, "") and "task6/train.txt     2 parts, 4 lines with a tab" in out
+    assert (code, err) == (0, "") and "task6/train.txt      2 parts, 4 lines with a tab" in out
     assert lines(tmp_path / "out/task6/train.txt") == [
         "1 hi\thello there", "2 <SILENCE>\tapi_call italian", "3 prezzo R_cuisine italian",
         "4 <SILENCE>\tprezzo is nice", "", "1 hi\thello", "",
     ]  # fmt: skip
-    assert lines(tmp_path / "out/task6/test.txt") == ["1 hi\thello", "", "1 you\tyes", ""]
+    assert lines(tmp_path / "out/task6/test.txt") == ["1 hi\thello", "", "1 you\tyes", "2 no result", "3 oh\tsorry", ""]
+    assert lines(tmp_path / "out/task6/test.requests") == ["hi", "", "you", "/fact no result", "oh"]
+    assert lines(tmp_path / "out/task6/test.answers") == ["hello", "", "yes", "", "sorry"]
     assert lines(tmp_path / "out/task6/entities.txt") == ["prezzo", "italian", "west"]
 
 

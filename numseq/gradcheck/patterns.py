@@ -107,7 +107,8 @@ def _where_wrong(found, right, blocks, timed):
         return [f"only at {' and '.join(str(tuple(map(int, at))) for at in np.argwhere(wrong))}"]
     said = []
     if wrong.ndim == 3 and (when := _when(wrong, there, timed)):
-        said.append(when + (EARLY if len(when.split("wrong from")) > 1 and not found[wrong].any() else ""))
+        nothing = not found[wrong.any(axis=(1, 2))].any()  # of all that is there, and not of some rows or places alone
+        said.append(when + (EARLY if "wrong from" in when and nothing else ""))
     for axis, word in ((-1, "columns"), (-2, "rows")) if wrong.ndim > 1 else ((-1, "numbers"),):
         others = tuple(k for k in range(wrong.ndim) if k != wrong.ndim + axis)
         lines, some = wrong.any(axis=others), there.any(axis=others)

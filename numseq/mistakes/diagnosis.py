@@ -266,9 +266,11 @@ class _Judging:
         return self.seen.path_of(owner) or self.paths.get(id(owner), "")
 
     def add(self, bugs, where):
-        """Bugs, each with its distance, at a place. Returns: the bugs."""
+        """Bugs, each with its distance, at a place. What was said of a part is not said of the whole again. Returns: the
+        bugs."""
+        inside = f"{where}." if where else ""
         for bug, distance in bugs:
-            if not any((d.name, d.where) == (bug.name, where) for d in self.found):
+            if not any(d.name == bug.name and (d.where == where or d.where.startswith(inside)) for d in self.found):
                 self.found.append(Diagnosis(bug.name, bug.lesson + _glossed(bug), distance, where))
         return [bug for bug, _ in bugs]
 

@@ -24,7 +24,9 @@ def pointer_loss(trace, dloss, change=None):
     weights = eq("weights", trace.weights)
     w = eq("w", weights * dloss)
     dlogits = eq("dlogits", w[..., None] * share[..., None] * (softmax - onehot))
-    da = eq("da", w * (g - share))
+    da_generated = eq("da_generated", -w * share * (1 - g))  # d log g = 1 - g
+    da_pointed = eq("da_pointed", w * (1 - share) * g)  # d log (1 - g) = -g
+    da = eq("da", da_generated + da_pointed)  # = w * (g - share)
     dalpha = eq("dalpha", -w[..., None] * match * (1 - g[..., None]) / p[..., None])
     return {"dlogits": dlogits, "da": da, "dalpha": dalpha}
 

@@ -266,8 +266,8 @@ class _Judging:
         return self.seen.path_of(owner) or self.paths.get(id(owner), "")
 
     def add(self, bugs, where):
-        """Bugs, each with its distance, at a place. What was said of a part is not said of the whole again. Returns: the
-        bugs."""
+        """Bugs, each with its distance, at a place. What was said of a part is not said again of the whole. Returns:
+        the bugs."""
         inside = f"{where}." if where else ""
         for bug, distance in bugs:
             if not any(d.name == bug.name and (d.where == where or d.where.startswith(inside)) for d in self.found):

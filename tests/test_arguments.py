@@ -231,7 +231,7 @@ def test_training_that_cannot_begin_makes_no_folder(tmp_path, wrong, words):
 
 WHOLE = {
     "stream, batch_size": ("batch_size", lambda t, n: t.translate(LINES, n)),
-    "stream, extra": ("extra", lambda t, n: t.translate(LINES, extra=n)),
+    "Translator": ("extra", lambda t, n: Translator(t.model, TOKENS, TOKENS, extra=n)),
     "stream, numbered_from": ("numbered_from", lambda t, n: t.translate(LINES, numbered_from=n)),
     "rescore": ("batch_size", lambda t, n: t.rescore([], n)),
     "score": ("batch_size", lambda t, n: score(t.model, Pairs.encode(PAIRS, TOKENS, TOKENS), n)),
@@ -279,6 +279,7 @@ def test_a_number_too_long_to_be_written_is_refused_in_a_short_line():
         (lambda t: t.translate(LINES, max_ratio=np.nan), "max_ratio is nan"),
         (lambda t: t.translate(LINES, max_ratio=-1), "max_ratio is -1"),
         (lambda t: t.translate(LINES, extra=2e6), "extra is 2000000.0"),
+        (lambda t: t.translate(LINES, extra=-1), "extra is -1"),
         (lambda t: TrainingOptions(lr="1e-3"), "lr is '1e-3'"),
         (lambda t: train_copy(*copying(), updates=2.5), "updates is 2.5"),
         (lambda t: train_copy(*copying(), updates=2, clip="1"), "clip is '1'"),

@@ -16,7 +16,7 @@ def attention(
 ):
     """Draw where the model looked while it translated a sentence."""
     from numseq import plots
-    from numseq.cli.decode import allowance, longest, shortening, trained_length
+    from numseq.cli.decode import longest, shortening, trained_length
     from numseq.cli.notes import Notes
 
     can_draw(out=out)
@@ -26,7 +26,7 @@ def attention(
         raise BadParameter("the sentence is not UTF-8") from None
     most = longest(None, [folder])
     long = shortening([folder])
-    [translation] = load(folder).translate([sentence], extra=allowance(None, [folder]), max_length=most, long=long)
+    [translation] = load(folder).translate([sentence], max_length=most, long=long)
     if not translation.source:
         raise BadParameter("the sentence is empty")
     if translation.too_long:

@@ -155,9 +155,9 @@ def choose(name):
 def load(folder):
     """The Translator of a run."""
     from numseq.search.translate import Translator
-    from numseq.training.checkpoint import load_model
+    from numseq.training.checkpoint import load_extra, load_model
 
-    return Translator(*load_model(folder))
+    return Translator(*load_model(folder), extra=load_extra(folder))
 
 
 def threads_of(asked, translator, batch):

@@ -79,8 +79,7 @@ def how_to_decode(folders, decoding, bans, beam, sampling, nbest=1):
             search = BeamOptions(nbest=nbest, **beam, **bans)
     unknown = _dictionary(decoding["replace_unk"], decoding["dictionary"])
     return {
-        "search": search, "replace_unk": unknown,
-        "max_ratio": decoding["max_ratio"], "extra": allowance(decoding["extra"], folders),
+        "search": search, "replace_unk": unknown, "max_ratio": decoding["max_ratio"], "extra": decoding["extra"],
         "max_length": longest(decoding["max_length"], folders), "long": shortening(folders),
     }  # fmt: skip
 
@@ -176,11 +175,6 @@ def shortening(folders):
     return found.pop() if len(found) == 1 else "drop"
 
 
-def allowance(extra, folders):
-    """How many tokens more a translation may have: what was asked for, or what these runs' training data needs."""
-    return max(_training_of(folder).get("extra", EXTRA) for folder in folders) if extra is None else extra
-
-
 def task_of(folders):
     """The name of the task that the first of these runs was trained for. Raises: CheckpointError."""
     from numseq.training.arrays import CheckpointError
@@ -191,16 +185,11 @@ def task_of(folders):
     return task
 
 
-def _training_of(folder):
-    """What a run keeps of how it was trained."""
-    from numseq.training.checkpoint import load_config
-
-    return load_config(folder)[1]
-
-
 def _data_of(folder):
     """{option: value} of how a run's text was read."""
-    return _training_of(folder).get("data", {})
+    from numseq.training.checkpoint import load_config
+
+    return load_config(folder)[1].get("data", {})
 
 
 def longest(max_length, folders):

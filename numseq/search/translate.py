@@ -28,6 +28,7 @@ POOL = 20  # batches whose lines are sorted by length together: lines come out i
 @dataclass(slots=True)
 class Translator:
     """A model with its two vocabularies; `others` are further models of the same vocabularies, an ensemble with it.
+    extra: how many tokens a translation may have beyond `max_ratio` times the source's; of a run, what its data need.
 
     Raises: ArgumentError, when a vocabulary is not of the model's size; ConfigError, when vocabularies differ
         (`ensemble`).
@@ -37,8 +38,10 @@ class Translator:
     source_tokens: Any
     target_tokens: Any
     others: list = field(default_factory=list)
+    extra: int = EXTRA
 
     def __post_init__(self) -> None:
+        self.extra = arguments.whole(self.extra, "extra", least=0, most=10**6)
         arguments.having(self.model, "model", "a Seq2Seq", "config", "params")
         for side in ("source", "target"):
             tokens = arguments.one_of(getattr(self, f"{side}_tokens"), f"{side}_tokens", Tokens)
@@ -64,8 +67,9 @@ class Translator:
                         "train them on the same data"
                     )
         return cls(
-            first.model, first.source_tokens, first.target_tokens, [translator.model for translator in translators[1:]]
-        )
+            first.model, first.source_tokens, first.target_tokens, [translator.model for translator in translators[1:]],
+            max(translator.extra for translator in translators),
+        )  # fmt: skip
 
     @property
     def copies(self) -> bool:
@@ -97,7 +101,7 @@ class Translator:
         *,
         replace_unk: dict[str, str] | None = None,
         max_ratio: float = MAX_RATIO,
-        extra: int = EXTRA,
+        extra: int | None = None,
         max_length: int = MAX_LENGTH,
         long: str = "drop",
         numbered_from: int = 0,
@@ -110,19 +114,19 @@ class Translator:
             GreedyOptions, BeamOptions or SamplingOptions; None for greedy search without bans. replace_unk, a dict of
             source word to translation: an <unk> becomes the translation of the source word that it attended to most, or
             that word itself when the dict has none; None leaves <unk>. max_ratio, extra: a line of n tokens becomes at
-            most max_ratio * n + extra. max_length, long: of a line of more tokens its beginning is translated ("cut"),
-            or its latest turns ("turns"), and its Translation is `shortened`; or nothing ("drop"), and its Translation
-            is empty and `too_long`. numbered_from, the number of the first line: sampling draws by line number.
-            threads, of the matrix products; None for as many as suit the model and batch_size
-            (`numseq.threads.choose_threads`). constraint, what translations have to be, of the target's vocabulary;
-            `numseq.search.constraints`.
+            most max_ratio * n + extra; None for the Translator's. max_length, long: of a line of more tokens its
+            beginning is translated ("cut"), or its latest turns ("turns"), and its Translation is `shortened`; or
+            nothing ("drop"), and its Translation is empty and `too_long`. numbered_from, the number of the first line:
+            sampling draws by line number. threads, of the matrix products; None for as many as suit the model and
+            batch_size (`numseq.threads.choose_threads`). constraint, what translations have to be, of the
+            target's vocabulary; `numseq.search.constraints`.
         Raises: ArgumentError, for what is of another kind or out of bounds; ConfigError, when <unk> is to be replaced
             without an attention to the words of the source, as where an encoder shortens time.
         """
         batch_size = arguments.whole(batch_size, "batch_size", least=1)
         arguments.one_of(search, "search", GreedyOptions, BeamOptions, SamplingOptions, NoneType)
         max_ratio = arguments.number(max_ratio, "max_ratio", least=0, most=1e6)
-        extra = arguments.whole(extra, "extra", least=0, most=10**6)
+        extra = self.extra if extra is None else arguments.whole(extra, "extra", least=0, most=10**6)
         max_length = arguments.whole(max_length, "max_length", least=1)
         if long not in LONG:
             raise ArgumentError(f"long is {shown(long)}: choose one of {', '.join(LONG)}")

@@ -25,7 +25,7 @@ from numseq.record import Record
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.constraints import Constraint
 from numseq.search.copied import copied_from, words_of
-from numseq.search.scoring import EXTRA, MAX_RATIO
+from numseq.search.scoring import MAX_RATIO
 from numseq.search.translate import Translator
 from numseq.search.tree import Node, nodes
 
@@ -114,7 +114,7 @@ def what_if(
     beam: int = 5,
     most: int = 5,
     max_ratio: float = MAX_RATIO,
-    extra: int = EXTRA,
+    extra: int | None = None,
     constraint: Constraint | None = None,
 ) -> WhatIf:
     """Translate a line with something changed.
@@ -141,7 +141,8 @@ def what_if(
     copies = copyable and np.array(copyable.ids)[:, None]
     text, more = translator.source_tokens.join(words), copyable and [list(copyable.new)]
     kept = None if constraint is None else constraint.rows([text], more)
-    limit = int(arguments.number(max_ratio, "max_ratio", least=0) * len(ids)) + arguments.whole(extra, "extra", least=0)
+    extra = translator.extra if extra is None else arguments.whole(extra, "extra", least=0)
+    limit = int(arguments.number(max_ratio, "max_ratio", least=0) * len(ids)) + extra
     limit, told = max(limit, int(kept.fewest[0]) if kept else 0), {}
     for t, token in (forced or {}).items():
         k = _token_id(translator.target_tokens, token, f"forced[{t}]", copyable)

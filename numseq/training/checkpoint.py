@@ -30,6 +30,7 @@ from numseq.data.tokens import Tokens
 from numseq.errors import ConfigError
 from numseq.files import make_folder, write_atomically
 from numseq.models import Seq2Seq, Seq2SeqConfig
+from numseq.search.scoring import EXTRA
 from numseq.training.arrays import FORMAT, CheckpointError, load_arrays, restore
 
 CONFIG, MODEL, TRAINING, METRICS = "config.json", "model.safetensors", "training.safetensors", "metrics.jsonl"
@@ -178,6 +179,11 @@ def load_config(folder: str | PathLike) -> tuple[Seq2SeqConfig, dict[str, Any]]:
     """(Seq2SeqConfig, training options) of a run. Raises: CheckpointError, when the folder holds none."""
     described = Description.load(folder)
     return described.config, described.training
+
+
+def load_extra(folder: str | PathLike) -> int:
+    """The `extra` of a run's Translator, found when it began; the usual one in a run of an earlier version."""
+    return load_config(folder)[1].get("extra", EXTRA)
 
 
 def load_tokens(folder: str | PathLike) -> tuple[Tokens, Tokens]:

@@ -15,7 +15,6 @@ from numseq.data.vectors import load_vectors
 from numseq.errors import ArgumentError, ConfigError, shown
 from numseq.models import ATTENTIONS, Seq2Seq, Seq2SeqConfig
 from numseq.options import options_of
-from numseq.search.scoring import EXTRA
 from numseq.search.translate import Translator
 from numseq.tasks import TASKS
 from numseq.threads import blas_threads, run_threads
@@ -29,6 +28,7 @@ from numseq.training.checkpoint import (
     check_vacant,
     create_model,
     load_config,
+    load_extra,
     load_model,
     load_tokens,
     save_run,
@@ -116,7 +116,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
         _put_first_values(network, tokens, data, described.get("from"), say)
         if prepare:
             prepare(network)
-    extra = described.get("extra", EXTRA) if going_on else extra_for(train)
+    extra = load_extra(folder) if going_on else extra_for(train)
     scorer = scorer_of_validation(text.valid, tokens, training, data.longest[0], data.long, say, extra)
     if training.tensorboard:
         check_installed()
@@ -152,7 +152,7 @@ def _train_run(folder, train, valid, model, data, training, origin, resume, begi
     elif trainer.progress.updates:
         say(f"going on at epoch {trainer.progress.epoch}, update {trainer.progress.step + 1}")
     metrics = trainer.run()
-    return Translator(*load_model(folder)), metrics
+    return Translator(*load_model(folder), extra=extra), metrics
 
 
 def try_step_sizes(

@@ -34,7 +34,7 @@ def scorer_of_validation(
 
     Args: pairs, (source, target) strings. tokens, of source and target. options: metric, tokenize, show, batch and
         threads count. max_length, long: sources of more tokens are left out or shortened (`numseq.data.long`). say:
-        called with a line about these. extra, of `Translator.translate`.
+        called with a line about these. extra, of a Translator.
     Returns: f(model), which gives ({name: value}, samples), as a Trainer's `scorer`; None when neither the metric nor
         `show` asks for translations.
     Raises: ConfigError, when the metric needs a package that is not there, there is no such tokeniser, or no pair is
@@ -58,12 +58,10 @@ def scorer_of_validation(
     decoded = range(len(real)) if figure.metric else shown
 
     def score(model):
-        translator = Translator(model, source_tokens, target_tokens)
+        translator = Translator(model, source_tokens, target_tokens, extra=extra)
         lines = [real[k][0] for k in decoded]
         found, bar = {}, progress_bar(len(lines), "line", "validation")
-        stream = translator.stream(
-            lines, options.rows, extra=extra, max_length=max_length, long=long, threads=options.threads
-        )
+        stream = translator.stream(lines, options.rows, max_length=max_length, long=long, threads=options.threads)
         for k, translation in zip(decoded, stream, strict=True):
             found[k] = translation.text
             bar.update()
@@ -80,7 +78,7 @@ def scorer_of_validation(
 
 
 def extra_for(pairs: Pairs) -> int:
-    """The `extra` of `Translator.translate` by which no target of these pairs is too long to be said: an answer may
+    """The `extra` of a Translator by which no target of these pairs is too long to be said: an answer may
     have many times the tokens of its question. At least what is usual."""
     beyond = pairs.target.lengths - (MAX_RATIO * pairs.source.lengths).astype(np.int64)
     return max(EXTRA, int(beyond.max(initial=0)))

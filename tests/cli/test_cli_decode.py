@@ -8,7 +8,7 @@ from helpers_run import TINY, edit_config, numseq_cli, words, write_parallel
 
 from numseq.data import Pairs
 from numseq.search import BeamOptions, GreedyOptions, SamplingOptions, Translator, score
-from numseq.training.checkpoint import load_metrics, load_model
+from numseq.training.checkpoint import load_extra, load_metrics, load_model
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +230,9 @@ def test_an_answer_that_is_long_for_its_question_is_not_cut(tmp_path):
     assert load_metrics(run)[-1]["exact"] == 1
     for more, said in ((), answer), (("--beam", 2), answer), (("--extra", 10), answer[:23]):
         assert numseq_cli("translate", run, "--input", tmp_path / "in", *more).out == f"{said}\n"
+    model = load_model(run)
+    assert Translator(*model, extra=load_extra(run)).translate(["go"])[0].text == answer
+    assert Translator(*model).translate(["go"])[0].text == answer[:23]  # the usual limit
     assert "exact_match     1.0000" in numseq_cli("evaluate", run, *given[:2], "--metric", "exact").out
     edit_config(run, lambda said: said["training"].update(extra="many"))
     assert "extra is 'many'" in numseq_cli("translate", run, "--input", tmp_path / "in").err

@@ -435,7 +435,7 @@ def first_parameters(monkeypatch, folder, **options):
     with monkeypatch.context() as patch:
         patch.setattr(trainer.Trainer, "run", lambda self: seen.append(self.model.params) or [])
         patch.setattr("numseq.training.run.load_model", lambda folder: ())  # none was kept
-        patch.setattr("numseq.training.run.Translator", lambda: None)
+        patch.setattr("numseq.training.run.Translator", lambda extra: None)
         train(folder, say=said.append, **options)
     return seen[0], said
 

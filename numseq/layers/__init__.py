@@ -57,10 +57,15 @@ from numseq.layers.linear import LinearParams, init_linear, linear
 from numseq.layers.losses.copying import copynet_loss, pointer_loss
 from numseq.layers.losses.coverage import coverage_loss
 from numseq.layers.losses.cross_entropy import cross_entropy
+from numseq.layers.losses.doubly import doubly_stochastic_loss
+from numseq.layers.losses.frames import mean_absolute_error, mean_squared_error
 from numseq.layers.losses.sampled import log_uniform, sampled_cross_entropy
+from numseq.layers.losses.stop import stop_loss
 from numseq.layers.maxout import maxout
 from numseq.layers.position_encoding import position_encoding
 from numseq.layers.positions import add_positions
+from numseq.layers.prenet import PrenetParams, init_prenet, prenet
+from numseq.layers.stacking import stack_frames
 from numseq.layers.sublayer import SublayerParams, sublayer
 from numseq.layers.temporal_encoding import TemporalParams, init_temporal, temporal_encoding
 from numseq.layers.transformer import BlockParams, init_transformer_block, transformer_block
@@ -108,6 +113,7 @@ __all__ = [
     "PeepholeLSTM",
     "PeepholeParams",
     "PeepholeStep",
+    "PrenetParams",
     "RNNParams",
     "RNNStep",
     "ReLUStep",
@@ -124,6 +130,7 @@ __all__ = [
     "coverage_loss",
     "cross_entropy",
     "dot_attention",
+    "doubly_stochastic_loss",
     "dropout",
     "dropout_mask",
     "embedding",
@@ -144,6 +151,7 @@ __all__ = [
     "init_lstm",
     "init_multihop",
     "init_peephole",
+    "init_prenet",
     "init_rnn",
     "init_temporal",
     "init_transformer_block",
@@ -158,12 +166,15 @@ __all__ = [
     "lstm",
     "lstm_step",
     "maxout",
+    "mean_absolute_error",
+    "mean_squared_error",
     "multihead_attention",
     "multihop_attention",
     "peephole_lstm",
     "peephole_step",
     "pointer_loss",
     "position_encoding",
+    "prenet",
     "relu",
     "relu_step",
     "rnn",
@@ -174,6 +185,8 @@ __all__ = [
     "sigmoid",
     "softmax",
     "stack",
+    "stack_frames",
+    "stop_loss",
     "sublayer",
     "tanh",
     "temporal_encoding",

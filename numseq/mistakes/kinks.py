@@ -14,6 +14,8 @@ from numseq.layers.cells.rnn import ReLUStep
 from numseq.layers.cells.unroll import Unroll
 from numseq.layers.feed_forward import FeedForwardTrace
 from numseq.layers.losses.coverage import CoverageLossTrace
+from numseq.layers.losses.frames import AbsoluteErrorTrace
+from numseq.layers.prenet import PrenetTrace
 from numseq.record import StepRecord, Steps
 from numseq.show import fields_of
 
@@ -22,7 +24,8 @@ def nearest_kink(trace: Any) -> float:
     """The least distance to a kink anywhere inside a trace; infinite when there is none.
 
     Distances: of a relu's pre-activation to 0; of the two units of a pair of maxout; of a window's edge to a position;
-    of a weight and a coverage, of which the smaller counts, in proportion to the larger.
+    of a weight and a coverage, of which the smaller counts, in proportion to the larger; of a number of a frame to the
+    one that it should be, of which the absolute error is.
     """
     found, parts = [np.inf], list(inside(trace))
     windows = [part.window for part in parts if isinstance(part, LocalAttention)]
@@ -32,6 +35,8 @@ def nearest_kink(trace: Any) -> float:
             found.append(np.abs(a[a != 0]).min(initial=np.inf))  # one that is 0 has no inputs to move it
         elif isinstance(part, FeedForwardTrace):
             found.append(np.abs(part.a).min())
+        elif isinstance(part, PrenetTrace):
+            found += [np.abs(part.a_1).min(), np.abs(part.a_2).min()]
         elif _is_maxout(part):
             found.append(np.abs(part.a[..., ::2] - part.a[..., 1::2]).min())
         elif isinstance(part, LocalStep):
@@ -41,6 +46,8 @@ def nearest_kink(trace: Any) -> float:
             alpha, larger = part.alpha, np.maximum(part.alpha, part.coverage)
             moves = (larger > 0) & (alpha < 1)  # neither at padding nor where there is no other position
             found.append((np.abs(alpha - part.coverage)[moves] / larger[moves]).min())
+        elif isinstance(part, AbsoluteErrorTrace):
+            found.append(np.abs(part.off[part.weights != 0]).min(initial=np.inf))
     return float(min(found))
 
 
@@ -57,9 +64,9 @@ def _is_maxout(part):
 def is_off(trace: Any) -> bool:
     """Is some gradient behind relus 0, right or wrong? So it is in a recurrence when a unit is never on, or no unit at
     the first step, or none where the state before is anything; and most of the steps should have one that is on. In a
-    feed-forward network most of the units should be on somewhere."""
-    for part in (part for part in inside(trace) if isinstance(part, FeedForwardTrace)):
-        if (part.u > 0).any(axis=tuple(range(part.u.ndim - 1))).mean() < 0.7:
+    feed-forward network or a prenet most of the units should be on somewhere."""
+    for u in (u for part in inside(trace) for u in _units(part)):
+        if (u > 0).any(axis=tuple(range(u.ndim - 1))).mean() < 0.7:
             return True
     for run in filter(_of_relu, inside(trace)):
         on = run.steps.a > 0  # (T, B, H), or (T, 2, B, H) with the second direction's steps in its own order
@@ -77,6 +84,13 @@ def is_off(trace: Any) -> bool:
         if reached.sum() < 0.7 * real.sum():
             return True
     return False
+
+
+def _units(part):
+    """What the relus of a network without a recurrence gave."""
+    if isinstance(part, FeedForwardTrace):
+        return [part.u]
+    return [part.u_1, part.y] if isinstance(part, PrenetTrace) else []
 
 
 def least_std(trace: Any) -> float:

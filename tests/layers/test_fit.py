@@ -81,6 +81,23 @@ CALLS = {
         {"samples": (0,)},
     ),
     "coverage_loss": (layers.coverage_loss, {"alpha": (T, B, S), "weights": (T, B)}, {"alpha": (2,)}),
+    "mean_squared_error": (
+        layers.mean_squared_error, {"frames": (T, B, D), "target": (T, B, D), "weights": (T, B)}, {},
+    ),
+    "mean_absolute_error": (
+        layers.mean_absolute_error, {"frames": (T, B, D), "target": (T, B, D), "weights": (T, B)}, {},
+    ),
+    "stop_loss": (layers.stop_loss, {"logits": (T, B), "last": (T, B), "weights": (T, B)}, {}),
+    "doubly_stochastic_loss": (
+        layers.doubly_stochastic_loss, {"alpha": (T, B, S), "steps": (T, B), "mask": (S, B)}, {},
+    ),
+    "stack_frames": (
+        lambda x, **given: layers.stack_frames(x, 2, **given), {"x": (T, B, D), "mask": (T, B)}, {"x": (2,)},
+    ),
+    "prenet": (
+        lambda x, **p: layers.prenet(x, layers.PrenetParams(**p), masks=(None, None)),
+        {"x": (T, B, D), "W_1": (D, H), "b_1": (H,), "W_2": (H, A), "b_2": (A,)}, ANY | {"W_2": (1,)},
+    ),
     "rnn": recurrent(layers.rnn, RNNParams, {"W_x": (D, H), "W_h": (H, H), "b": (H,), "b_h": (H,)}),
     "lstm": recurrent(layers.lstm, LSTMParams, GATED | {"b_h": (4 * H,)}, True),
     "gru": recurrent(layers.gru, GRUParams, THREE | {"b_h": (3 * H,)}),
@@ -116,7 +133,7 @@ CALLS = {
     "gru_step": (layers.gru_step, {"a": (B, 3 * H), "u": (B, H), "h_prev": (B, H)}, {}),
 }  # fmt: skip
 FREE = {"location": {"F": (0,)}, "dot": {"keys": ()}}  # besides
-IDS, MASKS = ("ids", "targets", "samples"), ("mask", "weights")
+IDS, MASKS = ("ids", "targets", "samples"), ("mask", "weights", "last", "steps")
 
 
 def array(name, shape, case):

@@ -1,5 +1,7 @@
 """What each target counts: masks are one case of the losses' weights, numbers are the other."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import strict_cupy
@@ -8,13 +10,22 @@ from helpers import assert_close, assert_same, lengths_to_mask, normal
 import numseq
 from numseq import params as trees
 from numseq.backend import asarray
-from numseq.layers import LinearParams, coverage_loss, cross_entropy, sampled_cross_entropy, softmax
+from numseq.layers import (
+    LinearParams,
+    coverage_loss,
+    cross_entropy,
+    mean_absolute_error,
+    mean_squared_error,
+    sampled_cross_entropy,
+    softmax,
+)
 
 T, B, V, H, S = 5, 4, 7, 3, 6
 MASK = lengths_to_mask([5, 2, 1, 3])
 MASK[1, 0] = False  # not only at the end
 NUMBERS = normal(T, B, seed=5) * MASK  # of both signs, and 0 at padding
 TARGETS = np.random.default_rng(3).integers(0, V, size=(T, B))
+FRAMES = normal(T, B, H, seed=7)
 SAMPLES, LOG_Q = np.array([1, 4, 4, 0]), normal(V, seed=6)
 REGULAR = {"smoothing": 0.3, "confidence_penalty": 0.2}
 
@@ -33,11 +44,17 @@ def sampled(x, weights):
     return sampled_cross_entropy(x, asarray(TARGETS), params, asarray(SAMPLES), log_q, weights)
 
 
+def of_frames(error, frames, weights):
+    return error(frames, asarray(FRAMES).astype(frames.real.dtype), weights)
+
+
 LOSSES = {  # name: (the loss of an input and weights, the input, its gradient's name)
     "cross_entropy": (plain, normal(T, B, V), "dlogits"),
     "regularised": (regularised, normal(T, B, V), "dlogits"),
     "sampled": (sampled, normal(T, B, H), "dx"),
     "coverage": (coverage_loss, softmax(normal(T, B, S)), "dalpha"),
+    "squared": (partial(of_frames, mean_squared_error), normal(T, B, H), "dframes"),
+    "absolute": (partial(of_frames, mean_absolute_error), normal(T, B, H), "dframes"),
 }
 each_loss = pytest.mark.parametrize("name", LOSSES)
 

@@ -14,8 +14,8 @@ TRIES = 1000  # examples in a row that were there already, before there are take
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Three lists of examples, none of which is in two: pairs (source, target), or dialogues and stories, lists of the
-    lines of a file without their numbers."""
+    """Three lists of examples, none of which is in two: pairs (source, target); dialogues and stories, lists of the
+    lines of a file without their numbers; or what is heard or seen, with its text."""
 
     train: list
     valid: list

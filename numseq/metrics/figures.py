@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from numseq.metrics.captions import CAPTIONS
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -34,6 +36,8 @@ FIGURES = {
     "wer": Figure("wer", "wer", lower=True),
     "per": Figure("per", "per", lower=True),
     "word_errors": Figure("per", "word_errors", lower=True),
+    "cer": Figure("cer", "cer", lower=True),
     "exact": Figure("exact", "exact_match"),
     "regex_equal": Figure("regex", "regex_equal"),
+    **{name: Figure(name, name) for name in CAPTIONS},
 }

@@ -11,6 +11,7 @@ import numpy as np
 from numseq import arguments
 from numseq.data.long import kept
 from numseq.errors import ConfigError
+from numseq.metrics.captions import CAPTIONS, caption_score
 from numseq.metrics.code import share_that_parses
 from numseq.metrics.loss import mean_loss
 from numseq.metrics.novelty import novel_ngrams
@@ -23,9 +24,18 @@ from numseq.threads import blas_threads, choose_threads
 if TYPE_CHECKING:
     from numseq.search.translate import Translator
 
-METRICS = ("bleu", "chrf", "ter", "rouge", "wer", "per", "exact", "novel", "regex", "python", "json", "ppl")
+METRICS = (
+    *("bleu", "chrf", "ter", "rouge", "wer", "cer", "per", "exact", "novel", "regex", "python", "json"),
+    *CAPTIONS,
+    "ppl",
+)
 SACREBLEU = ("bleu", "chrf", "ter")
-EXTRA = {"rouge": "rouge_score", "wer": "jiwer", "per": "jiwer"}  # what of them the extra `metrics` brings
+EXTRA = {
+    "rouge": "rouge_score",
+    "wer": "jiwer",
+    "cer": "jiwer",
+    "per": "jiwer",
+}  # what of them the extra `metrics` brings
 
 
 def evaluate(
@@ -131,16 +141,19 @@ def corpus_scores(
             `tokenize` otherwise.
         wer: edits / words of the references, over all lines (jiwer). Of several references the one with the fewest
             edits counts, and among those the longest.
-        per: the same for phones with spaces between, the phone error rate; and word_errors, the share of lines that
-            have an edit, which papers on grapheme-to-phoneme conversion call WER.
+        cer: the same in letters, spaces among them, the letter error rate.
+        per: that of words for phones with spaces between, the phone error rate; and word_errors, the share of lines
+            that have an edit, which papers on grapheme-to-phoneme conversion call WER.
         exact: exact_match, the share of lines that equal one of their references.
         novel: novel_1 to novel_4, see `novel_ngrams`; and reference_novel_1 to reference_novel_4, those of the first
             reference of each line.
         regex: regex_equal, regex_valid, regex_undecided, see `regex_scores`.
         python, json: python_parses, json_parses, see `share_that_parses`.
+        bleu1 to bleu4, rougeL_coco, cider: the figures of captions, see `numseq.metrics.captions`; 0 to 100, and
+            cider 0 to 10, 1 being usual. Words have spaces between, in lower case, whatever `tokenize` is.
     Raises: ConfigError, when a metric or tokeniser is unknown or not installed, there is no line, lines, references and
         sources do not pair up, or there are no sources for "novel".
-    Source: Papineni et al. 2002; Popović 2015; Snover et al. 2006; Lin 2004; Post 2018.
+    Source: Papineni et al. 2002; Popović 2015; Snover et al. 2006; Lin 2004; Post 2018; Vedantam et al. 2015.
     """
     metrics = _metrics(metrics, [name for name in METRICS if name != "ppl"])
     scorer_of("bleu", tokenize)
@@ -168,13 +181,16 @@ def corpus_scores(
             scores |= regex_scores(hypotheses, references)
         elif name in ("python", "json"):
             scores[f"{name}_parses"] = share_that_parses(hypotheses, name)
+        elif name in CAPTIONS:
+            scores[name] = caption_score(name, hypotheses, references)
     if "wer" in metrics or "per" in metrics:
-        edits, words = zip(*(_edits(line, wanted) for line, wanted in lines), strict=True)
-        rate = sum(edits) / max(sum(words), 1)  # with no word at all, as jiwer: the number of edits
+        rate, wrong = _error_rate(lines, "process_words")
         if "wer" in metrics:
             scores["wer"] = rate
         if "per" in metrics:
-            scores |= {"per": rate, "word_errors": sum(n > 0 for n in edits) / len(lines)}
+            scores |= {"per": rate, "word_errors": wrong / len(lines)}
+    if "cer" in metrics:
+        scores["cer"], _ = _error_rate(lines, "process_characters")
     return scores | {"sentences": len(lines)} | signatures
 
 
@@ -270,10 +286,16 @@ def _streams(references):
     return list(zip_longest(*references))
 
 
-def _edits(line, wanted):
-    """(edits, words) of the closest reference."""
+def _error_rate(lines, process):
+    """(edits / words, or characters, of the references; how many lines have an edit). process, a function of jiwer."""
     import jiwer
 
-    found = [jiwer.process_words(reference, line) for reference in wanted]
+    edits, sizes = zip(*(_edits(getattr(jiwer, process), *line) for line in lines), strict=True)
+    return sum(edits) / max(sum(sizes), 1), sum(n > 0 for n in edits)  # with no word at all, as jiwer: the edits
+
+
+def _edits(process, line, wanted):
+    """(edits, size) of the closest reference."""
+    found = [process(reference, line) for reference in wanted]
     counts = [(x.substitutions + x.deletions + x.insertions, x.hits + x.substitutions + x.deletions) for x in found]
     return min(counts, key=lambda count: (count[0], -count[1]))

@@ -34,6 +34,12 @@ class Bans:
     no_repeat_ngram: int = option(
         0, "No n-gram of this length twice in a translation; 0 allows all.", least=0, source="Paulus et al. 2018"
     )
+    attention_window: int = option(
+        0,
+        "Look at most so many places away from where the last look went, as along a recording; 0 for anywhere.",
+        least=0,
+        source="Chorowski et al. 2015",
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -17,6 +17,7 @@ from numseq.errors import ArgumentError
 from numseq.search.bans import Bans, forbid
 from numseq.search.constraints import Rows
 from numseq.search.hypotheses import Hypothesis
+from numseq.search.windowed import windowed
 
 if TYPE_CHECKING:
     from numseq.models import Seq2Seq
@@ -52,6 +53,8 @@ class Beginnings:
         self.xp, self.bans, self.each, self.keep_alpha = array_module(source), bans, each, keep_alpha
         self.models = models if isinstance(models, list | tuple) else [models]
         self.under_way = [model.start(source, source_mask, *given) for model in self.models]  # (memory, state) of each
+        if bans.attention_window:
+            self.under_way = [windowed(*one, bans.attention_window) for one in self.under_way]
         real = [memory.places for memory, _ in self.under_way if memory.places is not None]
         self.places = to_numpy(real[0]) if real else None  # (B, S), which of the memory are real; None for all
         self.sentence, self.limits, self.constraint = np.arange(B), to_numpy(limits), constraint

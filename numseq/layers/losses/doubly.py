@@ -65,8 +65,7 @@ def doubly_stochastic_loss(
     FIT(alpha, steps, mask)
     xp = array_module(alpha)
     steps = xp.ones(alpha.shape[:2], dtype=bool) if steps is None else steps
-    counted: Array = steps.any(axis=0)
-    weights, rows = as_weights(counted, alpha.shape[1:2], alpha)
+    weights, rows = as_weights(xp.any(steps, axis=0), alpha.shape[1:2], alpha)
     places = rows[:, None] if mask is None else rows[:, None] & mask.T
     seen = xp.where(steps[:, :, None], alpha, 0).sum(axis=0)
     short = xp.where(places, 1 - seen, 0)

@@ -2,14 +2,14 @@
 
     g_k(c)      = count of n-gram k in c * log(I / max(1, I_k))        I pictures; I_k of them have k in a reference
     sim_n(c, s) = sum_k min(g_k(c), g_k(s)) g_k(s) / (|g(c)| |g(s)|)   over the n-grams k of n words; 0 without any
-    d(c, s)     = exp(-(l(c) - l(s))^2 / (2 sigma^2))                  l: how many pairs of neighbours; sigma = 6
+    d(c, s)     = exp(-(l(c) - l(s))^2 / (2 sigma^2))                  l: how many words; sigma = 6
     CIDEr-D(c)  = 10 * mean over n = 1 .. 4 and over references s of d(c, s) sim_n(c, s)
 
 An n-gram that a reference of every picture has counts nothing, so of one picture alone the figure is 0. That the
 smaller of both counts, and the length, keep it from being raised by saying a rare word again and again.
 
-Source: Vedantam, Zitnick & Parikh 2015, with log, counts and lengths as in the code of the COCO captions (Chen et al.
-2015), whose figure it is.
+Source: Vedantam, Zitnick & Parikh 2015; with counts that are not divided by their sum, as in the code of the COCO
+captions (Chen et al. 2015), whose figure it is.
 """
 
 from collections import Counter
@@ -61,5 +61,4 @@ def _likeness(said, wanted):
 
 
 def _of_lengths(words, others):
-    l, r = (max(len(each) - 1, 0) for each in (words, others))  # noqa: E741
-    return exp(-((l - r) ** 2) / (2 * SIGMA**2))
+    return exp(-((len(words) - len(others)) ** 2) / (2 * SIGMA**2))

@@ -41,7 +41,7 @@ def test_cider_by_hand():
 
 
 def test_a_caption_of_another_length_and_several_references_by_hand():
-    """a b e beside a b and x: of one word 2 / (sqrt 3 sqrt 2), of two 1 / sqrt 2, for a difference of one pair."""
+    """a b e beside a b and x: of one word 2 / (sqrt 3 sqrt 2), of two 1 / sqrt 2, for a difference of one word."""
     found = cider_of_lines([["a", "b", "e"], ["q"]], [[["a", "b"], ["x"]], [["q"]]])
     right = math.exp(-1 / (2 * 36)) * (2 / math.sqrt(6) + 1 / math.sqrt(2)) / 4
     assert found == pytest.approx([10 * right / 2, 10 / 4])
@@ -70,7 +70,7 @@ def brute_force(texts, references):
             for r in wanted:
                 g, right = vector(words), vector(r)
                 size = np.linalg.norm(g) * np.linalg.norm(right)
-                away = len(ngrams(words, 2)) - len(ngrams(r, 2))
+                away = len(words) - len(r)
                 if size:
                     scores[i] += np.minimum(g, right) @ right / size * np.exp(-(away**2) / 72) / len(wanted)
     return 10 * scores / 4

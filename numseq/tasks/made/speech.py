@@ -80,7 +80,7 @@ class Voice:
     pace: float = 1.0
     scale: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         arguments.number(self.pitch, "pitch", least=50, most=400)
         arguments.number(self.pace, "pace", least=0.5, most=2)
         arguments.number(self.scale, "scale", least=0.7, most=1.4)

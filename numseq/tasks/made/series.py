@@ -69,7 +69,7 @@ def naive_seasonal(past: np.ndarray, steps: int, season: int = WEEK) -> np.ndarr
     Args: past, (S, ...) with at least a season. steps, T that are forecast; beyond a season it is repeated.
     Returns: (T, ...).
     Raises: ArgumentError.
-    Source: Hyndman and Athanasopoulos 2021, section 5.2.
+    Source: Hyndman & Athanasopoulos 2021, section 5.2.
     """
     steps, season = arguments.whole(steps, "steps", least=1), arguments.whole(season, "season", least=1)
     if len(past) < season:

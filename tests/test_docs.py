@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 SOURCES = sorted(Path(numseq.__file__).parent.rglob("*.py"))
-PRINTED = ["check-your-own-layer.md", "data-beyond-text.md", "gradient-checking.md", "questions.md"]  # what is printed
+# they show what their code prints
+PRINTED = ["check-your-own-layer.md", "data-beyond-text.md", "gradient-checking.md", "questions.md"]
 WHOLE = [
     "change-an-equation.md",
     "cells-and-attention.md",

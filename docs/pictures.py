@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.random import default_rng
+
 from numseq import plots
+from numseq.plots.figure import figure_class
+from numseq.tasks import made
 from numseq.training import SCHEDULES, TrainingOptions, step_sizes
 
 IMAGES = Path(__file__).parent / "images"
@@ -28,5 +33,33 @@ def schedules():
     return plots.schedules({heading: step_sizes(options, 100, 1.0, NO_BETTER) for heading, options in runs.items()})
 
 
+def speech():
+    """The same digits, as two voices say them."""
+    figure = figure_class()(figsize=(7, 3.4), layout="constrained")
+    for axes, voice in zip(figure.subplots(2, 1), (made.Voice(100), made.Voice(220, 1.1, 1.12)), strict=True):
+        said = made.speak("three one four", voice, default_rng(0))
+        axes.specgram(said.wave, NFFT=128, noverlap=96, pad_to=256, Fs=8000, vmin=-80, vmax=-40)
+        for word, ends in zip(said.text.split(), said.places / 8000, strict=True):
+            axes.text(ends.mean(), 3600, word, color="white", ha="center")
+        axes.set_title(f"pitch {voice.pitch:.0f} Hz", fontsize=10)
+        axes.set_ylabel("Hz")
+    axes.set_xlabel("seconds")
+    return figure
+
+
+def shapes():
+    """Pictures with one to three shapes, and one of the sentences of each."""
+    figure = figure_class()(figsize=(9, 2.1), layout="constrained")
+    pictures = sorted(made.make_pictures(24, 0, 0, 0).train, key=lambda one: len(one.scene.things))
+    for axes, one in zip(figure.subplots(1, 6), [*pictures[:2], *pictures[10:12], *pictures[-2:]], strict=True):
+        axes.imshow(one.pixels)
+        words = one.captions[0].split()
+        axes.set_title("\n".join(" ".join(part) for part in np.array_split(words, -(-len(words) // 4))), fontsize=8)
+        axes.axis("off")
+    return figure
+
+
 if __name__ == "__main__":
+    plots.save(speech(), IMAGES / "made-speech.png")
+    plots.save(shapes(), IMAGES / "made-pictures.png")
     plots.save(schedules(), IMAGES / "schedules.png")

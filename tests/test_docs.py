@@ -19,12 +19,13 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 SOURCES = sorted(Path(numseq.__file__).parent.rglob("*.py"))
-PRINTED = [
+PRINTED = [  # they show what their code prints
     "check-your-own-layer.md",
+    "data-beyond-text.md",
     "frames.md",
     "gradient-checking.md",
     "questions.md",
-]  # they show what their code prints
+]
 WHOLE = [
     "change-an-equation.md",
     "cells-and-attention.md",
@@ -67,7 +68,8 @@ ROUNDING = re.compile(r"\d\.\de-1\d \([\w.]+,")  # how large an error is that is
 
 
 @pytest.mark.parametrize("page", PRINTED)
-def test_a_page_shows_what_its_code_prints(page):
+def test_a_page_shows_what_its_code_prints(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     known, printed, compared = {}, "", 0
     for kind, block in re.findall(r"```(python|text)\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL):
         if kind == "text":

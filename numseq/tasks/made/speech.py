@@ -6,7 +6,7 @@ what they shape is a train of pulses, as of the vocal cords, or noise, as of air
     y_t = A x_t + B y_{t-1} + C y_{t-2}                       one formant, of frequency F and bandwidth W, at rate R
     C = -exp(-2 pi W / R)    B = 2 exp(-pi W / R) cos(2 pi F / R)    A = 1 - B - C
 
-Source: Klatt 1980, whose resonator this is; the formants of the vowels are near those of Peterson and Barney 1952.
+Source: Klatt 1980, whose resonator this is. The formants of the vowels are near those that were measured of men.
 """
 
 import io
@@ -80,7 +80,7 @@ class Voice:
     pace: float = 1.0
     scale: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         arguments.number(self.pitch, "pitch", least=50, most=400)
         arguments.number(self.pace, "pace", least=0.5, most=2)
         arguments.number(self.scale, "scale", least=0.7, most=1.4)

@@ -1,4 +1,4 @@
-"""Ids on the disk: a corpus is cut into tokens once, and read as a memory map from then on.
+"""What is made of a corpus once, on the disk: ids of its tokens, read as a memory map from then on.
 
     DIR/KEY.vN/             KEY: a digest of text, vocabularies and what is left out; N: the version of the format
         source.ids          numbers, one sequence after the other
@@ -8,7 +8,7 @@
 
 It is made in a folder of another name, which takes its place in one step once all is there. So whoever looks finds all
 of it or nothing, and two that make the same at once both have it. What a process that died left behind is removed by
-the next one.
+the next one. Anything else that can be kept in files is kept so as well (`cached_files`).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,7 @@ OLD = 7 * 24 * 3600  # seconds after which what another machine left behind is t
 PIECE = 1 << 20
 
 Made = dict[str, Any]  # JSON: what is to be known of the corpus
+Kept = TypeVar("Kept")
 
 
 class DamagedError(Exception):
@@ -59,12 +60,10 @@ class InFile:
         self._lengths.frombytes(lengths.tobytes())
 
     def close(self) -> None:
-        """Write what is left, and force all to the disk."""
-        with self._file as file:
-            _sync(file)
+        """Write what is left."""
+        self._file.close()
         with open(self.folder / f"{self.side}.lengths", "wb") as file:
             self._lengths.tofile(file)
-            _sync(file)
 
 
 def cached(
@@ -82,6 +81,42 @@ def cached(
     Returns: (Pairs, what make returned, now or then).
     Raises: DataError, where the folder cannot be written, as when the disk is full.
     """
+
+    def write(part: Path) -> Made:
+        with contextlib.ExitStack() as stack:
+            stores = [InFile(part, side, kind) for side, kind in zip(SIDES, kinds, strict=False)]
+            for store in stores:
+                stack.callback(store.close)
+            made = make(stores)
+        return {"types": [kind.str for kind in kinds], "made": made}
+
+    return cached_files(folder, key, write, _read_ids, say)
+
+
+def _read_ids(place, about):
+    sides = []
+    for side, kind in zip(SIDES, about["types"], strict=False):
+        ids = np.memmap(place / f"{side}.ids", dtype=kind, mode="r").view(np.ndarray)
+        sides.append(Ragged.of(ids, np.fromfile(place / f"{side}.lengths", dtype=np.int64)))
+    return Pairs(*sides), about["made"]
+
+
+def cached_files(
+    folder: str | PathLike,
+    key: dict[str, Any],
+    write: Callable[[Path], Made],
+    read: Callable[[Path, Made], Kept],
+    say: Callable[[str], Any] = print,
+) -> Kept:
+    """Whatever can be kept in files: found in a folder, or made there, whole or not at all.
+
+    Args: folder, of the cache. key, a JSON-able dict of all that the files follow from. write, called where there is
+        nothing with the path of an empty folder, writes files there, and returns what is to be known of them. read,
+        called with the path of the folder and a dict that has all that `write` returned. say: called with a line, where
+        what is there cannot be used.
+    Returns: what `read` returned.
+    Raises: as `cached`.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,39 +124,37 @@ def cached(
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
         place = folder / f"{digest}.v{FORMAT}"
         try:
-            return _open(place)
+            return _open(place, read)
         except FileNotFoundError:
             if others := sorted(path.name for path in folder.glob(f"{digest}.v*")):
                 say(f"{folder / others[-1]}: a cache of another version of numseq: made anew beside it")
         except DamagedError as error:
             say(f"{place}: {error}: made anew")
-        _make(place, kinds, make)
-        return _open(place)
+        _make(place, write, read)
+        return _open(place, read)
     except DamagedError as error:
         raise DataError(f"{place}: {error}, though it was just made: leave the cache out") from None
     except OSError as error:
         raise DataError(f"{folder}: cannot be used as a cache ({error.strerror or error})") from None
 
 
-def _make(place, kinds, make):
+def _make(place, write, read):
     """Put a new cache into its place; of two that are made at once one is as good as the other."""
     part = place.with_name(f".{place.name}.{_host()}.{os.getpid()}.{secrets.token_hex(4)}.part")
     part.mkdir()
     try:
-        with contextlib.ExitStack() as stack:
-            stores = [InFile(part, side, kind) for side, kind in zip(SIDES, kinds, strict=False)]
-            for store in stores:
-                stack.callback(store.close)
-            made = make(stores)
+        known = write(part)
+        for path in part.iterdir():
+            with open(path, "r+b") as file:
+                _sync(file)
         files = {path.name: [path.stat().st_size, _crc32(path)] for path in sorted(part.iterdir())}
-        about = {"format": FORMAT, "types": [kind.str for kind in kinds], "files": files, "made": made}
         with open(part / ABOUT, "w", encoding="utf-8") as file:
-            json.dump(about, file)
+            json.dump(known | {"format": FORMAT, "files": files}, file)
             _sync(file)
         try:
             os.rename(part, place)
         except OSError:
-            if not _is_good(place):  # else another process was quicker
+            if not _is_good(place, read):  # else another process was quicker
                 os.rename(place, aside := part.with_name(f"{part.name[: -len('.part')]}0.part"))
                 shutil.rmtree(aside, ignore_errors=True)
                 os.rename(part, place)
@@ -129,15 +162,16 @@ def _make(place, kinds, make):
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _is_good(place):
+def _is_good(place, read):
     try:
-        return bool(_open(place))
+        _open(place, read)
     except (DamagedError, FileNotFoundError):
         return False
+    return True
 
 
-def _open(place):
-    """(Pairs, what was kept with them) of a cache. Raises: FileNotFoundError; DamagedError."""
+def _open(place, read):
+    """What `read` makes of a cache that is whole. Raises: FileNotFoundError; DamagedError."""
     os.stat(place)
     try:
         about = json.loads((place / ABOUT).read_text(encoding="utf-8"))
@@ -148,11 +182,7 @@ def _open(place):
                 raise DamagedError(f"{name} is not what was written")
         if about["format"] != FORMAT:
             raise DamagedError(f"of format {about['format']}")
-        sides = []
-        for side, kind in zip(SIDES, about["types"], strict=False):
-            ids = np.memmap(place / f"{side}.ids", dtype=kind, mode="r").view(np.ndarray)
-            sides.append(Ragged.of(ids, np.fromfile(place / f"{side}.lengths", dtype=np.int64)))
-        return Pairs(*sides), about["made"]
+        return read(place, about)
     except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
         raise DamagedError(f"not whole ({error})") from None
 

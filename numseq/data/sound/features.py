@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -207,8 +207,3 @@ def file_frames(path: str | PathLike, options: FeatureOptions, statistics: Stati
     if found.shape[1] != options.cepstra:
         raise DataError(f"{path}: {found.shape[1]} numbers a frame, and cepstra is {options.cepstra}: say how many")
     return normalized(with_deltas(found, options.deltas), options, statistics).astype(np.float32)
-
-
-def as_json(statistics: Statistics | None) -> Any:
-    """Statistics as JSON has them."""
-    return statistics and {"mean": statistics.mean.tolist(), "std": statistics.std.tolist()}

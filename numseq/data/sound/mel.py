@@ -36,6 +36,11 @@ def to_hz(mel: np.ndarray, scale: str) -> np.ndarray:
     return np.where(mel < BREAK / LINEAR, LINEAR * mel, BREAK * np.exp(STEP * (mel - BREAK / LINEAR)))
 
 
+def edges(filters: int, low: float, high: float, scale: str) -> np.ndarray:
+    """e, (filters + 2,) Hz: where filter m begins, has its middle and ends stand at m, m + 1 and m + 2."""
+    return to_hz(np.linspace(*to_mel(np.array([low, high]), scale), filters + 2), scale)
+
+
 def filterbank(filters: int, fft: int, rate: int, low: float, high: float, scale: str) -> np.ndarray:
     """H, (fft / 2 + 1, filters).
 
@@ -43,7 +48,7 @@ def filterbank(filters: int, fft: int, rate: int, low: float, high: float, scale
     Raises: ConfigError, when a filter is so narrow that no frequency of the transform falls into it.
     """
     f = np.linspace(0, rate / 2, fft // 2 + 1)[:, None]
-    e = to_hz(np.linspace(*to_mel(np.array([low, high]), scale), filters + 2), scale)
+    e = edges(filters, low, high, scale)
     rising, falling = (f - e[:-2]) / np.diff(e)[:-1], (e[2:] - f) / np.diff(e)[1:]
     H = np.maximum(0, np.minimum(rising, falling)) * 2 / (e[2:] - e[:-2])
     if not (some := H.any(axis=0)).all():

@@ -29,6 +29,7 @@ WHOLE = [
     "index.md",
     "memory-with-hops.md",
     "self-attention.md",
+    "sound.md",
     "tasks.md",
     "text-to-text.md",
     "training.md",

@@ -111,12 +111,13 @@ def _write(part, paths, options, statistics, tick):
         why = next(iter(broken.values()), "there is no file")
         raise DataError(f"none of {len(paths):,} files can be read; the first: {why}")
     if by_corpus:
-        frames = np.memmap(part / "frames", dtype=np.float32, mode="r+").reshape(-1, options.size)
+        mapped = np.memmap(part / "frames", dtype=np.float32, mode="r+")
+        frames = mapped.reshape(-1, options.size)
         pieces = [frames[start : start + MANY] for start in range(0, len(frames), MANY)]
         statistics = statistics or Statistics.of(pieces)
         for piece in pieces:
             piece[:] = normalized(piece, options, statistics)
-        frames.flush()
+        mapped.flush()
     np.array(lengths).tofile(part / "lengths")
     return {"size": options.size, "kept": list(kept), "broken": broken, "statistics": _as_json(statistics)}
 

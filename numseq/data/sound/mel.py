@@ -38,7 +38,8 @@ def to_hz(mel: np.ndarray, scale: str) -> np.ndarray:
 
 def edges(filters: int, low: float, high: float, scale: str) -> np.ndarray:
     """e, (filters + 2,) Hz: where filter m begins, has its middle and ends stand at m, m + 1 and m + 2."""
-    return to_hz(np.linspace(*to_mel(np.array([low, high]), scale), filters + 2), scale)
+    first, last = to_mel(np.array([low, high]), scale).tolist()
+    return to_hz(np.linspace(first, last, filters + 2), scale)
 
 
 def filterbank(filters: int, fft: int, rate: int, low: float, high: float, scale: str) -> np.ndarray:

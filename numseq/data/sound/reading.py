@@ -48,12 +48,13 @@ def sound_blocks(path: str | PathLike, rate: int, max_seconds: float = MAX_SECON
     soundfile = library("soundfile")
     _check_whole(path)
     try:
-        with soundfile.SoundFile(os.fspath(path)) as file:
-            _check_length(path, file.frames, file.samplerate, max_seconds)
-            blocks = _checked(path, file, max_seconds)
-            yield from blocks if file.samplerate == rate else _resampled(blocks, file.samplerate, rate)
+        file = soundfile.SoundFile(os.fspath(path))
     except (soundfile.SoundFileError, TypeError):  # TypeError: of a name that ends in .raw
         raise DataError(f"{path}: no sound that can be read, or damaged: convert it to WAV, or leave it out") from None
+    with file:
+        _check_length(path, file.frames, file.samplerate, max_seconds)
+        blocks = _checked(path, file, soundfile.SoundFileError)
+        yield from blocks if file.samplerate == rate else _resampled(blocks, file.samplerate, rate)
 
 
 def library(name: str) -> Any:
@@ -88,7 +89,7 @@ def _check_whole(path):
 
 
 def _cut_short(path):
-    return DataError(f"{path}: cut short, it has less sound than it says: fetch it again, or leave it out")
+    return DataError(f"{path}: cut short or damaged, it has less sound than it says: fetch it again, or leave it out")
 
 
 def _wav_lacks(file: BinaryIO, size: int) -> bool:
@@ -122,11 +123,16 @@ def _check_length(path, frames, rate, max_seconds):
         )
 
 
-def _checked(path, file, max_seconds):
-    """The blocks of an open file, as one channel. Raises: DataError."""
+def _checked(path, file, damaged):
+    """The blocks of an open file, as one channel. Raises: DataError, also where reading raises `damaged`."""
     found, low, high = 0, np.inf, -np.inf
-    while len(block := file.read(BLOCK * file.samplerate, dtype="float32", always_2d=True)):
-        block = block.mean(axis=1)
+    while True:
+        try:
+            block = file.read(BLOCK * file.samplerate, dtype="float32", always_2d=True).mean(axis=1)
+        except damaged:
+            raise _cut_short(path) from None
+        if not len(block):
+            break
         if not np.isfinite(block).all():
             raise DataError(f"{path}: samples that are not finite (nan or inf): make it anew, or leave it out")
         found, low, high = found + len(block), min(low, block.min()), max(high, block.max())

@@ -66,4 +66,4 @@ def hidden(rng: Generator, masks: int, widest: np.ndarray, lengths: np.ndarray, 
     width = rng.integers(0, widest + 1, size=(masks, len(lengths)))
     first = rng.integers(0, lengths - width + 1)
     places = np.arange(size)[:, None, None]
-    return ((first <= places) & (places < first + width)).any(axis=1)
+    return np.logical_or.reduce((first <= places) & (places < first + width), axis=1)

@@ -35,6 +35,7 @@ WHOLE = [
     "index.md",
     "memory-with-hops.md",
     "self-attention.md",
+    "sound.md",
     "tasks.md",
     "text-to-text.md",
     "training.md",

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from numseq.cli import commands
 from numseq.cli import common as cli_common
+from numseq.data.sound import FeatureOptions, SpecAugmentOptions
 from numseq.errors import ConfigError
 from numseq.models import HEADS, Seq2SeqConfig
 from numseq.options import option, options_of, validate
@@ -23,7 +24,10 @@ from numseq.training import DataOptions, RangeOptions, TrainingOptions
 
 DOCS = Path(__file__).parent.parent / "docs"
 TABLES = runpy.run_path(str(DOCS / "tables.py"))
-ALL = [Seq2SeqConfig, DataOptions, TrainingOptions, BeamOptions, SamplingOptions, RangeOptions]
+ALL = [
+    Seq2SeqConfig, DataOptions, TrainingOptions, BeamOptions, SamplingOptions, RangeOptions, FeatureOptions,
+    SpecAugmentOptions,
+]  # fmt: skip
 GIVEN = {Seq2SeqConfig: {"source_vocabulary": 11, "target_vocabulary": 13}}
 EVERY = [pytest.param(kind, name, id=f"{kind.__name__}.{name}") for kind in ALL for name in options_of(kind)]
 COMMANDS = typer.main.get_command(commands.app).commands

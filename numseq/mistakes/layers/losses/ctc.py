@@ -10,8 +10,6 @@ from numseq.layers.losses.ctc import CTCTrace
 from numseq.mistakes.fixtures import Case
 from numseq.mistakes.layer import Layer, equations, know
 
-TINY = 1e-300  # where nothing is possible, nothing is divided by 0
-
 
 def ctc_loss(trace, dloss, change=None):
     eq, logits, lengths = equations(change), trace.logits, trace.lengths
@@ -25,17 +23,17 @@ def ctc_loss(trace, dloss, change=None):
     y = eq("y", (p[:, None] * onehot).sum(axis=-1))  # (S, U, B)
     after = 2 * lengths - np.arange(U)[:, None]  # states behind each of its target's
     skip = eq("skip", np.concatenate([trace.skip[2:] == 0, np.zeros((2, B), dtype=bool)]))
-    beta = np.zeros((S, U, B))
+    beta, tiny = np.zeros((S, U, B)), 1e-300  # where nothing is possible, nothing is divided by 0
     beta[S - 1 :] = eq("ends", 1.0 * ((after == 0) | (after == 1)))
     for s in reversed(range(1, S)):
         q = eq("q", y[s] * beta[s])
         one, two = np.concatenate([q[1:], 0 * q[:1]]), np.concatenate([q[2:], 0 * q[:2]])
         following = eq("following", q + one + skip * two)
         real = eq("real", mask[s])
-        beta[s - 1] = np.where(real, following / (following.sum(axis=0) + TINY), beta[s])
+        beta[s - 1] = np.where(real, following / (following.sum(axis=0) + tiny), beta[s])
     alpha = np.exp(trace.alpha)
     through = eq("through", alpha * beta)
-    occupancy = eq("occupancy", through / (through.sum(axis=1, keepdims=True) + TINY))
+    occupancy = eq("occupancy", through / (through.sum(axis=1, keepdims=True) + tiny))
     said = eq("said", (occupancy[..., None] * onehot).sum(axis=1))
     weights = eq("weights", trace.weights)
     w = eq("w", weights * mask * dloss)

@@ -84,7 +84,7 @@ def ctc_beam_search(
     Returns: Hypotheses, K = beam, best first; scores are logp and what the bonus adds, logp is of the paths that were
         kept: at most that of what is said, and the same if nothing was left out.
     Raises: ArgumentError, when shapes do not fit, or mask has a gap.
-    Source: Hannun et al. 2014, algorithm 1; Watanabe et al. 2017, section 2.4 (a bonus from an attention decoder).
+    Source: Hannun et al. 2014, algorithm 1; Watanabe et al. 2017 (an attention decoder's bonus).
     """
     beam = arguments.whole(beam, "beam", least=1)
     logp = log_probabilities(logp, mask)

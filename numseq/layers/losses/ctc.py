@@ -181,8 +181,9 @@ def forward_scores(x: Array, skip: Array, mask: Array | None) -> tuple[Array, Ar
     add, ragged = LogSum(x), ragged_steps(mask)
     for s in range(S):
         before, here = alpha[s], alpha[s + 1]
-        add(before[2:], before[1:-1], before[:-2], skip, out=here[2:])
-        here[2:] += x[s]
+        states = here[2:]
+        add(before[2:], before[1:-1], before[:-2], skip, out=states)
+        states += x[s]
         if s % EVERY == 0:
             here.real.max(axis=0, out=shift[s])
             here -= shift[s]
@@ -224,18 +225,19 @@ class LogSum:
     def __init__(self, x: Array):
         self.xp, shape = array_module(x), x.shape[1:]
         self.terms, self.most = self.xp.empty((3, *shape), dtype=x.dtype), self.xp.empty(shape, dtype=x.real.dtype)
+        self.each = tuple(self.terms)
 
     def __call__(self, stay: Array, one: Array, two: Array, skip: Array, out: Array) -> None:
-        xp, terms, most = self.xp, self.terms, self.most
-        xp.add(two, skip, out=terms[2])
+        xp, most, (first, second, third) = self.xp, self.most, self.each
+        xp.add(two, skip, out=third)
         xp.maximum(stay.real, one.real, out=most)
-        xp.maximum(most, terms[2].real, out=most)
-        xp.subtract(stay, most, out=terms[0])
-        xp.subtract(one, most, out=terms[1])
-        terms[2] -= most
-        xp.exp(terms, out=terms)
-        xp.add(terms[0], terms[1], out=out)
-        out += terms[2]
+        xp.maximum(most, third.real, out=most)
+        xp.subtract(stay, most, out=first)
+        xp.subtract(one, most, out=second)
+        third -= most
+        xp.exp(self.terms, out=self.terms)
+        xp.add(first, second, out=out)
+        out += third
         xp.log(out, out=out)
         out += most
 

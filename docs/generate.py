@@ -49,7 +49,7 @@ ORDER = [
     *["linear", "embedding", "activations"],
     *["rnn", "lstm", "gru", "gru_before", "peephole", "layernorm_lstm", "unroll", "sequence", "bidirectional", "stack"],
     *["base", "additive", "dot", "multihead", "local", "location"],
-    *["cross_entropy", "sampled", "copying", "coverage", "doubly", "frames", "stop"],
+    *["cross_entropy", "sampled", "copying", "coverage", "ctc", "doubly", "frames", "stop"],
 ]
 SECTION = re.compile(r"^((?:Args|Returns|Backward|Raises|Source|Equations)(?:, (?:Returns|Backward|Raises))*): ?")
 # what is no layer by itself: the mistakes that are known in it, and its tests, are those of what it is a part of

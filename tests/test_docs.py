@@ -23,6 +23,7 @@ PRINTED = ["check-your-own-layer.md", "gradient-checking.md", "questions.md"]  #
 WHOLE = [
     "change-an-equation.md",
     "cells-and-attention.md",
+    "ctc.md",
     "decoding.md",
     "error-analysis.md",
     "gradient-flow.md",

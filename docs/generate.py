@@ -74,6 +74,7 @@ REWRITTEN = [
     (r"(?<=[a-z]{2})'s\b", PLACEHOLDERS["'s"]),
     (r"\b(log|d?head|step|normalise)_(?=q\b|alpha|backward)", rf"\1{PLACEHOLDERS['_']}"),
     (r"\^\(([^()]*)\)", r"^{(\1)}"),
+    (r"\bbeta(?=_)", "β"),
     (r"<=", "≤"),
     (r">=", "≥"),
     (r"_t'(\w?)", r"_{t′\1}"),

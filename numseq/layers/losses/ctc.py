@@ -9,7 +9,7 @@ goes on by one, or by two from a token to another token:
     x_su     = logits_sk with k = l_u
     skip_u   = l_u is neither the blank nor l_{u-2}
     a_su     = x_su + log(exp(alpha_{s-1,u}) + exp(alpha_{s-1,u-1}) + [skip_u] exp(alpha_{s-1,u-2}))
-    shift_s  = max_u a_su at every 8th frame, 0 at others
+    shift_s  = max_u a_su at one frame in 8, 0 at the others
     alpha_su = a_su - shift_s
     end      = log(exp(alpha_{S,U}) + exp(alpha_{S,U-1}))
     nll      = sum_s (log sum_k exp(logits_sk) - shift_s) - end

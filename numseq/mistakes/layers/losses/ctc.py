@@ -115,10 +115,10 @@ def _last(occupancy, onehot):
 
 
 ROWS = [(8, [1, 2, 1]), (6, [3, 3]), (7, [2, 2, 4]), (3, []), (4, [4]), (2, [1, 1])]  # frames, target; one is too long
-S, T, B, V = 8, 3, len(ROWS), 5
 
 
 def cases(rng):
+    S, T, B, V = 8, 3, len(ROWS), 5
     mask = np.arange(S)[:, None] < np.array([frames for frames, _ in ROWS])
     target_mask = np.arange(T)[:, None] < np.array([len(target) for _, target in ROWS])
     targets = np.zeros((T, B), dtype=int)

@@ -74,14 +74,13 @@ REWRITTEN = [
     (r"(?<=[a-z]{2})'s\b", PLACEHOLDERS["'s"]),
     (r"\b(log|d?head|step|normalise)_(?=q\b|alpha|backward)", rf"\1{PLACEHOLDERS['_']}"),
     (r"\^\(([^()]*)\)", r"^{(\1)}"),
-    (r"\bbeta(?=_)", "β"),
     (r"<=", "≤"),
     (r">=", "≥"),
     (r"_t'(\w?)", r"_{t′\1}"),
     (r"\bt'", "t′"),
     (r" ?\.\.\.? ?", " … "),
 ]
-GREEK = {"beta": "β", "eps": "ε"}
+GREEK = {"eps": "ε"}
 # words that are no names, wherever they stand
 SMALL = re.compile("(a|and|as|at|by|else|for|from|if|in|is|of|or|over|since|that|the|to|where|which|with)$")
 

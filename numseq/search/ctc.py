@@ -88,7 +88,8 @@ def ctc_beam_search(
     """
     beam = arguments.whole(beam, "beam", least=1)
     logp = log_probabilities(logp, mask)
-    found = Prefixes(*logp.shape[1:], beam, None if bonus is None else arguments.function(bonus, "bonus"))
+    _, B, V = logp.shape
+    found = Prefixes(B, V, beam, None if bonus is None else arguments.function(bonus, "bonus"))
     for frame in logp:
         found.read(frame)
     return found.complete()

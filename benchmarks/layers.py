@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks.timing import arguments, describe, in_turn, row, write
 from numseq.backend import keep_freed_memory, scatter_add_rows
-from numseq.layers import additive_attention, cross_entropy, init_attention, init_lstm, lstm
+from numseq.layers import additive_attention, cross_entropy, ctc_loss, init_attention, init_lstm, lstm
 
 rng = np.random.default_rng(0)
 
@@ -109,11 +109,34 @@ def attention_sides(T, S, B, H):
     return {"numseq": ours, "torch": theirs}
 
 
+def ctc_sides(S, B, T, V):
+    logits, targets = normal(S, B, V), rng.integers(1, V, size=(T, B))
+    frames, lengths = np.linspace(0.7 * S, S, B).astype(int), np.linspace(T, 0.7 * T, B).astype(int)
+    mask, target_mask = np.arange(S)[:, None] < frames, np.arange(T)[:, None] < lengths
+    logits_ = torch.tensor(logits, requires_grad=True)
+    given = torch.tensor(targets.T.copy()), torch.tensor(frames), torch.tensor(lengths)
+
+    def ours():
+        return ctc_loss(logits, targets, target_mask, mask=mask).backward()
+
+    def theirs():
+        logits_.grad = None
+        logp = nn.functional.log_softmax(logits_, dim=-1)
+        nll = nn.functional.ctc_loss(logp, *given, reduction="sum", zero_infinity=True)
+        (nll / lengths.sum()).backward()
+
+    theirs()
+    close(ours().dlogits, logits_.grad, tolerance=1e-2)  # in float32 PyTorch's is off by so much
+    return {"numseq": ours, "torch": theirs}
+
+
 CASES = [
     ("LSTM", "T 30 B 64 D 128 H 256", lstm_sides, (30, 64, 128, 256)),
     ("LSTM", "T 30 B 64 D 64 H 64", lstm_sides, (30, 64, 64, 64)),
     ("embedding gradient", "V 20000 D 256 ids 1920", embedding_sides, (20_000, 256, 1920)),
     ("cross-entropy", "N 960 V 8000", cross_entropy_sides, (960, 8000)),
+    ("CTC", "S 400 B 32 T 60 V 30", ctc_sides, (400, 32, 60, 30)),
+    ("CTC", "S 100 B 16 T 30 V 30", ctc_sides, (100, 16, 30, 30)),
     ("additive attention", "T 15 S 15 B 64 H 256", attention_sides, (15, 15, 64, 256)),
 ]
 

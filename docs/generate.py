@@ -49,7 +49,7 @@ ORDER = [
     *["linear", "embedding", "activations"],
     *["rnn", "lstm", "gru", "gru_before", "peephole", "layernorm_lstm", "unroll", "sequence", "bidirectional", "stack"],
     *["base", "additive", "dot", "multihead", "local", "location"],
-    *["cross_entropy", "sampled", "copying", "coverage", "doubly", "frames", "stop"],
+    *["cross_entropy", "sampled", "copying", "coverage", "ctc", "doubly", "frames", "stop"],
 ]
 SECTION = re.compile(r"^((?:Args|Returns|Backward|Raises|Source|Equations)(?:, (?:Returns|Backward|Raises))*): ?")
 # what is no layer by itself: the mistakes that are known in it, and its tests, are those of what it is a part of
@@ -80,7 +80,7 @@ REWRITTEN = [
     (r"\bt'", "t′"),
     (r" ?\.\.\.? ?", " … "),
 ]
-GREEK = {"beta": "β", "eps": "ε"}
+GREEK = {"eps": "ε"}
 # words that are no names, wherever they stand
 SMALL = re.compile("(a|and|as|at|by|else|for|from|if|in|is|of|or|over|since|that|the|to|where|which|with)$")
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import default_rng
 
 from numseq import plots
+from numseq.layers import ctc_loss
 from numseq.plots.figure import figure_class
 from numseq.tasks import made
 from numseq.training import SCHEDULES, TrainingOptions, step_sizes
@@ -59,7 +60,17 @@ def shapes():
     return figure
 
 
+def lattice():
+    """The word "too" under 14 frames, whose scores are noise and a path that may say it."""
+    said = [0, 1, 1, 0, 2, 2, 2, 0, 0, 0, 2, 2, 0, 0]  # what is scored high; 1 is t, 2 is o
+    logits = 1.2 * np.random.default_rng(1).standard_normal((len(said), 1, 4))
+    logits[np.arange(len(said)), 0, said] += 2
+    trace = ctc_loss(logits, np.array([[1], [2], [2]]))
+    return plots.ctc_lattice(trace, list("too"), title="Which state of “too” a frame is in")
+
+
 if __name__ == "__main__":
     plots.save(speech(), IMAGES / "made-speech.png")
     plots.save(shapes(), IMAGES / "made-pictures.png")
     plots.save(schedules(), IMAGES / "schedules.png")
+    plots.save(lattice(), IMAGES / "ctc-lattice.png")

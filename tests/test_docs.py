@@ -29,6 +29,7 @@ PRINTED = [  # they show what their code prints
 WHOLE = [
     "change-an-equation.md",
     "cells-and-attention.md",
+    "ctc.md",
     "decoding.md",
     "error-analysis.md",
     "gradient-flow.md",

@@ -9,7 +9,7 @@ words are text. Nothing is refused: what is not understood is shown as it stands
 import re
 from html import escape
 
-SYMBOLS = {"alpha": "α", "sigma": "σ", "sum": "∑"}
+SYMBOLS = {"alpha": "α", "beta": "β", "sigma": "σ", "sum": "∑"}
 KNOWN = {*SYMBOLS, "tanh", "exp", "log", "max", "mean", "std", "sqrt", "softmax"}
 OPERATORS = {"*": "⊙", ".": "·", "-": "−"}
 INDEX = r"_(?:\{[^{}]*\}|[A-Za-z0-9]+)"

@@ -57,6 +57,7 @@ from numseq.layers.linear import LinearParams, init_linear, linear
 from numseq.layers.losses.copying import copynet_loss, pointer_loss
 from numseq.layers.losses.coverage import coverage_loss
 from numseq.layers.losses.cross_entropy import cross_entropy
+from numseq.layers.losses.ctc import ctc_loss
 from numseq.layers.losses.doubly import doubly_stochastic_loss
 from numseq.layers.losses.frames import mean_absolute_error, mean_squared_error
 from numseq.layers.losses.sampled import log_uniform, sampled_cross_entropy
@@ -129,6 +130,7 @@ __all__ = [
     "coverage_attention",
     "coverage_loss",
     "cross_entropy",
+    "ctc_loss",
     "dot_attention",
     "doubly_stochastic_loss",
     "dropout",

@@ -3,8 +3,9 @@
 range test found (`lr_range`), where a backward pass is wrong (`gradient_errors`), how exact a numeric derivative is
 (`error_curve`), how a beam search went (`beam_tree`), how far a gradient gets (`gradient_flow`), which gates are
 saturated (`saturation`), what clipping does (`updates`), a cell's data flow (`data_flow`), gates under their text
-(`gates`), the gradients inside steps (`gradients`), and what a model gets wrong (`error_analysis`, `confusion_map`,
-`error_comparison`). `explore`, the microscope, moves, and so do those of `numseq.plots.live`.
+(`gates`), the gradients inside steps (`gradients`), which states of its target frames are in (`ctc_lattice`), and what a
+model gets wrong (`error_analysis`, `confusion_map`, `error_comparison`). `explore`, the microscope, moves, and so do
+those of `numseq.plots.live`.
 
 Every other picture is a matplotlib `Figure` made without pyplot: no display is needed, and no global list keeps a
 figure that the caller has dropped. matplotlib is imported where it is used, so `import numseq` is quick.
@@ -16,6 +17,7 @@ from numseq.plots.errors import confusion_map, error_analysis, error_comparison
 from numseq.plots.figure import save
 from numseq.plots.gates import gates
 from numseq.plots.gradients import error_curve, gradient_errors, gradient_flow, gradients, saturation
+from numseq.plots.lattice import ctc_lattice
 from numseq.plots.live import explore
 from numseq.plots.rates import lr_range, schedules
 from numseq.plots.spectrogram import spectrogram
@@ -26,6 +28,7 @@ __all__ = [
     "attention_map",
     "beam_tree",
     "confusion_map",
+    "ctc_lattice",
     "data_flow",
     "error_analysis",
     "error_comparison",

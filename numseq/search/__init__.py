@@ -2,6 +2,8 @@
 
 from numseq.search.beam import BeamOptions, beam_search
 from numseq.search.constraints import Brackets, ByFunction, Candidates, Constraint, Grammar, SourceNames, Together
+from numseq.search.ctc import ctc_beam_search, ctc_greedy
+from numseq.search.ctc_prefixes import CTCPrefixes, CTCPrefixScores
 from numseq.search.greedy import GreedyOptions, greedy
 from numseq.search.hypotheses import Hypotheses, Hypothesis
 from numseq.search.sampling import SamplingOptions, sample
@@ -14,6 +16,8 @@ __all__ = [
     "BeamOptions",
     "Brackets",
     "ByFunction",
+    "CTCPrefixScores",
+    "CTCPrefixes",
     "Candidates",
     "Constraint",
     "Grammar",
@@ -28,6 +32,8 @@ __all__ = [
     "Translator",
     "WhatIf",
     "beam_search",
+    "ctc_beam_search",
+    "ctc_greedy",
     "greedy",
     "sample",
     "score",

@@ -98,6 +98,12 @@ CALLS = {
         lambda x, **p: layers.prenet(x, layers.PrenetParams(**p), masks=(None, None)),
         {"x": (T, B, D), "W_1": (D, H), "b_1": (H,), "W_2": (H, A), "b_2": (A,)}, ANY | {"W_2": (1,)},
     ),
+    "ctc_loss": (
+        lambda logits, targets, weights, mask: layers.ctc_loss(
+            logits, targets, np.zeros((T, B), bool), weights, mask=mask
+        ),
+        {"logits": (S, B, V), "targets": (T, B), "weights": (B,), "mask": (S, B)}, {"logits": (0, 2), "targets": (0,)},
+    ),
     "rnn": recurrent(layers.rnn, RNNParams, {"W_x": (D, H), "W_h": (H, H), "b": (H,), "b_h": (H,)}),
     "lstm": recurrent(layers.lstm, LSTMParams, GATED | {"b_h": (4 * H,)}, True),
     "gru": recurrent(layers.gru, GRUParams, THREE | {"b_h": (3 * H,)}),

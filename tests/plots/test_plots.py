@@ -17,6 +17,7 @@ from matplotlib.font_manager import FontProperties, fontManager
 
 from numseq import plots
 from numseq.gradcheck import Check, check, sweep
+from numseq.layers import ctc_loss
 from numseq.mistakes import cases
 from numseq.plots import figure as figures
 from numseq.plots import fonts
@@ -358,6 +359,27 @@ def test_other_numbers_have_a_row_each():
     assert len(losses.lines) == 4
     figure = plots.learning_curves(runs, y="bleu")
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+
+
+# the lattice of CTC
+
+
+def test_the_lattice_has_a_point_for_each_state_and_frame_and_the_moves_between():
+    logits = 3 * RNG.standard_normal((7, 2, 4))
+    trace = ctc_loss(logits, np.array([[1, 1], [2, 1], [2, 3]]), mask=np.arange(7)[:, None] < np.array([7, 5]))
+    axes, _ = plots.ctc_lattice(trace, list("too"), title="too $").axes
+    moves, points = axes.collections
+    assert labels(axes.yaxis) == ["–", "t", "–", "o", "–", "o", "–"] and axes.get_title() == "too $"
+    np.testing.assert_allclose(points.get_array(), trace.occupancy[:, :, 0].reshape(-1))
+    steps = {(int(v - u), int(u)) for (_, u), (_, v) in moves.get_segments()}
+    assert (2, 1) in steps and (2, 3) not in steps and {by for by, _ in steps} == {0, 1, 2}  # not over the o's blank
+    axes, _ = plots.ctc_lattice(trace, row=1).axes
+    assert labels(axes.yaxis)[1::2] == ["1", "1", "3"] and len(axes.collections[1].get_array()) == 5 * 7
+    for given, message in (((trace, ["t"]), "tokens has 1: the target of row 0 has 3"), ((3,), "trace is 3")):
+        with pytest.raises(ValueError, match=message):
+            plots.ctc_lattice(*given)
+    with pytest.raises(ValueError, match="the target of row 0 is impossible"):
+        plots.ctc_lattice(ctc_loss(logits[:2], np.array([[1, 1], [2, 1], [2, 3]])))
 
 
 # schedules and the range test

@@ -31,24 +31,24 @@ def children(tree: Any) -> list[tuple[str, Any]] | None:
     return None
 
 
-def _arrays(tree):
-    """The leaves of a tree, without their names."""
-    if (names := _names(type(tree))) is not None:  # type: ignore[arg-type]
-        for name in names:
-            yield from _arrays(getattr(tree, name))
-    elif isinstance(tree, list | tuple | dict):
-        for part in tree.values() if isinstance(tree, dict) else tree:
-            yield from _arrays(part)
-    elif tree is not None:
-        yield tree
-
-
 @cache
 def _names(kind):
     """The names of the fields of a dataclass or a named tuple, or None of another class."""
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]
     return getattr(kind, "_fields", None)
+
+
+@cache
+def _parts_of(kind):
+    """What gives the children of a node of a class without their names, or None when the class is one of leaves. It is
+    found once for each class, since every call of a layer takes trees apart."""
+    names = _names(kind)
+    if names is not None and not issubclass(kind, tuple):
+        return lambda tree: [getattr(tree, name) for name in names]
+    if issubclass(kind, dict):
+        return dict.values
+    return list if issubclass(kind, list | tuple) else None
 
 
 def rebuild(tree: Any, parts: list) -> Any:
@@ -72,25 +72,30 @@ def walk(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
 
 def map(function: Callable[..., Any], tree: Tree, *others: Any) -> Tree:
     """A tree of the same structure whose leaves are function(leaf, *leaves of the others at the same place)."""
-    parts = children(tree)
-    if parts is None:
+    parts_of = _parts_of(type(tree))  # type: ignore[arg-type]
+    if parts_of is None:
         return None if tree is None else function(tree, *others)
+    if not others:
+        return rebuild(tree, [map(function, child) for child in parts_of(tree)])
     if isinstance(tree, dict):  # the others may have another order
         if any(not isinstance(other, dict) or other.keys() != tree.keys() for other in others):
             raise TreeError("trees differ in structure at a dict")
         return rebuild(tree, [map(function, tree[name], *(other[name] for other in others)) for name in tree])
-    columns = [children(other) for other in others]
-    if any(column is None or len(column) != len(parts) for column in columns):
-        raise TreeError(f"trees differ in structure at a {type(tree).__name__}")
-    return rebuild(
-        tree,
-        [map(function, child, *(column[k][1] for column in columns)) for k, (_, child) in enumerate(parts)],
-    )
+    columns = [parts_of(tree)]
+    for other in others:
+        of_other = _parts_of(type(other))  # type: ignore[arg-type]
+        columns.append(None if of_other is None else list(of_other(other)))
+        if columns[-1] is None or len(columns[-1]) != len(columns[0]):
+            raise TreeError(f"trees differ in structure at a {type(tree).__name__}")
+    return rebuild(tree, [map(function, *each) for each in zip(*columns, strict=True)])
 
 
 def leaves(tree: Any) -> list[Array]:
     """The arrays of a tree, in walking order."""
-    return [leaf for _, leaf in walk(tree)]
+    parts_of = _parts_of(type(tree))  # type: ignore[arg-type]
+    if parts_of is None:
+        return [] if tree is None else [tree]
+    return [leaf for child in parts_of(tree) for leaf in leaves(child)]
 
 
 def count(tree: Any) -> int:
@@ -178,7 +183,7 @@ def common_dtype(*trees: Any) -> np.dtype:
         TypeError: two of them differ; a silent mixture would compute in a precision nobody chose.
     """
     dtype = None
-    for leaf in _arrays(trees):
+    for leaf in leaves(trees):
         if leaf.dtype is not dtype and leaf.dtype.kind in "fc":  # one dtype is nearly always one object
             if dtype is not None and leaf.dtype != dtype:
                 name = next(name for tree in trees for name, other in walk(tree) if other is leaf)

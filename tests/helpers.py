@@ -169,6 +169,16 @@ def output_gradients(trace, seed=1):
     return {f"d{name}": trees.map(lambda leaf: rng.standard_normal(np.shape(leaf)), o) for name, o in outputs.items()}
 
 
+def in_few(rows):
+    """Names of few rows of options, {name: options}, in which each value of each option stands all the same."""
+    seen, few = set(), []
+    for name, row in rows.items():
+        if not seen >= row.items():
+            few.append(name)
+            seen |= row.items()
+    return few
+
+
 def few_fast(values, fast):
     """Parameters of a test, of which these run in the fast part and the others with `-m slow`."""
     missing = set(fast) - set(values)

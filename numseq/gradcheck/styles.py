@@ -13,6 +13,7 @@ inputs, the outputs.
 
 import inspect
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from numseq.gradcheck.inputs import Inputs, is_array, is_tree
@@ -113,9 +114,18 @@ def _with_outputs(trace):
 
 def _by_name(backward, outputs):
     """Can a backward be handed the gradients of these outputs by name?"""
-    taken = inspect.signature(backward).parameters.values()
+    names, any_name = _of_method(backward.__func__) if inspect.ismethod(backward) else _names_taken(backward)
+    return any_name or any(f"d{name}" in names for name in outputs)
+
+
+def _names_taken(function):
+    """(names that a function can be handed arguments by, does it take any name)."""
+    taken = inspect.signature(function).parameters.values()
     names = {each.name for each in taken if each.kind is not each.POSITIONAL_ONLY}
-    return any(each.kind is each.VAR_KEYWORD for each in taken) or any(f"d{name}" in names for name in outputs)
+    return names, any(each.kind is each.VAR_KEYWORD for each in taken)
+
+
+_of_method = lru_cache(maxsize=64)(_names_taken)  # of a trace's class it is asked at every call
 
 
 def _handed(backward, upstream):

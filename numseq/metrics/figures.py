@@ -18,6 +18,13 @@ class Figure:
         """Is a value better than the best so far, None where there was none? No number is better than none."""
         return best is None or (value < best if self.lower else value > best)
 
+    def chosen(self, value: float, loss: float | None, best: float | None, best_loss: float | None) -> bool:
+        """Is a model with this value and validation loss taken instead of the best so far? Yes if its value is better,
+        or as good and its loss smaller; with a loss that is not known, None, the earlier one stays."""
+        if self.better(value, best):
+            return True
+        return value == best and None not in (loss, best_loss) and loss < best_loss  # type: ignore[operator]
+
 
 def column(name: str) -> str:
     """What a figure is called in a line of metrics.jsonl."""

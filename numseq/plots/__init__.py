@@ -3,8 +3,8 @@
 range test found (`lr_range`), where a backward pass is wrong (`gradient_errors`), how exact a numeric derivative is
 (`error_curve`), how a beam search went (`beam_tree`), how far a gradient gets (`gradient_flow`), which gates are
 saturated (`saturation`), what clipping does (`updates`), a cell's data flow (`data_flow`), gates under their text
-(`gates`), the gradients inside steps (`gradients`), which states of its target frames are in (`ctc_lattice`), and what a
-model gets wrong (`error_analysis`, `confusion_map`, `error_comparison`). `explore`, the microscope, moves, and so do
+(`gates`), the gradients inside steps (`gradients`), which states of its target frames are in (`ctc_lattice`), and what
+a model gets wrong (`error_analysis`, `confusion_map`, `error_comparison`). `explore`, the microscope, moves, and so do
 those of `numseq.plots.live`.
 
 Every other picture is a matplotlib `Figure` made without pyplot: no display is needed, and no global list keeps a

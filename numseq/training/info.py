@@ -66,12 +66,14 @@ def _state(folder, described, ending):
 
 
 def best_validation(lines: Sequence[Mapping[str, Any]], metric: str) -> tuple[float | None, Mapping[str, Any] | None]:
-    """(the best value of a metric, its line) of a run's metrics; (None, None) where no line has it."""
-    best = None, None
+    """(the best value of a metric, its line) of a run's metrics; (None, None) where no line has it. Of lines with the
+    same value it is that of the smallest validation loss, as of the models."""
+    best, best_loss = (None, None), None
     for line in lines:
         value = line.get(column(metric))
-        if value is not None and FIGURES[metric].better(value, best[0]):
-            best = value, line
+        loss = line.get(column("loss"))
+        if value is not None and FIGURES[metric].chosen(value, loss, best[0], best_loss):
+            best, best_loss = (value, line), loss
     return best
 
 

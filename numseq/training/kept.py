@@ -18,11 +18,12 @@ NAME = re.compile(r"(\d{8,})\.safetensors")
 
 
 class Kept:
-    """The models in checkpoints/ of a run's folder; values, of the metric, by the updates that each comes after."""
+    """The models in checkpoints/ of a run's folder; values, of the metric and of the validation loss, by the updates
+    that each comes after."""
 
     def __init__(self, folder: str | PathLike):
         self.folder = Path(folder) / CHECKPOINTS
-        self.values: dict[int, float] = {}
+        self.values: dict[int, tuple[float, float]] = {}
 
     def path(self, updates: int) -> Path:
         """The file of a model."""
@@ -37,7 +38,7 @@ class Kept:
     def load(self, run: str | None, params: trees.Tree) -> None:
         """Find out which are there. Raises: CheckpointError, when one is not whole, or not of this run."""
         for updates, path in self.files():
-            self.values[updates] = load_kept(path, run, params)[1]["value"]
+            self.values[updates] = _values(load_kept(path, run, params)[1])
 
     def check(self, options: TrainingOptions) -> None:
         """Raises: OSError, when there are models to be kept and they cannot be written."""
@@ -47,10 +48,10 @@ class Kept:
     def add(self, params: trees.Tree, described: dict[str, Any], options: TrainingOptions) -> None:
         """Keep a model, if it is among the best or the last; what is then surplus stays until `tidy`."""
         updates = described["updates"]
-        if updates in wanted(self.values | {updates: described["value"]}, options):
+        if updates in wanted(self.values | {updates: _values(described)}, options):
             make_folder(self.folder)
             save_arrays(self.path(updates), dict(trees.walk(params)), described)
-            self.values[updates] = described["value"]
+            self.values[updates] = _values(described)
 
     def tidy(self, validated: int, options: TrainingOptions) -> None:
         """Remove what is surplus, and what came after the validation that the run stands at: it will come again."""
@@ -67,17 +68,21 @@ class Kept:
             self.folder.rmdir()
 
 
-def wanted(values: Mapping[int, float], options: TrainingOptions) -> set[int]:
+def _values(described):
+    return described["value"], described["valid_loss"]
+
+
+def wanted(values: Mapping[int, tuple[float, float]], options: TrainingOptions) -> set[int]:
     """Which models are kept: the last, and the best where these are more than the one that the run has anyway."""
     best = in_order(values, options.metric)[: options.keep_best] if options.keep_best > 1 else []
     last = sorted(values)[-options.keep_last :] if options.keep_last else []
     return {*best, *last}
 
 
-def in_order(values: Mapping[int, float], metric: str) -> list[int]:
-    """Updates, those with the best value first; of equal ones the earlier."""
+def in_order(values: Mapping[int, tuple[float, float]], metric: str) -> list[int]:
+    """Updates, those with the best value first; of equal ones that of the smaller loss, then the earlier."""
     sign = 1 if FIGURES[metric].lower else -1
-    return sorted(values, key=lambda updates: (sign * values[updates], updates))
+    return sorted(values, key=lambda updates: (sign * values[updates][0], values[updates][1], updates))
 
 
 def load_kept(path: Path, run: str | None, params: trees.Tree) -> tuple[trees.Tree, dict[str, Any]]:
@@ -86,6 +91,7 @@ def load_kept(path: Path, run: str | None, params: trees.Tree) -> tuple[trees.Tr
     if described.get("run") != run:
         raise CheckpointError(f"{path}: of another run, or of other options: take it away")
     named, value = int(NAME.fullmatch(path.name)[1]), described.get("value")
-    if described.get("updates") != named or not isinstance(value, float | int) or not math.isfinite(value):
+    numbers = all(isinstance(number, float | int) for number in (value, described.get("valid_loss")))
+    if described.get("updates") != named or not numbers or not math.isfinite(value):
         raise CheckpointError(f"{path}: not the model that its name says: take it away")
     return restore(path, params, arrays), described

@@ -32,6 +32,7 @@ class Progress:
     setbacks: int = option(0, "Validations without a better metric, in all.", least=0)
     waited: int = option(0, "The same since the last better one.", least=0)
     best: float | None = option(None, "The best value of the metric so far.")
+    best_loss: float | None = option(None, "The validation loss of the model that has it.")
     seconds: float = option(0.0, "Spent training, in all sittings.", least=0)
     since: float = option(0.0, "How many of them had passed at the end of the last validation.", least=0)
     metrics_bytes: int = option(0, "Length of the metrics file.", least=0)
@@ -69,11 +70,15 @@ class Progress:
         self.loss += loss * weight
         self.weight += weight
 
-    def validation_done(self, value: float, better: bool) -> None:
+    def validation_done(self, value: float, loss: float, better: bool, chosen: bool) -> None:
+        """Args: value of the metric. loss, of the validation. better: is the value better than all before? chosen: is
+        this the best model now, by its value or, where that is the same, by its loss?"""
         self.validations, self.validated, self.since = self.validations + 1, self.updates, self.seconds
         self.loss, self.weight = 0.0, 0
+        if chosen:
+            self.best, self.best_loss = value, loss
         if better:
-            self.best, self.waited = value, 0
+            self.waited = 0
         else:
             self.setbacks, self.waited = self.setbacks + 1, self.waited + 1
 

@@ -32,7 +32,8 @@ class State:
         self.kept = Kept(folder)
         self.updates = 0  # of the optimiser, in the state that is on the disk
         self.seen: tuple[int, int] | None = None  # which file that is
-        self.ahead: tuple[str, float] | None = None  # checksum and value of a model that was kept, but not counted
+        # checksum, value and validation loss of a model that was kept, but not counted
+        self.ahead: tuple[str, float, float | None] | None = None
 
     @property
     def begun(self) -> bool:
@@ -88,7 +89,7 @@ class State:
         if best:
             progress.model_crc32 = save_arrays(self.folder / MODEL, dict(trees.walk(model.params)), described)
         elif self.ahead:  # it took the place of the best one before, so it is the best
-            progress.model_crc32, progress.best = self.ahead
+            progress.model_crc32, progress.best, progress.best_loss = self.ahead
         self.ahead = None
         self.kept.add(model.params, described, options)
 
@@ -144,13 +145,17 @@ class State:
         arrays, kept = load_arrays(path)
         self._check_run(path, kept)
         restore(path, model.params, arrays)  # it can be used, or all would be trained for nothing
+        loss = kept.get("valid_loss")
+        loss = loss if isinstance(loss, float | int) else None
         if kept["crc32"] == progress.model_crc32:
+            if progress.best_loss is None:  # of a state of an earlier version
+                progress.best_loss = loss
             return
         # before there were others, validations were epochs' ends, and the metric was the loss
-        number, value = kept.get("validation", kept.get("epoch")), kept.get("value", kept.get("valid_loss"))
+        number, value = kept.get("validation", kept.get("epoch")), kept.get("value", loss)
         if number != progress.validations + 1 or not isinstance(value, float | int) or not math.isfinite(value):
             raise CheckpointError(f"{path}: not the model that {TRAINING} belongs to: take both from one copy")
-        self.ahead = kept["crc32"], value
+        self.ahead = kept["crc32"], value, loss
 
     def _check_metrics(self, progress):
         """The metrics begin with the lines that the state knows; without a file at all they begin anew."""
@@ -181,6 +186,7 @@ def _progress(path, said):
                 "waited": 0,
                 "since": said["seconds"],
             }
+        said = {"best_loss": None} | said  # which earlier versions did not keep: the model's file has it
         progress = Progress(**{field.name: said[field.name] for field in fields(Progress)})
         validate(progress)
     except KeyError as error:

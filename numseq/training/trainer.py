@@ -235,8 +235,9 @@ class Trainer:
                 f"scorer gives {', '.join(scores)}, and not {options.metric}, the metric of the options"
             )
         figure, value = FIGURES[options.metric], known[options.metric]
-        improved = figure.better(value, p.best)
-        if self.state.ahead and not improved:  # then as now, but with other options or on another machine
+        better = figure.better(value, p.best)
+        chosen = figure.chosen(value, valid, p.best, p.best_loss)
+        if self.state.ahead and not chosen:  # then as now, but with other options or on another machine
             self.say("the best model stays that of this validation as it was made before the run was stopped")
         clock.tick()
         line = {
@@ -252,22 +253,22 @@ class Trainer:
             "seconds": p.seconds,
         }
         line |= {"samples": samples} if samples else {}
-        self.state.keep(model, options, {"metric": options.metric, "value": value} | line, p, improved)
+        self.state.keep(model, options, {"metric": options.metric, "value": value} | line, p, chosen)
         self.state.add_metrics(line, p)
-        p.validation_done(value, improved)
+        p.validation_done(value, valid, better, chosen)
         if p.step == p.of:
             p.epoch_done()
         self.state.save(self.model, self.optimizer, p, self.average)
         self.state.tidy(p, options)
         self._show_on_board(line)
-        self._tell(line, scores, improved)
+        self._tell(line, scores, chosen)
 
-    def _tell(self, line, scores, improved):
+    def _tell(self, line, scores, chosen):
         updates = f"  update {line['updates']:,}" if self.options.validate_every else ""
         told = "".join(f"  {name} {value:.4g}" for name, value in scores.items())
         self.say(
             f"epoch {line['epoch']:>3}/{self.options.epochs}{updates}  train loss {line['train_loss']:.4f}  "
-            f"validation perplexity {line['valid_perplexity']:.4g}{told}{' *' if improved else '  '}  "
+            f"validation perplexity {line['valid_perplexity']:.4g}{told}{' *' if chosen else '  '}  "
             f"lr {line['lr']:.2g}  {line['seconds']:.0f} s  padding {line['padding']:.1%}"
         )
         for sample in line.get("samples", []):

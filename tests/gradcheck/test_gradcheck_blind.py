@@ -427,7 +427,7 @@ WRONG = {  # what is wrong: (case, edit, the first wrong quantity and its step)
 }
 
 
-@pytest.mark.parametrize("mistake", few_fast(WRONG, list(WRONG)[1::8]))
+@pytest.mark.parametrize("mistake", few_fast(WRONG, list(WRONG)[1::12]))
 def test_a_wrong_backward_is_found_where_it_is_wrong(monkeypatch, mistake):
     case, change, where = WRONG[mistake]
     result = checked(monkeypatch, case, change)
@@ -478,7 +478,7 @@ PAIRS = {  # (case, two edits, the first wrong quantity and its step)
 }
 
 
-@pytest.mark.parametrize("mistakes", few_fast(PAIRS, list(PAIRS)[::4]))
+@pytest.mark.parametrize("mistakes", few_fast(PAIRS, list(PAIRS)[1::8]))
 def test_two_mistakes_are_not_taken_for_one(monkeypatch, mistakes):
     case, changes, where = PAIRS[mistakes]
     result = checked(monkeypatch, case, *changes)

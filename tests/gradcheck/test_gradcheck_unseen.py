@@ -6,10 +6,12 @@ is right.
 
 import sys
 
+import numpy as np
 import pytest
-from helpers import few_fast
+from helpers import at_scale_one, few_fast, lengths_to_mask
 from helpers_edit import edited
 
+from numseq.data import Batch
 from numseq.gradcheck import check
 from numseq.layers.attention.multihead import MultiHeadAttention
 from numseq.layers.attention.multihop import MultiHopAttention
@@ -20,6 +22,9 @@ from numseq.layers.positions import PositionsTrace
 from numseq.layers.sublayer import SublayerTrace
 from numseq.layers.temporal_encoding import TemporalTrace
 from numseq.mistakes.table import cases_of_layers
+from numseq.models import Seq2Seq, Seq2SeqConfig, draw_noise, forward, seq2seq
+from numseq.models.encoders.hops import HopsEncoderTrace
+from numseq.models.heads.copying import CopyNetTrace, PointerTrace
 
 HOPS, NORM = (sys.modules[f"numseq.layers.{name}"] for name in ("hops", "layernorm"))  # hidden by functions
 COPYING = sys.modules["numseq.layers.losses.copying"]
@@ -134,3 +139,62 @@ def test_a_place_that_is_left_out_in_some_rows_is_no_loop_that_ended_early(monke
     change = (*PLACES, f"{first} * -(w * self.per_place)[..., None]")
     result = checked(monkeypatch, "pointer_loss", change)
     assert "wrong from" in str(result) and "end too early" not in str(result), str(result)
+
+
+# the boxes of models
+
+
+def small(head="vocabulary", **options):
+    """(function, inputs) of a small model with dropout; its source has a word that only it has, which is said."""
+    config = Seq2SeqConfig(7, 8, embedding=3, hidden=2, attention_size=4, dropout=0.3, head=head, **options)
+    source = np.array([[5, 6, 4, 6, 4, 6, 5], [6, 5, 4, 5, 0, 0, 0]]).T
+    said = np.array([[8, 6, 7], [5, 8, 0]]).T
+    real = lengths_to_mask([3, 2])
+    copies = np.where(source == 5, 8, source)
+    given = Batch(
+        source, source != 0, np.minimum(said, 7), said if config.copies else np.minimum(said, 7), real, 5, copies
+    )
+    params = at_scale_one(Seq2Seq.create(config, dtype=np.float64).params)
+    noise = draw_noise(config, params, given, 0)
+    return lambda params: forward(params, given, config, noise), {"params": params}
+
+
+POINTER = {"head": "pointer-generator", "decoder": "bahdanau"}
+COPYNET = {"head": "copynet", "decoder": "bahdanau"}
+HOPS_READ = {
+    "encoder": "hops",
+    "decoder": "plain",
+    "attention": "none",
+    "cell": "rnn",
+    "encoder_hops": 2,
+    "separator": 4,
+}
+IN_BOXES = {  # what is wrong: (model, owner, changes, the first wrong quantity, its name's place and a part of it)
+    "the gate's state and context are exchanged": (
+        POINTER, PointerTrace, ["dh=gate.dx[..., :H]", "dh=gate.dx[..., H : H + C]",
+                                "dcontext=gate.dx[..., H : H + C]", "dcontext=gate.dx[..., :H]"],
+        "decoder.lowest.dh", ("objective.head", "dh and dcontext are exchanged")),
+    "the attention hears nothing of the copies": (
+        POINTER, PointerTrace, ["dalpha=grad.dalpha", "dalpha=None"],
+        "decoder.dalpha", ("objective.head", "dalpha is zero")),
+    "the state hears of the states and not of the keys": (
+        COPYNET, CopyNetTrace, ["weighted_mean(grad.dpsi, keys)", "weighted_mean(grad.dpsi, states @ self.params.W_c)"],
+        "decoder.lowest.dh", None),
+    "what the head read of the memory takes the place of what the decoder read": (
+        COPYNET, seq2seq.Seq2SeqTrace, ["summed(decoder.dmemory.states, o.dstates)", "o.dstates"],
+        "encoder.dh", ("", "dstates_read in the place of dstates")),
+    "every sentence is given what the question is": (
+        HOPS_READ, HopsEncoderTrace, ["self.asked[:, :, None] *", ""], "source.summed.dm", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", few_fast(IN_BOXES, list(IN_BOXES)[:1]))
+def test_a_wrong_line_of_a_box_is_found_and_placed(monkeypatch, mistake):
+    options, owner, changes, first, named = IN_BOXES[mistake]
+    function, inputs = small(**options)
+    assert check(function, inputs, method="directional").ok
+    monkeypatch.setattr(owner, "backward", edited(owner, "backward", *changes))
+    result = check(function, inputs)
+    assert not result.ok and result.first_wrong[0] == first, str(result)
+    assert [found.where for found in result.diagnosis] == ([named[0]] if named else []), str(result)
+    assert named is None or named[1] in result.diagnosis[0].name, str(result)

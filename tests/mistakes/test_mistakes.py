@@ -51,9 +51,7 @@ def test_all_that_has_known_bugs_is_graded():
     assert {bug.function for bug in BUGS} - of_a_sequence - {NO_GRADIENT} <= set(GRADED)
 
 
-@pytest.mark.parametrize(
-    "name", few_fast(GRADED, ["linear", "lstm_step", "gru", "additive_attention", "cross_entropy"])
-)
+@pytest.mark.parametrize("name", few_fast(GRADED, ["linear", "lstm_step", "additive_attention", "cross_entropy"]))
 def test_a_result_that_is_too_large_is_reported_whatever_it_is_of(name):
     wrong = GRADED[name][1][0]
 

@@ -157,7 +157,7 @@ def edited(owner, name, *changes):
     return scope[name]
 
 
-@pytest.mark.parametrize("mistake", few_fast(WIRED, list(WIRED)[::6]))
+@pytest.mark.parametrize("mistake", few_fast(WIRED, list(WIRED)[::9]))
 def test_wrong_wiring_is_named_at_its_place(monkeypatch, mistake):
     options, owner, name, *changes, said, where = WIRED[mistake]
     monkeypatch.setattr(owner, name, edited(owner, name, *changes))
@@ -231,7 +231,7 @@ SLIPPED = {  # what is wrong: (case, what is edited, right, wrong, ..., the name
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("mistake", few_fast(SLIPPED, list(SLIPPED)[::2]))
+@pytest.mark.parametrize("mistake", few_fast(SLIPPED, list(SLIPPED)[::4]))
 def test_a_slip_is_named(monkeypatch, mistake):
     case, owner, name, *changes, said = SLIPPED[mistake]
     monkeypatch.setattr(owner, name, edited(owner, name, *changes))

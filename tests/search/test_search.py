@@ -53,7 +53,12 @@ from numseq.search.topk import topk
 from numseq.search.tree import FATES
 from numseq.training import mean_loss
 
+SOME = [("plain", 1), ("attention", 2)]
 each_model = pytest.mark.parametrize("kind, depth", MODELS)
+# of what is tried with many options besides: each kind, and each depth
+some_models = pytest.mark.parametrize(
+    "kind, depth", [pytest.param(*m, marks=() if m in SOME else pytest.mark.slow) for m in MODELS]
+)
 
 RULES = {
     "plain sums": {"length_penalty": 0.0},
@@ -128,7 +133,7 @@ def models_of(kind, depth, count):
 
 @each_rule
 @pytest.mark.parametrize("count", [1, 2])
-@each_model
+@some_models
 def test_a_beam_as_wide_as_everything_finds_everything(kind, depth, count, rule):
     models, options = models_of(kind, depth, count), BeamOptions(beam=100, **RULES[rule])
     found = beam_search(models, *arrays(SOURCES, LIMITS), options)
@@ -148,7 +153,7 @@ def test_everything_is_everything():
 
 @pytest.mark.parametrize("count", [1, 2])
 @each_rule
-@each_model
+@some_models
 def test_a_narrow_beam_is_a_search_of_one_hypothesis_at_a_time(kind, depth, rule, count):
     models, limits = models_of(kind, depth, count), (5, 4, 3, 0)
     options = BeamOptions(beam=4 - count, **RULES[rule])
@@ -209,7 +214,7 @@ def test_a_beam_of_one_is_greedy(kind, depth, sources, seed, limits_seed):
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("rule", BANS)
-@each_model
+@some_models
 def test_greedy_keeps_to_bans_as_a_search_of_one_hypothesis_at_a_time_does(kind, depth, rule, count):
     for seed in range(4):
         models, limits = [small(kind, depth, seed + k) for k in range(count)], (5, 4, 3, 0)
@@ -319,7 +324,7 @@ def search_for(model, options, sources, limits, numbers, steps=0):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-@each_model
+@some_models
 @given(some_sources, st.integers(0, 20), st.integers(0, 3), st.data())
 @settings(max_examples=8, deadline=None, derandomize=True)
 def test_a_sentence_does_not_see_its_batch(kind, depth, name, sources, seed, steps, data):
@@ -366,7 +371,7 @@ def said_for(sources, found):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-@each_model
+@some_models
 def test_logp_is_that_of_forced_decoding(kind, depth, name):
     for seed in range(4):
         model = small(kind, depth, seed)
@@ -583,7 +588,7 @@ def test_samples_keep_limits_and_never_hold_padding_or_begin(kind, depth):
 
 
 @each_rule
-@each_model
+@some_models
 def test_stopping_early_loses_nothing(kind, depth, rule, monkeypatch):
     options, saved = BeamOptions(beam=2, **RULES[rule]), 0
     add = NBest.add
@@ -650,7 +655,7 @@ def in_groups(model, source, limit, options):
 
 
 @pytest.mark.parametrize("groups, per, diversity", [(2, 1, 0.5), (2, 2, 2.0), (3, 2, 0.7), (4, 1, 40.0), (2, 3, 0.0)])
-@each_model
+@some_models
 def test_groups_are_searches_one_after_the_other(kind, depth, groups, per, diversity):
     """The penalty decides what goes on, and is in no score; what two groups say counts once."""
     for seed in range(2):
@@ -1296,7 +1301,7 @@ def on_device(model):
 
 @pytest.mark.parametrize("name", SEARCHES)
 @pytest.mark.parametrize("count", [1, 2])
-@each_model
+@some_models
 def test_searches_find_the_same_on_a_gpu(stand_in, kind, depth, count, name):
     models = models_of(kind, depth, count)
 

@@ -38,6 +38,7 @@ from numseq.training.arrays import load_arrays, save_arrays
 from numseq.training.averaging import average_run
 from numseq.training.checkpoint import TRAINING, Description
 from numseq.training.ema import follow
+from numseq.training.info import best_validation
 from numseq.training.optimizers import OPTIMIZERS, Optimizer
 from numseq.training.progress import Progress
 from numseq.training.run import resumed_options
@@ -93,14 +94,14 @@ def after_update(monkeypatch, n, act):
 # an update of several batches
 
 
-def trainer(folder, dtype, scorer=None, **options):
+def trainer(folder, dtype, scorer=None, resume=False, **options):
     folder.mkdir(exist_ok=True)
     model = Seq2Seq.create(Seq2SeqConfig(14, 14, **MODEL | {"dropout": 0.0}), seed=0, dtype=dtype)
     rng = np.random.default_rng(0)
     sides = [[rng.integers(4, 14, size=n).tolist() for n in rng.integers(1, 9, size=30)] for _ in range(2)]
     data = Pairs(*map(Ragged, sides))
     options = TrainingOptions(**{"optimizer": "sgd", "lr": 1.0} | options)
-    return Trainer(model, data, data, folder, options, lambda line: None, scorer=scorer)
+    return Trainer(model, data, data, folder, options, lambda line: None, scorer=scorer, resume=resume)
 
 
 @pytest.mark.parametrize(("dtype", "most"), [("float64", 1e-13), ("float32", 2e-6)])  # sums of 30 rows in other orders
@@ -414,7 +415,7 @@ def test_every_figure_is_computed(several, name):
 
 @pytest.mark.parametrize(("metric", "best"), [("wer", 4), ("bleu", 8)])
 def test_the_best_model_is_that_of_the_metric(tmp_path, metric, best):
-    values = {4: 1.0, 8: 9.0, 12: 9.0, 16: 1.0}
+    values = {4: 1.0, 8: 9.0, 12: 8.0, 16: 2.0}
     ours = trainer(
         tmp_path,
         "float32",
@@ -431,6 +432,49 @@ def test_the_best_model_is_that_of_the_metric(tmp_path, metric, best):
     described = load_arrays(tmp_path / "model.safetensors")[1]
     assert (described["updates"], described["metric"], described["value"]) == (best, metric, values[best])
     assert (ours.progress.setbacks, ours.progress.waited) == ((3, 3) if metric == "wer" else (2, 2))
+
+
+EXACT, LOSSES = {4: 0.5, 8: 1.0, 12: 1.0, 16: 1.0}, {4: 4.0, 8: 2.0, 12: 1.0, 16: 3.0}
+
+
+def tied(folder, monkeypatch, resume=False, **options):
+    """Trains with these values of a metric and losses; returns the Trainer, once it has run."""
+    ours = trainer(
+        folder,
+        "float32",
+        batch=8,
+        metric="exact",
+        validate_every=4,
+        epochs=4,
+        lr=1e-3,
+        keep_best=2,
+        resume=resume,
+        scorer=lambda model: ({"exact": EXACT[ours.progress.updates]}, []),
+        **options,
+    )
+    monkeypatch.setattr("numseq.training.trainer.mean_loss", lambda *args, **kw: LOSSES[ours.progress.updates])
+    ours.run()
+    return ours
+
+
+def test_of_models_as_good_by_the_metric_the_one_with_the_smaller_loss_is_the_best(tmp_path, monkeypatch):
+    ours = tied(tmp_path, monkeypatch, updates=16)
+    described, lines = load_arrays(tmp_path / "model.safetensors")[1], history(tmp_path)
+    assert (described["updates"], described["value"], described["valid_loss"]) == (12, 1.0, 1.0)
+    assert best_validation(lines, "exact") == (1.0, lines[2])
+    assert kept(tmp_path) == [8, 12]
+    assert (ours.progress.setbacks, ours.progress.waited) == (2, 2)  # nothing is better than what was as good
+
+
+def test_a_state_that_does_not_know_the_loss_of_the_best_takes_it_from_the_model(tmp_path, monkeypatch):
+    """As those of versions that kept the first of equal models."""
+    tied(tmp_path, monkeypatch, updates=12)
+    arrays, said = load_arrays(tmp_path / TRAINING)
+    assert said.pop("best_loss") == 1.0
+    save_arrays(tmp_path / TRAINING, arrays, {name: value for name, value in said.items() if name != "crc32"})
+    ours = tied(tmp_path, monkeypatch, updates=16, resume=True)
+    assert (ours.progress.best, ours.progress.best_loss) == (1.0, 1.0)
+    assert load_arrays(tmp_path / "model.safetensors")[1]["updates"] == 12
 
 
 def test_the_metric_is_that_of_the_translations(tmp_path):

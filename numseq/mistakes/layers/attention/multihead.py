@@ -47,6 +47,7 @@ def multihead_attention(trace, dcontext, dalpha=None, change=None):
     return {"dquery": dquery, "dkeys": dkeys, "dvalues": dvalues, "params": dparams}
 
 
+NO_WEIGHT = "b_k adds the same to all scores of a query, so it moves no weight: its gradient is 0"
 know(
     Layer("multihead_attention", multihead_attention),
     ("the mean of the weights: not divided by the heads", "dhead_alpha",
@@ -86,6 +87,9 @@ know(
     ("heads: b_v as if weights were not", "db_v", lambda v: v.value * v.S,
      "weights sum to 1: b_v reaches each context once, not once for each position"),
     ("heads: b_o is averaged over queries", "db_o", lambda v: v.value / v.T, "b_o was added to each context"),
+    ("heads: b_k gets the gradient of b_q", "db_k", lambda v: v.db_q, NO_WEIGHT),
+    ("heads: b_k as if a weight did not take from the others", "db_k",
+     lambda v: v.scale * (v.alpha.sum(axis=-1)[..., None] * v.q).reshape(v.B, v.K).sum(axis=0), NO_WEIGHT),
 )  # fmt: skip
 
 
@@ -93,5 +97,6 @@ def cases(rng):
     K = 16  # all heads together
     params = layers.MultiHeadAttention.init(rng, V - 1, D, K, float)
     params.W_v, params.W_o, params.b_o = np.empty((C, K)), np.empty((K, V)), np.empty(V)  # no two widths alike
+    params.b_k = np.empty(K)  # which `init` leaves out
     covers = ("multihead_attention", "MultiHeadAttention")
     return {"multihead_attention": look(rng, layers.multihead_attention, covers, V - 1, params, heads=2)}

@@ -65,14 +65,14 @@ know(
 def cases(rng):
     K, covers = 16, ("self_attention",)  # all heads together
 
-    def case(steps, **options):
+    def case(steps, b_k=None, **options):
         params = layers.MultiHeadAttention.init(rng, D, D, K, float)
-        params.W_o, params.b_o = np.empty((K, A)), np.empty(A)
+        params.W_o, params.b_o, params.b_k = np.empty((K, A)), np.empty(A), b_k
         inputs = {"x": rng.standard_normal((steps, B, D)), "params": rescaled(rng, params)}
         return Case(call(layers.self_attention, heads=2, **options), inputs, covers)
 
     return {
         "self_attention": case(T, causal=True),
         "self_attention, padding in front": case(T, causal=True, mask=REAL[::-1]),  # where some see nothing
-        "self_attention, both ways": case(S, mask=SOURCE_REAL),
+        "self_attention, both ways": case(S, b_k=np.empty(K), mask=SOURCE_REAL),  # which `init` leaves out
     }

@@ -47,6 +47,7 @@ from numseq.layers.cells.peephole import (
 from numseq.layers.cells.rnn import RNN, ReLUStep, RNNParams, RNNStep, init_rnn, relu_step, rnn, rnn_step
 from numseq.layers.cells.sequence import RecurrentTrace, sequence
 from numseq.layers.cells.stack import stack
+from numseq.layers.convolution import ConvolutionParams, convolution, init_convolution
 from numseq.layers.dropout import dropout, dropout_mask
 from numseq.layers.embedding import EmbeddingParams, embedding, init_embedding
 from numseq.layers.feed_forward import FeedForwardParams, feed_forward, init_feed_forward
@@ -82,6 +83,7 @@ __all__ = [
     "Cell",
     "CellState",
     "ConcatAttention",
+    "ConvolutionParams",
     "CoverageAttention",
     "CoverageParams",
     "DotAttention",
@@ -125,6 +127,7 @@ __all__ = [
     "additive_attention",
     "attend",
     "bidirectional",
+    "convolution",
     "copynet_loss",
     "coverage_attention",
     "coverage_loss",
@@ -142,6 +145,7 @@ __all__ = [
     "hops",
     "init_attention",
     "init_bidirectional",
+    "init_convolution",
     "init_embedding",
     "init_feed_forward",
     "init_gru",

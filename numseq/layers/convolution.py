@@ -21,7 +21,7 @@ from numseq.errors import ArgumentError
 from numseq.layers.fit import Fit, as_of, shape_of
 from numseq.layers.init import DEFAULT, Initializer
 from numseq.layers.linear import affine, rows
-from numseq.layers.windows import Windows
+from numseq.layers.windows import Windows, masked
 from numseq.params import common_dtype
 from numseq.record import Record, Trace
 
@@ -59,12 +59,12 @@ class ConvolutionTrace(Trace):
         """
         as_of(dy, "dy", self.y, "y")
         dy, W = masked(dy, self.y_mask), self.params.W
-        seen, dy_rows = self.windows.padded(self.x), rows(dy)
-        # a product for each tap, as what it needs is small and stays in the processor's cache
-        dW = [rows(seen[tap]).T @ dy_rows for tap in self.windows.taps]
+        dy_rows = rows(dy)
+        # a product for each tap, since what it needs is small and stays in the processor's cache
+        dW = [rows(x_j).T @ dy_rows for x_j in self.windows.seen(self.x)]
         of_taps = ((dy_rows @ W_j.T).reshape(*dy.shape[:-1], -1) for W_j in W.reshape(-1, *W.shape[-2:]))
         return ConvolutionGrad(
-            dx=masked(self.windows.folded(of_taps, self.x), self.x_mask),
+            dx=masked(self.windows.given_back(of_taps, self.x), self.x_mask),
             params=ConvolutionParams(
                 W=array_module(dy).stack(dW).reshape(W.shape),
                 b=None if self.params.b is None else dy_rows.sum(axis=0),
@@ -106,14 +106,8 @@ def convolution(
 
 def unfold(x: Array, windows: Windows) -> Array:
     """What each window of each row sees, as a matrix (N, k D) or (N, k * k D), N = P B: the u_p of the module."""
-    seen = windows.padded(x)
-    u = array_module(x).stack([seen[tap] for tap in windows.taps], axis=-2)  # (P, B, k, D)
+    u = array_module(x).stack(windows.seen(x), axis=-2)  # (P, B, k, D)
     return u.reshape(-1, u.shape[-2] * u.shape[-1])
-
-
-def masked(x: Array, mask: Array | None) -> Array:
-    """x (..., D) with 0 where a mask (...) is False."""
-    return x if mask is None else x * mask[..., None]
 
 
 def init_convolution(

@@ -8,7 +8,7 @@ floor((k - 1) / 2) (same). Both hold along each axis of places. What a window se
 there are, so a row that is padded has the windows that it would have alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -29,7 +29,7 @@ class Windows:
     padding: str
 
     def __post_init__(self) -> None:
-        whole(self.size, "window", least=1)
+        whole(self.size, "size", least=1)
         whole(self.stride, "stride", least=1)
         if self.padding not in PADDINGS:
             raise ArgumentError(f"padding is {shown(self.padding)}: choose one of {', '.join(PADDINGS)}")
@@ -51,21 +51,20 @@ class Windows:
         return tuple((n - self.size) // self.stride + 1 for n in self.places)
 
     @property
-    def taps(self) -> Iterator[tuple[slice, ...]]:
+    def taps(self) -> list[tuple[slice, ...]]:
         """For each tap the padded places that it sees, one for each window; k of them, or k * k, the rows first."""
         along = [[slice(j, j + (n - 1) * self.stride + 1, self.stride) for j in range(self.size)] for n in self.counts]
-        return product(*along)
+        return list(product(*along))
 
-    def padded(self, x: Array, fill: float = 0) -> Array:
-        """x with padding at both ends of its places, as much as the windows see."""
+    def seen(self, x: Array, beyond: float = 0) -> list[Array]:
+        """What each tap sees of x, (P, B, D); beyond the ends of x stands this number."""
         sizes = self._padded_sizes()
-        if sizes == self.places:
-            return x
-        out = array_module(x).full((*sizes, *x.shape[len(sizes) :]), fill, dtype=x.dtype)
-        out[self._inner()] = x
-        return out
+        if sizes != self.places:
+            inner, x = x, array_module(x).full((*sizes, *x.shape[len(sizes) :]), beyond, dtype=x.dtype)
+            x[self._inner()] = inner
+        return [x[tap] for tap in self.taps]
 
-    def folded(self, pieces: Iterable[Array], like: Array) -> Array:
+    def given_back(self, pieces: Iterable[Array], like: Array) -> Array:
         """The gradient of x, whose shape `like` has: each tap's piece, (P, B, D), is added where that tap looked."""
         sizes = self._padded_sizes()
         out = array_module(like).zeros((*sizes, *like.shape[len(sizes) :]), dtype=like.dtype)
@@ -90,3 +89,8 @@ class Windows:
 
     def _inner(self):
         return tuple(slice(self.before, self.before + n) for n in self.places)
+
+
+def masked(x: Array, mask: Array | None) -> Array:
+    """x (..., D) with 0 where a mask (...) is False."""
+    return x if mask is None else x * mask[..., None]

@@ -28,8 +28,10 @@ PRINTED = [
 WHOLE = [
     "change-an-equation.md",
     "cells-and-attention.md",
+    "convolution.md",
     "decoding.md",
     "error-analysis.md",
+    "frames.md",
     "gradient-flow.md",
     "index.md",
     "memory-with-hops.md",

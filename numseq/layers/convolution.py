@@ -25,6 +25,8 @@ from numseq.layers.windows import Windows, masked
 from numseq.params import common_dtype
 from numseq.record import Record, Trace
 
+BLOCK = 1 << 17  # numbers of what windows see that are worked on at a time
+
 
 @dataclass(slots=True)
 class ConvolutionParams(Record):
@@ -99,15 +101,24 @@ def convolution(
     common_dtype(x, params)
     windows = Windows(x.shape[:-2], len(params.W), stride, padding)
     x, y_mask = masked(x, mask), None if mask is None else windows.real(mask)
-    y = affine(unfold(x, windows), params.W.reshape(-1, params.W.shape[-1]), params.b)
-    y = masked(y.reshape(*windows.counts, x.shape[-2], -1), y_mask)
+    y = masked(of_windows(x, params.W, params.b, windows), y_mask)
     return ConvolutionTrace(x=x, params=params, windows=windows, x_mask=mask, y_mask=y_mask, y=y)
 
 
-def unfold(x: Array, windows: Windows) -> Array:
-    """What each window of each row sees, as a matrix (N, k D) or (N, k * k D), N = P B: the u_p of the module."""
-    u = array_module(x).stack(windows.seen(x), axis=-2)  # (P, B, k, D)
-    return u.reshape(-1, u.shape[-2] * u.shape[-1])
+def of_windows(x: Array, W: Array, b: Array | None, windows: Windows) -> Array:
+    """y (P, B, K): u W + b, where u (N, k D) or (N, k * k D) has what each window of each row sees, N = P B.
+
+    u holds each place once for each tap that sees it. So on the host, where it should not leave the processor's cache
+    between its making and the product, it is made and multiplied for about BLOCK of its numbers at a time.
+    """
+    xp, seen, W = array_module(x), windows.seen(x), W.reshape(-1, W.shape[-1])
+    y = xp.empty((*seen[0].shape[:-1], W.shape[-1]), dtype=x.dtype)
+    step = max(1, BLOCK // max(1, seen[0][0].size * len(seen))) if xp is np else len(y)
+    for start in range(0, len(y), step):
+        block = slice(start, start + step)
+        u = xp.stack([x_j[block] for x_j in seen], axis=-2)  # (P, B, k, D)
+        y[block] = affine(u.reshape(*u.shape[:-2], -1), W, b)
+    return y
 
 
 def init_convolution(

@@ -3,6 +3,7 @@
 What PyTorch gave is in oracles/convolution.npz, which oracles/make_convolution.py wrote.
 """
 
+import sys
 from functools import partial
 from itertools import product
 
@@ -85,6 +86,14 @@ def test_a_convolution_of_one_place_is_the_linear_map():
     assert_close(trace.y, linear.y)
     assert_close(trace.backward(dy).dx, linear.backward(dy).dx)
     assert_close(trace.backward(dy).params.W[0, 0], linear.backward(dy).params.W)
+
+
+@pytest.mark.parametrize("block", [1, 100])
+def test_the_blocks_of_a_convolution_do_not_show(monkeypatch, block):
+    x, params = normal(5, 6, B, D), of_size(2, 2)
+    expected = layers.convolution(x, params).y
+    monkeypatch.setattr(sys.modules["numseq.layers.convolution"], "BLOCK", block)
+    assert_close(layers.convolution(x, params).y, expected)
 
 
 # PyTorch

@@ -47,7 +47,7 @@ PLAIN = "The backward as plain code, with its check: change a line and run it"
 # where a chapter begins; what is not named comes after it
 ORDER = [
     *["linear", "embedding", "activations"],
-    *["windows", "convolution", "pooling", "batchnorm", "residual"],
+    *["convolution", "pooling", "batchnorm", "residual"],
     *["rnn", "lstm", "gru", "gru_before", "peephole", "layernorm_lstm", "unroll", "sequence", "bidirectional", "stack"],
     *["base", "additive", "dot", "multihead", "local", "location"],
     *["cross_entropy", "sampled", "copying", "coverage", "doubly", "frames", "stop"],
@@ -55,7 +55,6 @@ ORDER = [
 SECTION = re.compile(r"^((?:Args|Returns|Backward|Raises|Source|Equations)(?:, (?:Returns|Backward|Raises))*): ?")
 # what is no layer by itself: the mistakes that are known in it, and its tests, are those of what it is a part of
 WITH = {
-    "numseq.layers.windows": ["numseq.layers.convolution", "numseq.layers.pooling"],
     "numseq.layers.cells.unroll": ["numseq.layers.cells.sequence"],
     "numseq.layers.cells.stack": ["numseq.layers.cells.sequence", "numseq.layers.cells.bidirectional"],
     "numseq.layers.attention.base": ["numseq.layers.attention.additive", "numseq.layers.attention.dot"],

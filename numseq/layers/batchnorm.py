@@ -9,8 +9,8 @@ y = g * x_hat + b
 What is padding counts in neither mean, and gets y = 0. In evaluation a batch may be anything, so mean and var are those
 that were followed in training, and are constants:
 
-mean_run <- (1 - m) * mean_run + m * mean
-var_run <- (1 - m) * var_run + m * N/(N - 1) * var
+m_t = (1 - r) * m_{t-1} + r * mean      after batch t, with the momentum r
+v_t = (1 - r) * v_{t-1} + r * N/(N - 1) * var
 
 The variance is followed without its bias, as in PyTorch; a batch itself is normalised by 1/N.
 """
@@ -38,7 +38,7 @@ class BatchNormParams(Record):
 
 @dataclass(slots=True)
 class BatchNormState(Record):
-    """What evaluation normalises by: mean_run and var_run of the module."""
+    """What evaluation normalises by: m_t and v_t of the module."""
 
     mean: Array  # (D,)
     var: Array  # (D,)
@@ -159,19 +159,19 @@ def follow_batch(
 ) -> BatchNormState:
     """The state after one more batch; the one before stays as it is.
 
-    Equations: those of `mean_run` and `var_run` in the module.
+    Equations: those of m_t and v_t in the module.
 
-    Args: state, of before. trace, of `batch_norm` over the batch, in training. momentum, m in [0, 1].
+    Args: state, of before. trace, of `batch_norm` over the batch, in training. momentum, r in [0, 1].
     Returns: a new BatchNormState.
-    Raises: ArgumentError, when m is no share, or the trace is of evaluation and so has no statistics of its batch.
+    Raises: ArgumentError, when r is no share, or the trace is of evaluation and so has no statistics of its batch.
     """
     if not isinstance(trace, BatchNormTrace):
         raise ArgumentError(f"trace is {type(trace).__name__}: it must be a BatchNormTrace, made without a state")
-    m, N = number(momentum, "momentum", least=0, most=1), trace.N
+    r, N = number(momentum, "momentum", least=0, most=1), trace.N
     unbiased = trace.var.real * (N / array_module(N).maximum(N - 1, 1))
     return BatchNormState(
-        mean=(1 - m) * state.mean + m * trace.mean.real,
-        var=(1 - m) * state.var + m * unbiased,
+        mean=(1 - r) * state.mean + r * trace.mean.real,
+        var=(1 - r) * state.var + r * unbiased,
     )
 
 

@@ -1,10 +1,11 @@
-"""Convolution over time, x (S, B, D), or over pictures, x (R, C, B, D): the same affine map of every window.
+"""Convolution: the same affine map of every window, over time, x (S, B, D), or over a picture, x (R, C, B, D).
 
-u_p = [x_{p * stride - before}; ...; x_{p * stride - before + k - 1}]     what window p sees
+u_p = [x_{p m - a}; ...; x_{p m - a + k - 1}]      what window p sees
 y_p = u_p W + b
 
-In time u_p has k D numbers; in a picture p counts rows and columns, and u_p has k * k D. All windows of all rows are
-one product. Where windows lie, and what `before` is, is said in `numseq.layers.windows`.
+Windows stand m places apart, the stride. Under "valid" padding they lie within the S places, and a is 0; under "same"
+there is one around every m-th place, a is floor((k - 1) / 2), and beyond the ends x is 0. In time u_p has k D numbers;
+in a picture p counts rows and columns, and u_p has k * k D. All windows of all rows are one product.
 
 As everywhere where networks are trained, W is not turned round: in mathematics this is called a cross-correlation.
 
@@ -55,7 +56,7 @@ class ConvolutionTrace(Trace):
     y: Array
 
     def backward(self, dy: Array) -> ConvolutionGrad:
-        """dW_j = sum of x_{p * stride + j - before}^T dy_p      over all windows p and rows: what tap j saw
+        """dW_j = sum of x_{p m + j - a}^T dy_p      over all windows p and rows: what tap j saw
         db = sum of dy_p
         dx_s = sum of dy_p W_j^T      over the windows p and taps j that saw place s
         """

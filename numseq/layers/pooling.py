@@ -1,10 +1,11 @@
-"""Pooling over time, x (S, B, D), or over pictures, x (R, C, B, D): of the places that a window sees, one number each.
+"""Pooling: of what a window sees one number, in each channel; over time, x (S, B, D), or a picture, x (R, C, B, D).
 
-max    y_p = max over the taps j of x_{p * stride + j - before}
-mean   y_p = 1/n_p sum over the taps j of x_{p * stride + j - before}      n_p places of the window are real
+y_p = max_j x_{p m + j - a}      of maxima, over the taps j
+y_p = 1/n_p sum_j x_{p m + j - a}      of means; n_p of these places are there, and real
 
-Each channel is pooled on its own, and what lies beyond the ends, or is not real, has no part in it. Where windows lie,
-and what `before` is, is said in `numseq.layers.windows`.
+Windows lie as in `numseq.layers.convolution`, whose m and a these are.
+
+Each channel is pooled on its own, and what lies beyond the ends, or is not real, has no part in it.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A residual block over pictures, or over time: two convolutions, and a way around them.
+"""A residual block: two convolutions, and a way around them; over a picture, or over time.
 
 c_1 = convolution of x, with the stride
 n_1 = batch normalisation of c_1

@@ -1,11 +1,11 @@
 """Windows over places: which places each of them sees, in time (S, B, D) or in a picture (R, C, B, D).
 
-valid   P = floor((S - k) / stride) + 1     windows that lie within the S places
-same    P = ceil(S / stride)                window p lies around place p * stride; beyond the ends there is padding
+Windows of k places stand m places apart, the stride. Under "valid" they are those that lie within the S places, which
+makes floor((S - k) / m) + 1. Under "same" there is one around every m-th place, which makes ceil(S / m), and beyond the
+ends there is padding. This holds along each axis of places.
 
-Tap j, from 0 to k - 1, of window p sees the place p * stride + j - before, where before = 0 (valid) or
-floor((k - 1) / 2) (same). Both hold along each axis of places. What a window sees does not depend on how many places
-there are, so a row that is padded has the windows that it would have alone.
+Tap j of window p, both counted from 0, sees the place p m + j - a, where a is 0 (valid) or floor((k - 1) / 2) (same).
+That does not depend on how many places there are, so a row that is padded has the windows that it would have alone.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ class Windows:
 
     @property
     def before(self) -> int:
-        """How many places of padding come first, along each axis."""
+        """a: how many places of padding come first, along each axis."""
         return (self.size - 1) // 2 if self.padding == "same" else 0
 
     @property

@@ -12,7 +12,7 @@ that were followed in training, and are constants:
 m_t = (1 - r) * m_{t-1} + r * mean      after batch t, with the momentum r
 v_t = (1 - r) * v_{t-1} + r * N/(N - 1) * var
 
-The variance is followed without its bias, as in PyTorch; a batch itself is normalised by 1/N.
+The variance that is followed is the unbiased one, as in PyTorch; a batch itself is normalised by 1/N.
 """
 
 from dataclasses import dataclass

@@ -47,6 +47,7 @@ PLAIN = "The backward as plain code, with its check: change a line and run it"
 # where a chapter begins; what is not named comes after it
 ORDER = [
     *["linear", "embedding", "activations"],
+    *["convolution", "pooling", "batchnorm", "residual"],
     *["rnn", "lstm", "gru", "gru_before", "peephole", "layernorm_lstm", "unroll", "sequence", "bidirectional", "stack"],
     *["base", "additive", "dot", "multihead", "local", "location"],
     *["cross_entropy", "sampled", "copying", "coverage", "ctc", "doubly", "frames", "stop"],

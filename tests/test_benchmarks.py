@@ -113,6 +113,18 @@ def test_self_attention_is_timed_beside_the_same_model():
 
 
 @pytest.mark.slow
+def test_convolution_is_timed_beside_the_same():
+    """The benchmark itself compares outputs and gradients."""
+    pytest.importorskip("torch", reason="pip install -e '.[bench]'")
+    from benchmarks.convolution import batch_norm_sides, convolution_sides, pooling_sides
+
+    made = [convolution_sides(7, 2, 3, k=3, outputs=4, stride=2), convolution_sides(5, 6, 2, 3, k=3, outputs=4)]
+    for sides in (*made, pooling_sides(6, 4, 2, 3, k=2), batch_norm_sides(6, 4, 2, 3)):
+        for side in sides.values():
+            side()
+
+
+@pytest.mark.slow
 def test_a_step_beside_other_work_takes_no_more_of_the_processors():
     """Told by the processors' time that it uses: how long it takes is the system's to say."""
     from benchmarks.busy import measured, step_of

@@ -23,6 +23,14 @@ from numseq.layers.attention.location import LocationAttention, LocationParams, 
 from numseq.layers.attention.multihead import MultiHeadAttention, MultiHeadParams, multihead_attention
 from numseq.layers.attention.multihop import MultiHopAttention, MultiHopParams, init_multihop, multihop_attention
 from numseq.layers.attention.self_attention import self_attention
+from numseq.layers.batchnorm import (
+    BatchNormParams,
+    BatchNormState,
+    batch_norm,
+    follow_batch,
+    init_batch_norm,
+    init_batch_norm_state,
+)
 from numseq.layers.cells.bidirectional import BidirectionalParams, bidirectional, init_bidirectional
 from numseq.layers.cells.cell import Cell, CellState, HiddenState
 from numseq.layers.cells.gru import GRU, GRUParams, GRUStep, gru, gru_step, init_gru
@@ -47,6 +55,7 @@ from numseq.layers.cells.peephole import (
 from numseq.layers.cells.rnn import RNN, ReLUStep, RNNParams, RNNStep, init_rnn, relu_step, rnn, rnn_step
 from numseq.layers.cells.sequence import RecurrentTrace, sequence
 from numseq.layers.cells.stack import stack
+from numseq.layers.convolution import ConvolutionParams, convolution, init_convolution
 from numseq.layers.dropout import dropout, dropout_mask
 from numseq.layers.embedding import EmbeddingParams, embedding, init_embedding
 from numseq.layers.feed_forward import FeedForwardParams, feed_forward, init_feed_forward
@@ -63,9 +72,18 @@ from numseq.layers.losses.frames import mean_absolute_error, mean_squared_error
 from numseq.layers.losses.sampled import log_uniform, sampled_cross_entropy
 from numseq.layers.losses.stop import stop_loss
 from numseq.layers.maxout import maxout
+from numseq.layers.pooling import max_pooling, mean_pooling
 from numseq.layers.position_encoding import position_encoding
 from numseq.layers.positions import add_positions
 from numseq.layers.prenet import PrenetParams, init_prenet, prenet
+from numseq.layers.residual import (
+    ResidualParams,
+    ResidualState,
+    follow_residual,
+    init_residual,
+    init_residual_state,
+    residual,
+)
 from numseq.layers.stacking import stack_frames
 from numseq.layers.sublayer import SublayerParams, sublayer
 from numseq.layers.temporal_encoding import TemporalParams, init_temporal, temporal_encoding
@@ -78,11 +96,14 @@ __all__ = [
     "AdditiveAttention",
     "AdditiveParams",
     "Attention",
+    "BatchNormParams",
+    "BatchNormState",
     "BidirectionalParams",
     "BlockParams",
     "Cell",
     "CellState",
     "ConcatAttention",
+    "ConvolutionParams",
     "CoverageAttention",
     "CoverageParams",
     "DotAttention",
@@ -119,13 +140,17 @@ __all__ = [
     "RNNStep",
     "ReLUStep",
     "RecurrentTrace",
+    "ResidualParams",
+    "ResidualState",
     "ScaledDotAttention",
     "SublayerParams",
     "TemporalParams",
     "add_positions",
     "additive_attention",
     "attend",
+    "batch_norm",
     "bidirectional",
+    "convolution",
     "copynet_loss",
     "coverage_attention",
     "coverage_loss",
@@ -137,13 +162,18 @@ __all__ = [
     "dropout_mask",
     "embedding",
     "feed_forward",
+    "follow_batch",
+    "follow_residual",
     "general_attention",
     "gru",
     "gru_before_step",
     "gru_step",
     "hops",
     "init_attention",
+    "init_batch_norm",
+    "init_batch_norm_state",
     "init_bidirectional",
+    "init_convolution",
     "init_embedding",
     "init_feed_forward",
     "init_gru",
@@ -154,6 +184,8 @@ __all__ = [
     "init_multihop",
     "init_peephole",
     "init_prenet",
+    "init_residual",
+    "init_residual_state",
     "init_rnn",
     "init_temporal",
     "init_transformer_block",
@@ -167,8 +199,10 @@ __all__ = [
     "log_uniform",
     "lstm",
     "lstm_step",
+    "max_pooling",
     "maxout",
     "mean_absolute_error",
+    "mean_pooling",
     "mean_squared_error",
     "multihead_attention",
     "multihop_attention",
@@ -179,6 +213,7 @@ __all__ = [
     "prenet",
     "relu",
     "relu_step",
+    "residual",
     "rnn",
     "rnn_step",
     "sampled_cross_entropy",

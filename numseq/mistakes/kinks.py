@@ -16,6 +16,7 @@ from numseq.layers.feed_forward import FeedForwardTrace
 from numseq.layers.losses.coverage import CoverageLossTrace
 from numseq.layers.losses.frames import AbsoluteErrorTrace
 from numseq.layers.prenet import PrenetTrace
+from numseq.layers.residual import ResidualTrace
 from numseq.record import StepRecord, Steps
 from numseq.show import fields_of
 
@@ -37,6 +38,9 @@ def nearest_kink(trace: Any) -> float:
             found.append(np.abs(part.a).min())
         elif isinstance(part, PrenetTrace):
             found += [np.abs(part.a_1).min(), np.abs(part.a_2).min()]
+        elif isinstance(part, ResidualTrace):
+            around = part.conv_1.x if part.skip is None else part.skip.y
+            found += [np.abs(a[a != 0]).min(initial=np.inf) for a in (part.norm_1.y, part.norm_2.y + around)]
         elif _is_maxout(part):
             found.append(np.abs(part.a[..., ::2] - part.a[..., 1::2]).min())
         elif isinstance(part, LocalStep):

@@ -11,7 +11,10 @@ from numseq import layers
 from numseq.errors import ArgumentError
 from numseq.layers import (
     AdditiveParams,
+    BatchNormParams,
+    BatchNormState,
     BidirectionalParams,
+    ConvolutionParams,
     CoverageParams,
     EmbeddingParams,
     GRUParams,
@@ -64,6 +67,19 @@ CALLS = {
     "linear": (lambda x, W, b: layers.linear(x, LinearParams(W, b)), {"x": (T, B, D), "W": (D, H), "b": (H,)}, ANY),
     "layer_norm": (
         lambda x, g, b: layers.layer_norm(x, LayerNormParams(g, b)), {"x": (T, B, D), "g": (D,), "b": (D,)}, ANY,
+    ),
+    "convolution": (
+        lambda x, W, b, mask: layers.convolution(x, ConvolutionParams(W, b), padding="same", mask=mask),
+        {"x": (T, B, D), "W": (2, D, H), "b": (H,), "mask": (T, B)}, {"W": (0,)},
+    ),
+    "max_pooling": (
+        lambda x, mask: layers.max_pooling(x, size=2, mask=mask), {"x": (T, B, D), "mask": (T, B)}, {"x": (2,)},
+    ),
+    "batch_norm": (
+        lambda x, g, b, mask, mean, var: layers.batch_norm(
+            x, BatchNormParams(g, b), mask=mask, state=BatchNormState(mean, var**2)
+        ),
+        {"x": (T, B, D), "g": (D,), "b": (D,), "mask": (T, B), "mean": (D,), "var": (D,)}, {},
     ),
     "embedding": (
         lambda ids, W: layers.embedding(ids, EmbeddingParams(W)), {"ids": (T, B), "W": (V, D)},
@@ -249,7 +265,9 @@ def test_a_padding_id_is_an_id(padding):
 # what comes back
 
 
-@pytest.mark.parametrize("case", ["linear", "layer_norm", "embedding", "dropout"])
+@pytest.mark.parametrize(
+    "case", ["linear", "layer_norm", "convolution", "max_pooling", "batch_norm", "embedding", "dropout"]
+)
 def test_a_gradient_has_the_shape_of_what_it_belongs_to(case):
     call, shapes, _ = CALLS[case]
     trace = call(**{name: array(name, shape, case) for name, shape in shapes.items()})

@@ -125,10 +125,10 @@ def cases(rng):
         layers.batch_norm(x, layers.init_batch_norm(rng, A, float)),
         momentum=0.7,
     )
-    mean, var = followed.mean, followed.var
+    mean, var, real = followed.mean, followed.var, REAL  # names of the closure, which tests move to a GPU
 
     def frozen(x, params):
-        return layers.batch_norm(x, params, mask=REAL, state=BatchNormState(mean, var))
+        return layers.batch_norm(x, params, mask=real, state=BatchNormState(mean, var))
 
     return {
         "batch_norm": Case(call(layers.batch_norm, mask=REAL), inputs(T, B, A), ("batch_norm",)),

@@ -454,6 +454,7 @@ def test_long_work_says_where_it_is_though_nobody_watches(room, tmp_path, case, 
 # much of it
 
 
+@pytest.mark.slow
 def test_attention_of_many_lines_does_not_stay_in_memory(room, tmp_path):
     def peak(times):
         source = put(tmp_path, (room / "source.txt").read_text() * times)

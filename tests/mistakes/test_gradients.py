@@ -113,6 +113,7 @@ def test_every_kind_of_cell_has_every_kind_of_case():
     assert exported - {layers.Cell} == {type(layer.cell) for layer in CELLS.values()}
 
 
+@pytest.mark.slow
 def test_a_case_runs_what_it_claims_to_cover():
     ran, before = set(), sys.getprofile()
     sys.setprofile(lambda frame, event, _: ran.add(frame.f_code) if event == "call" else None)

@@ -47,6 +47,7 @@ def spoil_every_backward(monkeypatch, wrong):
     assert len(found) > 40
 
 
+@pytest.mark.slow
 def test_making_the_table_calls_no_backward(monkeypatch, made_anew):
     before = dict(table.cases())
     for made in MADE:

@@ -206,7 +206,7 @@ WRONG = {  # what is wrong: (model, owner, right, wrong, its place, None where i
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", few_fast(WRONG, ["the memory hears of the lowest block alone"]))
+@pytest.mark.parametrize("what", few_fast(WRONG, ["the way around is lost after the norm"]))
 def test_wrong_wiring_is_caught_and_placed(monkeypatch, what):
     options, owner, right, wrong, where = WRONG[what]
     source = textwrap.dedent(inspect.getsource(owner.backward))
